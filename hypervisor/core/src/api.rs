@@ -1,0 +1,213 @@
+//! What passes between the policy and the machine: events in, actions out, and the ports it may use.
+
+use crate::table::Core;
+
+/// The registers x0 to x17 of a call or an answer (SMCCC, DEN0028, section 2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Regs(pub [u64; 18]);
+
+impl Regs {
+    /// Registers whose first values are given; the others are zero.
+    #[must_use]
+    pub fn new(first: &[u64]) -> Self {
+        let mut regs = [0; 18];
+        for (to, from) in regs.iter_mut().zip(first) {
+            *to = *from;
+        }
+        Self(regs)
+    }
+}
+
+/// One execution context: the partition's index in the table, and the core it is at home on.
+///
+/// The context's number (its vCPU ID in FF-A) is the rank of `home` in the partition's core mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Index into `Table::partitions`.
+    pub partition: usize,
+    /// The core on which new calls enter it.
+    pub home: Core,
+}
+
+/// How a partition made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// SMC #0.
+    Smc,
+    /// HVC #0: the paravirtual interrupt calls, and FF-A as well.
+    Hvc,
+}
+
+/// What a partition did that it must not, as the vector saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// ESR_EL2.
+    pub syndrome: u64,
+    /// FAR_EL2.
+    pub address: u64,
+    /// Intermediate physical address, where the syndrome is a stage-2 abort.
+    pub ipa: u64,
+    /// ELR_EL2.
+    pub pc: u64,
+}
+
+/// What happened on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The hypervisor is ready on the boot core: start the partitions in the table's order.
+    Boot,
+    /// This core came up (again); the context registers hold nothing of value.
+    CoreOn,
+    /// A call that the SPMD forwarded, or a message of the SPMD itself.
+    Normal(Regs),
+    /// The partition that runs here made a call.
+    Call(Conduit, Regs),
+    /// An interrupt of the normal world is pending while a partition runs here.
+    NormalInterrupt,
+    /// A secure interrupt was acknowledged here (not the deadline timer's).
+    SecureInterrupt(u32),
+    /// The deadline of the context that runs here has passed.
+    Deadline,
+    /// The partition that runs here did what it must not.
+    Fault(Fault),
+}
+
+/// How a context is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// From reset: at `pc`, MMU off, x0 as given, all else zero.
+    Start {
+        /// Address of the first instruction.
+        pc: u64,
+        /// Value of x0.
+        x0: u64,
+    },
+    /// Where it was interrupted, with the registers that it had.
+    Resume,
+    /// Behind its call, with x0 to x17 as given.
+    Answer(Regs),
+}
+
+/// Until when a context may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// As before: a deadline that was set goes on, else there is none.
+    Keep,
+    /// No deadline.
+    None,
+    /// This many microseconds from now.
+    Micros(u32),
+}
+
+/// Enter a context on this core. The policy has made it this core's own before it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Which one.
+    pub context: Context,
+    /// How.
+    pub entry: Entry,
+    /// Whether a virtual IRQ is pending for it.
+    pub virtual_irq: bool,
+    /// Until when.
+    pub deadline: Deadline,
+    /// Interrupts of the normal world stay pending while it runs (managed exit under way).
+    pub hold_normal: bool,
+}
+
+/// What the shell does next on this core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Enter a context; the next event comes from it.
+    Run(Run),
+    /// Hand these registers to the SPMD, and with it the core to the normal world; the next event
+    /// is its next call.
+    Normal(Regs),
+}
+
+/// Who owns a page that the policy copies from or to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// Secure physical address space.
+    Secure,
+    /// Non-secure physical address space.
+    Normal,
+}
+
+/// A 4 KiB page of physical memory that a check has allowed to be copied from or to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its address space.
+    pub world: World,
+    /// Its address, 4 KiB-aligned.
+    pub address: u64,
+}
+
+/// What a borrower may do with a borrowed page. Execution is never granted across worlds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Loads only.
+    Read,
+    /// Loads and stores.
+    ReadWrite,
+}
+
+/// Something worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A partition was entered for the first time.
+    Started {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// A partition has finished its start and waits for messages.
+    Ready {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// A partition was stopped for what it did.
+    Stopped {
+        /// The context that did it.
+        context: Context,
+        /// What it did.
+        fault: Fault,
+    },
+    /// A partition did not finish its start in time.
+    StartTimeout {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// Preemption figures of one partition, every so often.
+    Preemptions {
+        /// Index in the table.
+        partition: usize,
+        /// Interrupts of the normal world that came while it ran.
+        total: u32,
+        /// Those answered by a managed exit in time.
+        managed: u32,
+        /// Those after which the context was left where it was.
+        forced: u32,
+        /// Contexts resumed on another core than the one they were preempted on.
+        migrated: u32,
+    },
+}
+
+/// What the policy may ask of the machine while it decides. The shell implements it; tests do too.
+pub trait Ports {
+    /// Copies from a page into `into`, starting at `offset`; `offset + into.len()` is at most 4096.
+    fn read(&mut self, page: Page, offset: usize, into: &mut [u8]);
+    /// Copies `from` into a page at `offset`; `offset + from.len()` is at most 4096.
+    fn write(&mut self, page: Page, offset: usize, from: &[u8]);
+    /// Maps `count` pages of normal-world memory from `address` on at page `slot` of the
+    /// partition's window. The slots were free.
+    fn map_window(&mut self, partition: usize, slot: u32, address: u64, count: u32, access: Access);
+    /// Unmaps `count` slots of the window from `slot` on, and returns when no core can use them.
+    fn unmap_window(&mut self, partition: usize, slot: u32, count: u32);
+    /// Clears `count` pages of normal-world memory from `address` on.
+    fn clear(&mut self, address: u64, count: u32);
+    /// Raises the schedule-receiver interrupt in the normal world, on this core.
+    fn schedule_receiver(&mut self);
+    /// A partition's console output, 1 to 128 bytes.
+    fn console(&mut self, partition: usize, bytes: &[u8]);
+    /// A line for the log.
+    fn note(&mut self, note: Note);
+}

@@ -1,0 +1,193 @@
+//! The static partition table: the types that the compiled table fills. Const data, no parser.
+//!
+//! `configs` reads and checks a TOML table and emits one `static TABLE: Table`. Nothing here is
+//! read from the machine; all that varies between two products stands in these values.
+
+/// A range of addresses in bytes; both values are multiples of 4 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First address.
+    pub base: u64,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+impl Range {
+    /// First address behind the range. The table's checks guarantee that this does not overflow.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.base + self.size
+    }
+
+    /// Whether `[base, base + size)` lies within this range; false where it would overflow.
+    #[must_use]
+    pub const fn contains(&self, base: u64, size: u64) -> bool {
+        match base.checked_add(size) {
+            Some(end) => base >= self.base && end <= self.end(),
+            None => false,
+        }
+    }
+
+    /// Whether the two ranges share an address.
+    #[must_use]
+    pub const fn overlaps(&self, other: &Self) -> bool {
+        self.base < other.end() && other.base < self.end()
+    }
+}
+
+/// A UUID in the byte order of RFC 4122 (the order in which it is written).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uuid(pub [u8; 16]);
+
+/// Index of a core: its place in [`Board::cores`], and the bit of a core mask.
+pub type Core = u8;
+
+/// The machine that the table was made for.
+#[derive(Debug)]
+pub struct Board {
+    /// The board's name (`boards/<name>`).
+    pub name: &'static str,
+    /// The root `compatible` string that the firmware's device tree must carry.
+    pub compatible: &'static str,
+    /// MPIDR_EL1 affinity (Aff3..Aff0, other bits zero) of each core.
+    pub cores: &'static [u64],
+    /// The core (an index into `cores`) on which firmware enters first.
+    pub boot_core: Core,
+    /// Secure memory left to the hypervisor and the partitions.
+    pub secure: &'static [Range],
+    /// Memory that the normal world owns and may share.
+    pub normal: &'static [Range],
+    /// Base of the GICv3 distributor.
+    pub gicd: u64,
+    /// Base of the first GICv3 redistributor.
+    pub gicr: u64,
+    /// Distance in bytes between two cores' redistributors, in the order of `cores`.
+    pub gicr_stride: u64,
+    /// Base of the PL011 on which the log's frames leave.
+    pub log_uart: u64,
+    /// INTID of the secure EL2 physical timer (a PPI).
+    pub timer_intid: u32,
+    /// SGI that tells the normal world to schedule a receiver (FF-A 1.2, DEN0077A, section 10.8.2).
+    pub schedule_receiver_intid: u32,
+}
+
+/// Rights of a partition to a region of its own memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    /// Read, write and execute: stage 2 leaves the split to the partition's stage 1.
+    ReadWriteExecute,
+    /// Read and write.
+    ReadWrite,
+}
+
+/// A region of secure memory that a partition owns.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    /// Where it is, physical and intermediate physical address alike.
+    pub range: Range,
+    /// What the partition may do with it.
+    pub rights: Rights,
+}
+
+/// A device that is passed through to its one owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    /// The board's name of it.
+    pub name: &'static str,
+    /// Its registers.
+    pub range: Range,
+}
+
+/// A secure interrupt and the core it is routed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Interrupt {
+    /// The GIC's number of it (a PPI or SPI).
+    pub intid: u32,
+    /// Edge-triggered (else level-sensitive).
+    pub edge: bool,
+    /// The core that an SPI goes to.
+    pub core: Core,
+}
+
+/// What happens to a partition that a normal-world interrupt preempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preemption {
+    /// The core goes back to the normal world at once; the call goes on with FFA_RUN.
+    AtOnce,
+    /// Managed exit (DEN0077A, section 9.3.1.1): the partition is told by a virtual interrupt and
+    /// has this many microseconds to answer; after that, as `AtOnce`.
+    ManagedExit {
+        /// The bound in microseconds; 1 to 1,000,000.
+        limit_us: u32,
+    },
+}
+
+/// Where the boot loader left a partition's package and what its image must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Image {
+    /// UUID of the package in the FIP.
+    pub package_uuid: Uuid,
+    /// Where the boot loader puts the package: inside the partition's first region, behind the
+    /// image's final place.
+    pub package: Range,
+    /// SHA-256 of the image (the package's payload without header, manifest and padding).
+    pub sha256: [u8; 32],
+    /// The image's size in bytes.
+    pub size: u64,
+    /// Where the image goes: the base of the partition's first region.
+    pub load: u64,
+    /// Entry point of the first context.
+    pub entry: u64,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Partition {
+    /// Name in the table, unique.
+    pub name: &'static str,
+    /// FF-A endpoint ID, 0x8001 to 0x80ff here.
+    pub id: u16,
+    /// The protocol UUIDs that discovery reports for it (DEN0077A, section 6.2).
+    pub uuids: &'static [Uuid],
+    /// Partition properties as PARTITION_INFO_GET reports them to the normal world (DEN0077A,
+    /// table 13.39), AArch64 bit included.
+    pub properties: u32,
+    /// The image.
+    pub image: Image,
+    /// Its FF-A manifest as a flattened device tree, handed over by the boot information.
+    pub manifest: &'static [u8],
+    /// Secure memory that it owns. The first region holds the image.
+    pub memory: &'static [Region],
+    /// The cores on which it has an execution context (bit n: core n). Context n is pinned to the
+    /// n-th core of the mask; it includes the boot core.
+    pub cores: u64,
+    /// Devices passed through.
+    pub devices: &'static [Device],
+    /// Interrupts it owns.
+    pub interrupts: &'static [Interrupt],
+    /// The non-secure IPA window in which borrowed memory appears.
+    pub window: Range,
+    /// How many shares it may have retrieved at once; 1 to 256.
+    pub shares: u16,
+    /// How a normal-world interrupt preempts it.
+    pub preemption: Preemption,
+    /// IDs of the endpoints that may send it direct requests (0: the normal world).
+    pub callers: &'static [u16],
+}
+
+/// The whole table.
+#[derive(Debug)]
+pub struct Table {
+    /// Name of the configuration.
+    pub name: &'static str,
+    /// The machine.
+    pub board: Board,
+    /// The hypervisor's own memory, the image included.
+    pub hypervisor: Range,
+    /// ID of the SPMC (0x8000).
+    pub spmc_id: u16,
+    /// The partitions in the order of their IDs.
+    pub partitions: &'static [Partition],
+    /// Indices into `partitions` in the order in which they start.
+    pub boot_order: &'static [u8],
+}
