@@ -1,0 +1,264 @@
+//! The names of the system's TEEs, as its table emitted them.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the installed table is.
+pub const PATH: &str = "/etc/bulkhead/tees.toml";
+
+/// Longest table that is read, in bytes.
+const LIMIT: u64 = 64 * 1024;
+
+/// One TEE that clients can name.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// What clients call it: 1 to 64 letters, digits, `.`, `_` or `-`.
+    pub name: String,
+    /// Its FF-A endpoint ID, 0x8001 to 0xffff.
+    pub id: u16,
+    /// Whether it serves clients that name no TEE.
+    #[serde(default)]
+    pub default: bool,
+    /// What it is (`optee`, `rust`, ...): for tools that start its services; clients do not need it.
+    #[serde(default)]
+    pub kind: String,
+}
+
+/// The TEEs that clients of this machine can name.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Routes {
+    /// In the order of the table.
+    #[serde(default, rename = "tee")]
+    pub tees: Vec<Route>,
+}
+
+/// Why a table could not be used. `Display` is one sentence for people.
+#[derive(Debug)]
+pub enum Fault {
+    /// There is no such file: this machine has no table.
+    Missing(PathBuf),
+    /// The file cannot be read, is no plain file or is too long.
+    Unreadable(PathBuf, String),
+    /// The file is no table, or says something that cannot be.
+    Invalid(PathBuf, String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Missing(path) => write!(
+                f,
+                "{} is missing; install the one that the build emitted",
+                path.display()
+            ),
+            Fault::Unreadable(path, why) => write!(f, "{} cannot be read: {why}", path.display()),
+            Fault::Invalid(path, why) => {
+                write!(
+                    f,
+                    "{} is wrong: {why}; install the one that the build emitted",
+                    path.display()
+                )
+            }
+        }
+    }
+}
+
+impl Routes {
+    /// Reads the table at `path`.
+    pub fn load(path: &Path) -> Result<Routes, Fault> {
+        let text = read(path)?;
+        Routes::parse(&text).map_err(|why| Fault::Invalid(path.into(), why))
+    }
+
+    /// Reads a table from its text. The error says in one line what is wrong.
+    pub fn parse(text: &str) -> Result<Routes, String> {
+        let routes: Routes = toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(1, |t| t.lines().count().max(1));
+            format!("line {line}: {}", error.message().replace('\n', " "))
+        })?;
+        routes.check()?;
+        Ok(routes)
+    }
+
+    /// The route with this name.
+    pub fn by_name(&self, name: &str) -> Option<&Route> {
+        self.tees.iter().find(|route| route.name == name)
+    }
+
+    /// The route of clients that name no TEE.
+    pub fn default_route(&self) -> Option<&Route> {
+        self.tees.iter().find(|route| route.default)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (i, route) in self.tees.iter().enumerate() {
+            check_name(&route.name)?;
+            if route.id <= 0x8000 {
+                return Err(format!(
+                    "id {:#06x} of {} is no partition's (0x8001 to 0xffff)",
+                    route.id, route.name
+                ));
+            }
+            for other in self.tees.iter().take(i) {
+                if other.name == route.name {
+                    return Err(format!("two TEEs are named {}", route.name));
+                }
+                if other.id == route.id {
+                    return Err(format!(
+                        "{} and {} have the same id {:#06x}",
+                        other.name, route.name, route.id
+                    ));
+                }
+                if other.default && route.default {
+                    return Err(format!("{} and {} are both the default", other.name, route.name));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        return Err(format!(
+            "{name:?} is no name: 1 to 64 letters, digits, '.', '_' or '-'"
+        ));
+    }
+    Ok(())
+}
+
+/// Reads a plain file of at most [`LIMIT`] bytes. Opening never waits, whatever the path leads to.
+fn read(path: &Path) -> Result<String, Fault> {
+    let unreadable = |why: &dyn fmt::Display| Fault::Unreadable(path.into(), why.to_string());
+    let file = match OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+    {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Fault::Missing(path.into()));
+        }
+        Err(error) => return Err(unreadable(&error)),
+    };
+    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+        return Err(unreadable(&"it is no plain file"));
+    }
+    bounded(&file).map_err(|why| unreadable(&why))
+}
+
+fn bounded(file: &File) -> Result<String, String> {
+    let mut text = String::new();
+    file.take(LIMIT + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > LIMIT {
+        return Err(format!("it is longer than {LIMIT} bytes"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [[tee]]
+        name = "vendor-a"
+        id = 0x8001
+        default = true
+        kind = "optee"
+        [[tee]]
+        name = "vendor-b"
+        id = 0x8002
+    "#;
+
+    #[test]
+    fn a_good_table_is_read() {
+        let routes = Routes::parse(GOOD).expect("good");
+        assert_eq!(routes.tees.len(), 2);
+        assert_eq!(routes.by_name("vendor-b").map(|r| r.id), Some(0x8002));
+        assert_eq!(routes.default_route().map(|r| r.name.as_str()), Some("vendor-a"));
+        assert!(routes.by_name("vendor").is_none());
+    }
+
+    #[test]
+    fn an_empty_table_names_nobody() {
+        let routes = Routes::parse("").expect("empty");
+        assert!(routes.default_route().is_none());
+    }
+
+    #[track_caller]
+    fn refused(text: &str, why: &str) {
+        let message = Routes::parse(text).expect_err("must be refused");
+        assert!(message.contains(why), "{message:?} does not say {why:?}");
+        assert!(!message.contains('\n'), "{message:?} is more than one line");
+    }
+
+    #[test]
+    fn every_rule_refuses() {
+        let two = |a: &str, b: &str| format!("[[tee]]\n{a}\n[[tee]]\n{b}\n");
+        refused("[[tee]]\nname = \"a b\"\nid = 0x8001", "no name");
+        refused("[[tee]]\nname = \"\"\nid = 0x8001", "no name");
+        refused(
+            &format!("[[tee]]\nname = \"{}\"\nid = 0x8001", "x".repeat(65)),
+            "no name",
+        );
+        refused("[[tee]]\nname = \"a\"\nid = 0x8000", "no partition's");
+        refused("[[tee]]\nname = \"a\"\nid = 0x10000", "line 3");
+        refused("[[tee]]\nname = \"a\"\nid = -1", "line 3");
+        refused("[[tee]]\nname = \"a\"", "id");
+        refused(
+            "[[tee]]\nname = \"a\"\nid = 0x8001\nend = 1",
+            "unknown field `end`",
+        );
+        refused("[[tees]]\n", "unknown field `tees`");
+        refused("this is no table", "line 1");
+        refused(
+            &two("name=\"a\"\nid=0x8001", "name=\"a\"\nid=0x8002"),
+            "two TEEs are named a",
+        );
+        refused(&two("name=\"a\"\nid=0x8001", "name=\"b\"\nid=0x8001"), "same id");
+        refused(
+            &two(
+                "name=\"a\"\nid=0x8001\ndefault=true",
+                "name=\"b\"\nid=0x8002\ndefault=true",
+            ),
+            "both the default",
+        );
+    }
+
+    #[test]
+    fn hostile_files_are_refused_without_waiting() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        let path = |name: &str| dir.path().join(name);
+        assert!(matches!(Routes::load(&path("absent")), Err(Fault::Missing(_))));
+        assert!(matches!(Routes::load(dir.path()), Err(Fault::Unreadable(..))));
+        let made = std::process::Command::new("mkfifo")
+            .arg(path("fifo"))
+            .status()
+            .expect("mkfifo");
+        assert!(made.success());
+        assert!(matches!(Routes::load(&path("fifo")), Err(Fault::Unreadable(..))));
+        std::fs::write(path("long"), "#".repeat(LIMIT as usize + 1)).expect("write");
+        assert!(matches!(Routes::load(&path("long")), Err(Fault::Unreadable(..))));
+        std::fs::write(path("binary"), [0xff, 0xfe, 0]).expect("write");
+        assert!(matches!(
+            Routes::load(&path("binary")),
+            Err(Fault::Unreadable(..))
+        ));
+        std::fs::write(path("good"), GOOD).expect("write");
+        assert_eq!(Routes::load(&path("good")).expect("good").tees.len(), 2);
+    }
+}
