@@ -3,6 +3,17 @@
 //! `configs` reads and checks a TOML table and emits one `static TABLE: Table`. Nothing here is
 //! read from the machine; all that varies between two products stands in these values.
 
+/// Where the hypervisor writes the FF-A boot information: bytes from the base of a partition's first region.
+pub const BOOT_INFO_OFFSET: u64 = 0;
+/// Where the hypervisor writes the manifest: bytes from the base of a partition's first region. Boot
+/// information and manifest lie below the image because OP-TEE 4.10 takes all from the manifest to its own
+/// first byte as the manifest's memory, and asserts that there is some.
+pub const MANIFEST_OFFSET: u64 = 0x1000;
+/// Where the image goes: bytes from the base of a partition's first region ([`Image::load`]).
+pub const IMAGE_OFFSET: u64 = 0x4000;
+/// Where the image starts in its package: bytes from [`Image::package`]'s base, as TF-A's sptool places it.
+pub const PAYLOAD_OFFSET: u64 = 0x4000;
+
 /// A range of addresses in bytes; both values are multiples of 4 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -127,14 +138,14 @@ pub enum Preemption {
 pub struct Image {
     /// UUID of the package in the FIP.
     pub package_uuid: Uuid,
-    /// Where the boot loader puts the package: inside the partition's first region, behind the
-    /// image's final place.
+    /// Where the boot loader puts the package: at the top of the partition's first region, behind the
+    /// image's final place. The image starts [`PAYLOAD_OFFSET`] bytes into it.
     pub package: Range,
     /// SHA-256 of the image (the package's payload without header, manifest and padding).
     pub sha256: [u8; 32],
     /// The image's size in bytes.
     pub size: u64,
-    /// Where the image goes: the base of the partition's first region.
+    /// Where the image goes: [`IMAGE_OFFSET`] bytes above the base of the partition's first region.
     pub load: u64,
     /// Entry point of the first context.
     pub entry: u64,

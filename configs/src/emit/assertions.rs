@@ -1,0 +1,177 @@
+/// The table's invariants, asserted again where the table is compiled: what breaks one is a compile error.
+mod invariants {
+    use super::{CORES, PARTITIONS, SHARES, TABLE, WINDOW_PAGES};
+    use bulkhead_core::table::{
+        IMAGE_OFFSET, MANIFEST_OFFSET, PAYLOAD_OFFSET, Partition, Preemption, Range, Region,
+    };
+
+    const PAGE: u64 = 4096;
+
+    const fn is_page_range(range: &Range) -> bool {
+        range.size > 0
+            && range.base.is_multiple_of(PAGE)
+            && range.size.is_multiple_of(PAGE)
+            && range.base.checked_add(range.size).is_some()
+    }
+
+    const fn is_secure(range: &Range) -> bool {
+        let mut index = 0;
+        while index < TABLE.board.secure.len() {
+            if TABLE.board.secure[index].contains(range.base, range.size) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
+    /// Whether `range` meets one of `regions` from `start` on.
+    const fn meets(range: &Range, regions: &[Region], start: usize) -> bool {
+        let mut index = start;
+        while index < regions.len() {
+            if range.overlaps(&regions[index].range) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
+    const fn memory_is_own(place: usize) {
+        let memory = TABLE.partitions[place].memory;
+        let mut region = 0;
+        while region < memory.len() {
+            let range = &memory[region].range;
+            assert!(is_page_range(range), "a region is not made of pages");
+            assert!(is_secure(range), "a region is outside secure memory");
+            assert!(!range.overlaps(&TABLE.hypervisor), "a region overlaps the hypervisor");
+            assert!(!meets(range, memory, region + 1), "two regions of a partition overlap");
+            let mut other = place + 1;
+            while other < PARTITIONS {
+                assert!(!meets(range, TABLE.partitions[other].memory, 0), "two partitions overlap");
+                other += 1;
+            }
+            region += 1;
+        }
+    }
+
+    const fn image_fits(partition: &Partition) {
+        let image = &partition.image;
+        let home = &partition.memory[0].range;
+        assert!(image.load == home.base + IMAGE_OFFSET && image.entry == image.load, "an image is misplaced");
+        assert!(is_page_range(&image.package), "a package is not made of pages");
+        assert!(home.contains(image.package.base, image.package.size), "a package is outside its partition");
+        assert!(image.size > 0 && image.size <= image.package.size - PAYLOAD_OFFSET, "an image is larger than its package");
+        assert!(image.load + image.size <= image.package.base, "an image overlaps its package");
+        let manifest = partition.manifest.len() as u64;
+        assert!(manifest > 0 && manifest <= IMAGE_OFFSET - MANIFEST_OFFSET, "a manifest is too large");
+    }
+
+    const fn devices_are_own(place: usize) {
+        let partition = &TABLE.partitions[place];
+        let mut index = 0;
+        while index < partition.devices.len() {
+            let range = &partition.devices[index].range;
+            assert!(is_page_range(range), "a device is not made of pages");
+            assert!(!meets(range, partition.memory, 0), "a device overlaps its owner's memory");
+            assert!(!range.contains(TABLE.board.log_uart, 1), "the log's UART is passed through");
+            let mut other = place + 1;
+            while other < PARTITIONS {
+                let devices = TABLE.partitions[other].devices;
+                let mut device = 0;
+                while device < devices.len() {
+                    assert!(!range.overlaps(&devices[device].range), "a device has two owners");
+                    device += 1;
+                }
+                other += 1;
+            }
+            index += 1;
+        }
+    }
+
+    const fn interrupts_are_own(place: usize) {
+        let interrupts = TABLE.partitions[place].interrupts;
+        let mut index = 0;
+        while index < interrupts.len() {
+            let interrupt = &interrupts[index];
+            assert!(interrupt.intid >= 32 && interrupt.intid <= 1019, "an interrupt cannot go to a partition");
+            assert!(TABLE.partitions[place].cores & (1 << interrupt.core) != 0, "an interrupt goes to a foreign core");
+            let mut other = place + 1;
+            while other < PARTITIONS {
+                let others = TABLE.partitions[other].interrupts;
+                let mut second = 0;
+                while second < others.len() {
+                    assert!(interrupt.intid != others[second].intid, "an interrupt has two owners");
+                    second += 1;
+                }
+                other += 1;
+            }
+            index += 1;
+        }
+    }
+
+    const fn callers_exist(place: usize) {
+        let callers = TABLE.partitions[place].callers;
+        let mut index = 0;
+        while index < callers.len() {
+            let mut known = callers[index] == 0;
+            let mut other = 0;
+            while other < PARTITIONS {
+                known |= other != place && TABLE.partitions[other].id == callers[index];
+                other += 1;
+            }
+            assert!(known, "a caller does not exist");
+            index += 1;
+        }
+    }
+
+    const fn limits_hold(partition: &Partition) {
+        assert!(partition.id >= 0x8001 && partition.id <= 0x80ff, "an ID is out of range");
+        assert!(partition.shares >= 1 && partition.shares <= 256, "shares are out of range");
+        assert!(is_page_range(&partition.window), "a window is not made of pages");
+        assert!(!meets(&partition.window, partition.memory, 0), "a window overlaps its owner's memory");
+        assert!(partition.cores & (1 << TABLE.board.boot_core) != 0, "a partition does without the boot core");
+        assert!(CORES >= 64 || partition.cores >> CORES == 0, "a partition lists a core that is not there");
+        if let Preemption::ManagedExit { limit_us } = partition.preemption {
+            assert!(limit_us >= 1 && limit_us <= 1_000_000, "a managed exit has a bound out of range");
+        }
+    }
+
+    const fn boot_order_is_whole() {
+        assert!(TABLE.boot_order.len() == PARTITIONS, "the boot order is not whole");
+        let mut seen = 0u128;
+        let mut index = 0;
+        while index < PARTITIONS {
+            assert!((TABLE.boot_order[index] as usize) < PARTITIONS, "the boot order names no partition");
+            seen |= 1 << TABLE.boot_order[index];
+            index += 1;
+        }
+        assert!(seen.count_ones() as usize == PARTITIONS, "the boot order names a partition twice");
+    }
+
+    const _: () = {
+        assert!(TABLE.board.cores.len() == CORES && CORES >= 1 && CORES <= 64, "the board's cores are miscounted");
+        assert!((TABLE.board.boot_core as usize) < CORES, "the boot core is not there");
+        assert!(TABLE.partitions.len() == PARTITIONS && PARTITIONS >= 1, "partitions are miscounted");
+        assert!(is_page_range(&TABLE.hypervisor) && is_secure(&TABLE.hypervisor), "the hypervisor is misplaced");
+        boot_order_is_whole();
+        let mut shares = 0;
+        let mut pages = 0;
+        let mut place = 0;
+        while place < PARTITIONS {
+            let partition = &TABLE.partitions[place];
+            assert!(place == 0 || TABLE.partitions[place - 1].id < partition.id, "IDs are not ascending");
+            memory_is_own(place);
+            image_fits(partition);
+            devices_are_own(place);
+            interrupts_are_own(place);
+            callers_exist(place);
+            limits_hold(partition);
+            shares += partition.shares as usize;
+            pages += partition.window.size / PAGE;
+            place += 1;
+        }
+        assert!(shares == SHARES, "shares are miscounted");
+        assert!(pages == WINDOW_PAGES as u64, "the windows' pages are miscounted");
+    };
+}

@@ -1,0 +1,213 @@
+//! The hypervisor's static table as Rust source: const data that asserts its own invariants.
+
+use std::fmt::Write;
+
+use crate::board::{Board, Kind};
+use crate::model::{Partition, Preemption, Range, SPMC_ID, System};
+
+use super::place::Placed;
+
+/// Asserts about `TABLE`, the same for every system.
+const ASSERTIONS: &str = include_str!("assertions.rs");
+
+/// The source of `table.rs`.
+pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
+    let mut out = format!(
+        "// Made by bulkhead-configs from {}. Do not edit: edit the table.\n\n",
+        system.table.display()
+    );
+    constant(
+        &mut out,
+        "Cores of the board.",
+        "CORES: usize",
+        &system.board.cores.len().to_string(),
+    );
+    constant(
+        &mut out,
+        "Partitions of the table.",
+        "PARTITIONS: usize",
+        &system.partitions.len().to_string(),
+    );
+    constant(
+        &mut out,
+        "Shares of all partitions together.",
+        "SHARES: usize",
+        &system.shares().to_string(),
+    );
+    let pages = system.window_pages().to_string();
+    constant(
+        &mut out,
+        "4 KiB pages of all windows together.",
+        "WINDOW_PAGES: usize",
+        &pages,
+    );
+    let partitions: String = placed.iter().map(|placed| partition(system, placed)).collect();
+    let order: Vec<String> = system.boot_order.iter().map(ToString::to_string).collect();
+    let _ = write!(
+        out,
+        "\n/// The system `{name}`.\npub static TABLE: bulkhead_core::table::Table = {{\n    \
+         use bulkhead_core::table::*;\n    Table {{\n        name: {name:?},\n        board: {board},\n        \
+         hypervisor: {hypervisor},\n        spmc_id: {SPMC_ID:#06x},\n        partitions: &[{partitions}\n        ],\n        \
+         boot_order: &[{order}],\n    }}\n}};\n\n{ASSERTIONS}",
+        name = system.name,
+        board = board(&system.board),
+        hypervisor = range(system.hypervisor),
+        order = order.join(", "),
+    );
+    out
+}
+
+fn constant(out: &mut String, doc: &str, name: &str, value: &str) {
+    let _ = writeln!(out, "/// {doc}\npub const {name} = {value};");
+}
+
+fn range(range: Range) -> String {
+    format!("Range {{ base: {:#x}, size: {:#x} }}", range.base, range.size)
+}
+
+fn ranges(all: impl Iterator<Item = Range>) -> String {
+    format!("&[{}]", all.map(range).collect::<Vec<_>>().join(", "))
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("[");
+    for (index, byte) in bytes.iter().enumerate() {
+        out.push_str(if index % 20 == 0 {
+            "\n                    "
+        } else {
+            " "
+        });
+        let _ = write!(out, "{byte:#04x},");
+    }
+    out.push_str("\n                ]");
+    out
+}
+
+fn uuid(uuid: &[u8; 16]) -> String {
+    let bytes: Vec<String> = uuid.iter().map(|byte| format!("{byte:#04x}")).collect();
+    format!("Uuid([{}])", bytes.join(", "))
+}
+
+fn board(board: &Board) -> String {
+    let cores: Vec<String> = board
+        .cores
+        .iter()
+        .map(|core| format!("{:#x}", core.mpidr))
+        .collect();
+    format!(
+        "Board {{\n            name: {:?},\n            compatible: {:?},\n            cores: &[{}],\n            \
+         boot_core: {},\n            secure: {},\n            normal: {},\n            gicd: {:#x},\n            \
+         gicr: {:#x},\n            gicr_stride: {:#x},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
+         schedule_receiver_intid: {},\n        }}",
+        board.name,
+        board.compatible,
+        cores.join(", "),
+        board.boot_core,
+        ranges(board.ranges(Kind::Secure)),
+        ranges(board.ranges(Kind::Normal)),
+        board.gic.distributor,
+        board.gic.redistributor,
+        board.gic.stride,
+        board.log_uart,
+        board.timer_intid,
+        board.schedule_receiver,
+    )
+}
+
+fn partition(system: &System, placed: &Placed<'_>) -> String {
+    let partition = placed.partition;
+    let uuids: Vec<String> = partition.uuids.iter().map(uuid).collect();
+    let callers: Vec<String> = partition.callers.iter().map(|id| format!("{id:#06x}")).collect();
+    let mask = partition.cores.iter().fold(0u64, |mask, core| mask | 1 << core);
+    let fields = [
+        ("name", format!("{:?}", partition.name)),
+        ("id", format!("{:#06x}", partition.id)),
+        ("uuids", format!("&[{}]", uuids.join(", "))),
+        ("properties", format!("{:#x}", partition.properties)),
+        ("image", image(placed)),
+        ("manifest", format!("&{}", bytes(&placed.manifest))),
+        ("memory", memory(partition)),
+        ("cores", format!("{mask:#x}")),
+        ("devices", devices(partition)),
+        ("interrupts", interrupts(partition)),
+        ("window", range(partition.window)),
+        ("shares", partition.shares.to_string()),
+        ("preemption", preemption(partition)),
+        ("callers", format!("&[{}]", callers.join(", "))),
+    ];
+    let lines: String = fields
+        .iter()
+        .map(|(key, value)| format!("                {key}: {value},\n"))
+        .collect();
+    let who: Vec<&str> = partition
+        .callers
+        .iter()
+        .map(|id| system.endpoint_name(*id))
+        .collect();
+    format!(
+        "\n            // Called by {}.\n            Partition {{\n{lines}            }},",
+        who.join(", ")
+    )
+}
+
+fn image(placed: &Placed<'_>) -> String {
+    let partition = placed.partition;
+    format!(
+        "Image {{\n                    package_uuid: {},\n                    package: {},\n                    \
+         sha256: {},\n                    size: {:#x},\n                    load: {:#x},\n                    \
+         entry: {:#x},\n                }}",
+        uuid(&partition.package_uuid),
+        range(placed.range),
+        bytes(&placed.sha256),
+        placed.size,
+        partition.load(),
+        partition.load(),
+    )
+}
+
+fn memory(partition: &Partition) -> String {
+    let regions = partition.memory.iter().map(|region| {
+        let rights = if region.execute {
+            "ReadWriteExecute"
+        } else {
+            "ReadWrite"
+        };
+        format!(
+            "Region {{ range: {}, rights: Rights::{rights} }}",
+            range(region.range)
+        )
+    });
+    format!("&[{}]", regions.collect::<Vec<_>>().join(", "))
+}
+
+fn devices(partition: &Partition) -> String {
+    let devices = partition.devices.iter();
+    let devices = devices.map(|device| {
+        format!(
+            "Device {{ name: {:?}, range: {} }}",
+            device.name,
+            range(device.range)
+        )
+    });
+    format!("&[{}]", devices.collect::<Vec<_>>().join(", "))
+}
+
+/// A shared interrupt goes to the first of the partition's cores.
+fn interrupts(partition: &Partition) -> String {
+    let core = partition.cores[0];
+    let interrupts = partition.interrupts.iter();
+    let interrupts = interrupts.map(|interrupt| {
+        format!(
+            "Interrupt {{ intid: {}, edge: {}, core: {core} }}",
+            interrupt.intid, interrupt.edge
+        )
+    });
+    format!("&[{}]", interrupts.collect::<Vec<_>>().join(", "))
+}
+
+fn preemption(partition: &Partition) -> String {
+    match partition.preemption {
+        Preemption::AtOnce => "Preemption::AtOnce".to_owned(),
+        Preemption::ManagedExit { limit_us } => format!("Preemption::ManagedExit {{ limit_us: {limit_us} }}"),
+    }
+}

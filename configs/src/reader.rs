@@ -1,0 +1,401 @@
+//! Typed access to parsed TOML: every value keeps its place, and every fault is collected.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use uuid::Uuid;
+
+use crate::report::Diagnostic;
+use crate::rule::Rule;
+use crate::source::{At, Source, Span};
+use crate::units;
+
+/// The largest table that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What is wrong so far.
+pub type Faults = Vec<Diagnostic>;
+
+/// Reads a file as text, or says why that cannot be.
+pub fn read_source(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
+    let shown = path.display();
+    let fault = |why: String| Diagnostic::new(Rule::Unreadable, format!("cannot read `{shown}`: {why}"));
+    let bytes = match std::fs::metadata(path).map(|meta| meta.len()) {
+        Ok(length) if length > MAX_BYTES => Err(format!("it has {length} bytes")),
+        Ok(_) => std::fs::read(path).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
+    text.map(|text| {
+        Arc::new(Source {
+            path: shown.to_string(),
+            text,
+        })
+    })
+    .map_err(|why| faults.push(fault(why)))
+    .ok()
+}
+
+/// Parses a file's text into its top table.
+pub fn parse<'i>(source: &'i Arc<Source>, faults: &mut Faults) -> Option<Fields<'i>> {
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    for error in &errors {
+        let span = Span::new(source, error.span().unwrap_or(0..0));
+        let title = format!(
+            "the table is not TOML: {}",
+            error.message().lines().next().unwrap_or_default()
+        );
+        faults.push(Diagnostic::new(Rule::Syntax, title).at(&span, "here"));
+    }
+    let start = Span::new(source, 0..0);
+    errors
+        .is_empty()
+        .then(|| Fields::new(source, "the file", start, table.into_inner()))
+}
+
+/// A TOML table whose keys are taken one by one; what is left at the end is unknown.
+pub struct Fields<'i> {
+    source: &'i Arc<Source>,
+    what: String,
+    /// Where the table starts.
+    pub span: Span,
+    left: Vec<(String, Span, Item<'i>)>,
+    known: Vec<&'static str>,
+}
+
+impl<'i> Fields<'i> {
+    fn new(source: &'i Arc<Source>, what: &str, span: Span, table: DeTable<'i>) -> Self {
+        let left = table.into_iter().map(|(key, value)| {
+            let place = Span::new(source, key.span());
+            let name = key.into_inner().into_owned();
+            let item = Item::new(source, &name, value);
+            (name, place, item)
+        });
+        Self {
+            source,
+            what: what.to_owned(),
+            span,
+            left: left.collect(),
+            known: Vec::new(),
+        }
+    }
+
+    /// Names the table in messages, as in "partition `vendor-a`".
+    pub fn call(&mut self, what: String) {
+        self.what = what;
+    }
+
+    /// Takes a key that need not be there.
+    pub fn optional(&mut self, key: &'static str) -> Option<Item<'i>> {
+        self.known.push(key);
+        let at = self.left.iter().position(|(name, ..)| name == key)?;
+        Some(self.left.remove(at).2)
+    }
+
+    /// Takes a key that must be there.
+    pub fn required(&mut self, key: &'static str, faults: &mut Faults) -> Option<Item<'i>> {
+        let item = self.optional(key);
+        if item.is_none() {
+            let title = format!("{} has no `{key}`", self.what);
+            faults.push(
+                Diagnostic::new(Rule::MissingKey, title).at(&self.span, format!("`{key}` is missing here")),
+            );
+        }
+        item
+    }
+
+    /// Refuses whatever was not taken.
+    pub fn finish(self, faults: &mut Faults) {
+        for (name, span, _) in &self.left {
+            let fault = Diagnostic::new(Rule::UnknownKey, format!("{} has no key `{name}`", self.what));
+            let fault = fault.at(span, "this key is not known");
+            faults.push(match nearest(name, self.known.iter().copied()) {
+                Some(near) => fault.help(format!("did you mean `{near}`?")),
+                None => fault.help(format!("the keys are: {}", list(&self.known))),
+            });
+        }
+    }
+
+    /// The file that the table stands in.
+    #[must_use]
+    pub fn source(&self) -> &'i Arc<Source> {
+        self.source
+    }
+}
+
+/// The name nearest to `word`, if one is near enough to be meant.
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.map(|name| (strsim::osa_distance(word, name), name));
+    scored
+        .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Names for a help text, quoted and separated by commas.
+pub fn list<S: AsRef<str>>(names: &[S]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    if quoted.is_empty() {
+        "(none)".to_owned()
+    } else {
+        quoted.join(", ")
+    }
+}
+
+/// One value and its key's name.
+pub struct Item<'i> {
+    source: &'i Arc<Source>,
+    key: String,
+    /// Where the value stands.
+    pub span: Span,
+    bytes: Range<usize>,
+    value: DeValue<'i>,
+}
+
+impl<'i> Item<'i> {
+    fn new(source: &'i Arc<Source>, key: &str, value: Spanned<DeValue<'i>>) -> Self {
+        let bytes = value.span();
+        let span = Span::new(source, bytes.clone());
+        Self {
+            source,
+            key: key.to_owned(),
+            span,
+            bytes,
+            value: value.into_inner(),
+        }
+    }
+
+    fn fault(&self, rule: Rule, title: String, label: &str) -> Diagnostic {
+        Diagnostic::new(rule, title).at(&self.span, label)
+    }
+
+    fn wrong_type(&self, wanted: &str) -> Diagnostic {
+        let found = article(self.value.type_str());
+        self.fault(
+            Rule::WrongType,
+            format!("`{}` is {found}, but {wanted} is needed", self.key),
+            wanted,
+        )
+    }
+
+    fn bad_value(&self, wanted: &str) -> Diagnostic {
+        self.fault(
+            Rule::BadValue,
+            format!("`{}` has not the form of {wanted}", self.key),
+            "this value",
+        )
+    }
+
+    fn at<T>(&self, value: T) -> At<T> {
+        At {
+            value,
+            span: self.span.clone(),
+        }
+    }
+
+    /// The text of a string value.
+    pub fn text(&self) -> Option<&str> {
+        if let DeValue::String(text) = &self.value {
+            Some(text)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the value is a table.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// A string.
+    pub fn string(&self, faults: &mut Faults) -> Option<At<String>> {
+        let text = self.text().map(|text| self.at(text.to_owned()));
+        if text.is_none() {
+            faults.push(self.wrong_type("a string"));
+        }
+        text
+    }
+
+    /// A name: 1 to 31 characters of a to z, 0 to 9 and `-`, starting with a letter.
+    pub fn name(&self, faults: &mut Faults) -> Option<At<String>> {
+        let text = self.string(faults)?;
+        let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let starts = text
+            .value
+            .bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_lowercase());
+        if starts && text.value.len() <= 31 && text.value.bytes().all(good) {
+            return Some(text);
+        }
+        let help = "use 1 to 31 of the characters a to z, 0 to 9 and `-`, starting with a letter";
+        faults.push(self.bad_value("a name").help(help));
+        None
+    }
+
+    /// An integer of at most 64 bits, not negative.
+    pub fn integer(&self, faults: &mut Faults) -> Option<At<u64>> {
+        let DeValue::Integer(number) = &self.value else {
+            faults.push(self.wrong_type("an integer"));
+            return None;
+        };
+        let value = u64::from_str_radix(number.as_str(), number.radix()).ok();
+        if value.is_none() {
+            let how = if number.as_str().starts_with('-') {
+                "is negative"
+            } else {
+                "has more than 64 bits"
+            };
+            faults.push(self.fault(Rule::TooLarge, format!("`{}` {how}", self.key), "this number"));
+        }
+        value.map(|value| self.at(value))
+    }
+
+    /// An integer of at most 32 bits.
+    pub fn integer32(&self, faults: &mut Faults) -> Option<At<u32>> {
+        let number = self.integer(faults)?;
+        let value = u32::try_from(number.value).ok();
+        if value.is_none() {
+            faults.push(self.fault(
+                Rule::TooLarge,
+                format!("`{}` has more than 32 bits", self.key),
+                "this number",
+            ));
+        }
+        value.map(|value| self.at(value))
+    }
+
+    /// A size in bytes: a string with a unit, or an integer.
+    pub fn size(&self, faults: &mut Faults) -> Option<At<u64>> {
+        match &self.value {
+            DeValue::Integer(_) => self.integer(faults),
+            DeValue::String(text) => {
+                let value = units::size(text);
+                if value.is_none() {
+                    let help = "write a whole number and B, KiB, MiB or GiB, as in \"6MiB\"";
+                    faults.push(self.bad_value("a size").help(help));
+                }
+                value.map(|value| self.at(value))
+            }
+            _ => {
+                faults.push(self.wrong_type("a size"));
+                None
+            }
+        }
+    }
+
+    /// A duration in microseconds.
+    pub fn duration(&self, faults: &mut Faults) -> Option<At<u64>> {
+        let text = self.string(faults)?;
+        let value = units::duration(&text.value);
+        if value.is_none() {
+            let help = "write a whole number and us, ms or s, as in \"10ms\"";
+            faults.push(self.bad_value("a duration").help(help));
+        }
+        value.map(|value| self.at(value))
+    }
+
+    /// A UUID in its canonical form.
+    pub fn uuid(&self, faults: &mut Faults) -> Option<At<[u8; 16]>> {
+        let text = self.string(faults)?;
+        // The crate takes other forms as well (braces, no dashes); the firmware's tools do not.
+        let value = Uuid::try_parse(&text.value)
+            .ok()
+            .filter(|_| text.value.len() == 36);
+        if value.is_none() {
+            let help = "write 32 hexadecimal digits in groups of 8-4-4-4-12, as `uuidgen` prints them";
+            faults.push(self.bad_value("a UUID").help(help));
+        }
+        value.map(|value| self.at(value.into_bytes()))
+    }
+
+    /// A SHA-256 digest.
+    pub fn digest(&self, faults: &mut Faults) -> Option<At<[u8; 32]>> {
+        let text = self.string(faults)?;
+        let value = units::digest(&text.value);
+        if value.is_none() {
+            let help = "write 64 hexadecimal digits, as `sha256sum` prints them";
+            faults.push(self.bad_value("a SHA-256 digest").help(help));
+        }
+        value.map(|value| self.at(value))
+    }
+
+    /// True or false.
+    pub fn boolean(&self, faults: &mut Faults) -> Option<At<bool>> {
+        let DeValue::Boolean(value) = self.value else {
+            faults.push(self.wrong_type("true or false"));
+            return None;
+        };
+        Some(self.at(value))
+    }
+
+    /// One of a few words.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)], faults: &mut Faults) -> Option<At<T>> {
+        let text = self.string(faults)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(self.at(*value));
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let title = format!("`{}` is none of {}", text.value, list(&names));
+        let fault = self.fault(Rule::BadValue, title, "this word is not known");
+        faults.push(match nearest(&text.value, names.iter().copied()) {
+            Some(near) => fault.help(format!("did you mean `{near}`?")),
+            None => fault,
+        });
+        None
+    }
+
+    /// A table; `what` names it in messages.
+    pub fn table(self, what: &str, faults: &mut Faults) -> Option<Fields<'i>> {
+        if !self.is_table() {
+            faults.push(self.wrong_type("a table"));
+            return None;
+        }
+        let DeValue::Table(table) = self.value else {
+            return None;
+        };
+        Some(Fields::new(self.source, what, self.span, table))
+    }
+
+    /// An array's values.
+    pub fn array(self, faults: &mut Faults) -> Option<Vec<Item<'i>>> {
+        if !matches!(self.value, DeValue::Array(_)) {
+            faults.push(self.wrong_type("an array"));
+            return None;
+        }
+        let DeValue::Array(values) = self.value else {
+            return None;
+        };
+        Some(
+            values
+                .into_iter()
+                .map(|value| Item::new(self.source, &self.key, value))
+                .collect(),
+        )
+    }
+
+    /// An array of strings.
+    pub fn strings(self, faults: &mut Faults) -> Option<Vec<At<String>>> {
+        let items = self.array(faults)?;
+        Some(items.iter().filter_map(|item| item.string(faults)).collect())
+    }
+
+    /// The bytes of the file that the value takes, all its lines.
+    #[must_use]
+    pub fn bytes(&self) -> Range<usize> {
+        self.bytes.clone()
+    }
+}
+
+fn article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind}")
+}

@@ -1,0 +1,142 @@
+//! What is wrong with a table, and how it is shown.
+
+use std::fmt;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::rule::Rule;
+use crate::source::Span;
+
+/// A place that a diagnostic points at, and what is there.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// The place.
+    pub span: Span,
+    /// What is there, in a few words.
+    pub label: String,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// What is wrong, in one sentence without a full stop.
+    pub title: String,
+    /// The places; the first one is where the error is reported.
+    pub marks: Vec<Mark>,
+    /// What would mend it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// Something wrong that has no place yet.
+    pub fn new(rule: Rule, title: impl Into<String>) -> Self {
+        Self {
+            rule,
+            title: title.into(),
+            marks: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Adds a place.
+    #[must_use]
+    pub fn at(mut self, span: &Span, label: impl Into<String>) -> Self {
+        self.marks.push(Mark {
+            span: span.clone(),
+            label: label.into(),
+        });
+        self
+    }
+
+    /// Adds what would mend it.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// The diagnostic as text with the excerpt of the file.
+    fn render(&self, renderer: &Renderer) -> String {
+        let mut group = Level::ERROR
+            .primary_title(&self.title)
+            .id(self.rule.code())
+            .elements(self.snippets());
+        group = group.element(Level::NOTE.message(self.rule.why()));
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group])
+    }
+
+    /// One excerpt for each file that the marks name, the first mark's file first.
+    fn snippets(&self) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
+        let mut files: Vec<&Span> = Vec::new();
+        for mark in &self.marks {
+            if !files.iter().any(|known| known.source == mark.span.source) {
+                files.push(&mark.span);
+            }
+        }
+        files.into_iter().map(|file| self.snippet(file)).collect()
+    }
+
+    fn snippet<'a>(&'a self, file: &'a Span) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let marks = self
+            .marks
+            .iter()
+            .enumerate()
+            .filter(|(_, mark)| mark.span.source == file.source);
+        let annotations = marks.map(|(index, mark)| {
+            let kind = if index == 0 {
+                AnnotationKind::Primary
+            } else {
+                AnnotationKind::Context
+            };
+            kind.span(mark.span.bytes.clone()).label(mark.label.as_str())
+        });
+        Snippet::source(file.source.text.as_str())
+            .path(file.source.path.as_str())
+            .annotations(annotations)
+    }
+}
+
+/// Everything that is wrong with a table; at least one thing.
+#[derive(Debug)]
+pub struct Report {
+    /// What is wrong, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// A report, or none if nothing is wrong.
+    #[must_use]
+    pub fn of(mut diagnostics: Vec<Diagnostic>) -> Option<Self> {
+        diagnostics.sort_by_key(|d| d.marks.first().map_or(0, |mark| mark.span.bytes.start));
+        (!diagnostics.is_empty()).then_some(Self { diagnostics })
+    }
+
+    /// The report in colour, for a terminal.
+    #[must_use]
+    pub fn coloured(&self) -> String {
+        self.render(&Renderer::styled().decor_style(DecorStyle::Ascii))
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let parts: Vec<String> = self.diagnostics.iter().map(|d| d.render(renderer)).collect();
+        parts.join("\n\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            out,
+            "{}",
+            self.render(&Renderer::plain().decor_style(DecorStyle::Ascii))
+        )
+    }
+}
+
+impl std::error::Error for Report {}
