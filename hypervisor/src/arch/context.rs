@@ -1,0 +1,143 @@
+//! The register state of one execution context, and of the normal world while a partition runs.
+
+use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, SPSR_EL1, VBAR_EL1, Readable as _, Writeable as _};
+
+/// General registers, in the layout that `vectors` uses.
+#[repr(C)]
+pub struct General {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    /// Where the context goes on.
+    pub elr: u64,
+    /// Its PSTATE.
+    pub spsr: u64,
+}
+
+impl General {
+    /// All zero.
+    pub const fn new() -> Self {
+        Self { x: [0; 31], elr: 0, spsr: 0 }
+    }
+}
+
+/// Defines the EL1 state that both worlds use and EL3 does not switch.
+macro_rules! el1_registers {
+    ($($field:ident = $name:literal,)*) => {
+        /// EL1's and EL0's system registers: one set that all partitions and the normal world share.
+        #[repr(C)]
+        pub struct El1 {
+            $(
+                #[doc = concat!("The register `", $name, "`.")]
+                pub $field: u64,
+            )*
+        }
+
+        impl El1 {
+            /// All zero.
+            pub const fn new() -> Self {
+                Self { $($field: 0,)* }
+            }
+
+            /// Takes the registers from the core.
+            #[inline(always)]
+            pub fn save(&mut self) {
+                $(
+                    // SAFETY: reads an EL1 register, which has no effect at EL2.
+                    unsafe {
+                        core::arch::asm!(concat!("mrs {}, ", $name), out(reg) self.$field, options(nomem, nostack));
+                    }
+                )*
+            }
+
+            /// Puts the registers into the core.
+            #[inline(always)]
+            pub fn load(&self) {
+                $(
+                    // SAFETY: writes an EL1 register: EL2 runs with its own translation and stack.
+                    unsafe {
+                        core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) self.$field, options(nomem, nostack));
+                    }
+                )*
+            }
+        }
+    };
+}
+
+el1_registers! {
+    sctlr = "sctlr_el1",
+    cpacr = "cpacr_el1",
+    ttbr0 = "ttbr0_el1",
+    ttbr1 = "ttbr1_el1",
+    tcr = "tcr_el1",
+    mair = "mair_el1",
+    amair = "amair_el1",
+    vbar = "vbar_el1",
+    contextidr = "contextidr_el1",
+    tpidr = "tpidr_el1",
+    tpidr_el0 = "tpidr_el0",
+    tpidrro_el0 = "tpidrro_el0",
+    sp_el0 = "sp_el0",
+    sp_el1 = "sp_el1",
+    elr = "elr_el1",
+    spsr = "spsr_el1",
+    esr = "esr_el1",
+    far = "far_el1",
+    afsr0 = "afsr0_el1",
+    afsr1 = "afsr1_el1",
+    par = "par_el1",
+    cntkctl = "cntkctl_el1",
+    csselr = "csselr_el1",
+}
+
+/// One execution context.
+#[repr(C, align(64))]
+pub struct State {
+    /// General registers; first, so that the vectors find them at the pointer itself.
+    pub general: General,
+    /// System registers.
+    pub el1: El1,
+    /// FP/SIMD registers.
+    pub fp: super::fp::Simd,
+}
+
+/// PSTATE of a context at its first instruction: EL1 with its own stack, all exceptions masked.
+pub const RESET_PSTATE: u64 = 0x3c5;
+
+impl State {
+    /// A context that was never entered.
+    pub const fn new() -> Self {
+        Self { general: General::new(), el1: El1::new(), fp: super::fp::Simd::new() }
+    }
+
+    /// Puts the context at its first instruction: MMU and caches off, x0 as given, all else zero.
+    pub fn reset(&mut self, pc: u64, x0: u64) {
+        const SCTLR_RES1: u64 = 0x30d0_0800;
+        *self = Self::new();
+        self.general.elr = pc;
+        self.general.spsr = RESET_PSTATE;
+        self.general.x[0] = x0;
+        self.el1.sctlr = SCTLR_RES1;
+    }
+
+    /// Moves behind a trapped instruction.
+    pub fn skip_instruction(&mut self) {
+        self.general.elr = self.general.elr.wrapping_add(4);
+    }
+
+    /// Has the context take an Undefined Instruction exception where it is (Arm ARM, DDI0487,
+    /// D1.3.1): how a register or instruction that is not there looks to it. Its EL1 registers are loaded.
+    pub fn inject_undefined(&mut self) {
+        const SYNDROME_UNKNOWN: u64 = 1 << 25;
+        const FROM_EL1_SP0: u64 = 0x4;
+        let offset = match self.general.spsr & 0xf {
+            0x0 => 0x400,
+            FROM_EL1_SP0 => 0x000,
+            _ => 0x200,
+        };
+        ESR_EL1.set(SYNDROME_UNKNOWN);
+        ELR_EL1.set(self.general.elr);
+        SPSR_EL1.set(self.general.spsr);
+        self.general.elr = VBAR_EL1.get().wrapping_add(offset);
+        self.general.spsr = RESET_PSTATE;
+    }
+}

@@ -1,0 +1,120 @@
+//! The physical GICv3, as far as S-EL2 needs it: its own timer, secure interrupts of partitions, and
+//! the SGI that asks the normal world to schedule a receiver (Arm IHI0069).
+
+use aarch64_cpu::asm::barrier;
+
+use super::registers as r;
+use crate::table::TABLE;
+
+const IGROUPR: u64 = 0x080;
+const ISENABLER: u64 = 0x100;
+const IPRIORITYR: u64 = 0x400;
+const ICFGR: u64 = 0xc00;
+const IGRPMODR: u64 = 0xd00;
+const IROUTER: u64 = 0x6000;
+const SGI_FRAME: u64 = 0x1_0000;
+const CTLR_ENABLE_GROUP1_SECURE: u32 = 1 << 2;
+
+/// Priority of secure interrupts: above all that the normal world can set (0x80 and up).
+const SECURE_PRIORITY: u8 = 0x20;
+/// A mask that lets secure priorities through and holds the normal world's.
+pub const HOLD_NORMAL: u64 = 0x80;
+/// ICC_CTLR_EL1.EOImode: end of interrupt drops the priority only.
+const CTLR_SPLIT_END: u64 = 1 << 1;
+/// INTIDs from here on are special: nothing was acknowledged.
+const SPECIAL: u64 = 1020;
+
+fn read(address: u64) -> u32 {
+    // SAFETY: a GIC register within the frames that `stage1` maps as devices.
+    unsafe { (address as usize as *const u32).read_volatile() }
+}
+
+fn write(address: u64, value: u32) {
+    // SAFETY: as in `read`; the GIC does not reach the hypervisor's memory.
+    unsafe { (address as usize as *mut u32).write_volatile(value) }
+}
+
+fn write_byte(address: u64, value: u8) {
+    // SAFETY: as in `write`; priority registers are byte-accessible.
+    unsafe { (address as usize as *mut u8).write_volatile(value) }
+}
+
+fn change_bit(address: u64, bit: u32, set: bool) {
+    let old = read(address);
+    write(address, if set { old | 1 << bit } else { old & !(1 << bit) });
+}
+
+/// Which world an interrupt belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Secure,
+    Normal,
+}
+
+fn set_group(frame: u64, intid: u32, group: Group) {
+    let word = u64::from(intid / 32) * 4;
+    change_bit(frame + IGROUPR + word, intid % 32, group == Group::Normal);
+    change_bit(frame + IGRPMODR + word, intid % 32, group == Group::Secure);
+}
+
+fn enable(frame: u64, intid: u32) {
+    write_byte(frame + IPRIORITYR + u64::from(intid), SECURE_PRIORITY);
+    write(frame + ISENABLER + u64::from(intid / 32) * 4, 1 << (intid % 32));
+}
+
+/// The distributor's part, once: shared interrupts of partitions.
+pub fn init() {
+    let gicd = TABLE.board.gicd;
+    write(gicd, read(gicd) | CTLR_ENABLE_GROUP1_SECURE);
+    for interrupt in TABLE.partitions.iter().flat_map(|p| p.interrupts).filter(|i| i.intid >= 32) {
+        set_group(gicd, interrupt.intid, Group::Secure);
+        let config = gicd + ICFGR + u64::from(interrupt.intid / 16) * 4;
+        change_bit(config, (interrupt.intid % 16) * 2 + 1, interrupt.edge);
+        let affinity = TABLE.board.cores[usize::from(interrupt.core)];
+        write(gicd + IROUTER + u64::from(interrupt.intid) * 8, affinity as u32);
+        write(gicd + IROUTER + u64::from(interrupt.intid) * 8 + 4, (affinity >> 32) as u32);
+        enable(gicd, interrupt.intid);
+    }
+}
+
+/// This core's part: private interrupts and the CPU interface.
+pub fn init_core(index: usize) {
+    let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
+    set_group(frame, TABLE.board.timer_intid, Group::Secure);
+    enable(frame, TABLE.board.timer_intid);
+    set_group(frame, TABLE.board.schedule_receiver_intid, Group::Normal);
+    for interrupt in TABLE.partitions.iter().flat_map(|p| p.interrupts).filter(|i| i.intid < 32) {
+        set_group(frame, interrupt.intid, Group::Secure);
+        enable(frame, interrupt.intid);
+    }
+    r::icc_ctlr_el1::write(r::icc_ctlr_el1::read() | CTLR_SPLIT_END);
+    r::icc_igrpen1_el1::write(1);
+    barrier::isb(barrier::SY);
+}
+
+/// Takes the pending secure interrupt, if there is one. It stays active, so that a line that stays
+/// raised does not come back, until `deactivate`.
+pub fn acknowledge() -> Option<u32> {
+    let intid = r::icc_iar1_el1::read() & 0xff_ffff;
+    if intid >= SPECIAL {
+        return None;
+    }
+    r::icc_eoir1_el1::write(intid);
+    Some(intid as u32)
+}
+
+/// Ends an interrupt that `acknowledge` took.
+pub fn deactivate(intid: u32) {
+    r::icc_dir_el1::write(u64::from(intid));
+}
+
+/// Raises the schedule-receiver interrupt in the normal world, on the core with this index.
+pub fn schedule_receiver(index: usize) {
+    let affinity = TABLE.board.cores[index];
+    let aff0 = affinity & 0xff;
+    let target = (affinity >> 8 & 0xff) << 16 | (affinity >> 16 & 0xff) << 32 | (affinity >> 32 & 0xff) << 48;
+    let range = (aff0 / 16) << 44;
+    let sgi = u64::from(TABLE.board.schedule_receiver_intid) << 24;
+    r::icc_asgi1r_el1::write(target | range | sgi | 1 << (aff0 % 16));
+    barrier::isb(barrier::SY);
+}

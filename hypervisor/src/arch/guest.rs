@@ -1,0 +1,234 @@
+//! One core's way between the worlds and the partitions: what differs is switched, nothing else.
+
+use aarch64_cpu::registers::{ESR_EL2, VMPIDR_EL2, Readable as _, Writeable as _};
+use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
+
+use super::cell::Owned;
+use super::context::State;
+use super::exit::{self, Exit};
+use super::registers as r;
+use super::{cpu, gic, smc, stage2, timer, vectors};
+use crate::table::{CORES, PARTITIONS, TABLE};
+
+static CONTEXTS: [[Owned<State>; CORES]; PARTITIONS] =
+    [const { [const { Owned::new(State::new()) }; CORES] }; PARTITIONS];
+
+/// FFA_INTERRUPT, by which the SPMD tells of a secure interrupt (DEN0077A, section 8.3.2).
+const FFA_INTERRUPT: u64 = 0x8400_0062;
+
+/// This core, and whose registers it holds. `None` is the normal world.
+pub struct Core {
+    index: usize,
+    loaded: Option<Context>,
+    vectors_of: Option<Context>,
+    held_mask: Option<u64>,
+    timer_runs: bool,
+}
+
+impl Core {
+    /// The core with this index, entered from EL3 with the normal world's registers in it.
+    pub const fn new(index: usize) -> Self {
+        Self { index, loaded: None, vectors_of: None, held_mask: None, timer_runs: false }
+    }
+
+    /// Enters a context and comes back with what happened.
+    #[inline]
+    pub fn run(&mut self, run: &Run) -> Event {
+        let state = state(run.context);
+        self.hold_normal(run.hold_normal);
+        self.set_deadline(run.deadline);
+        self.load(run.context, state);
+        match run.entry {
+            Entry::Resume => {}
+            Entry::Answer(regs) => state.general.x[..18].copy_from_slice(&regs.0),
+            Entry::Start { pc, x0 } => {
+                state.reset(pc, x0);
+                state.el1.load();
+                self.forget_vectors(run.context);
+            }
+        }
+        cpu::set_virtual_lines(run.virtual_irq, run.virtual_fiq);
+        // SAFETY: this core's block; nothing else on this core refers to it now.
+        let current = unsafe { &mut cpu::block(self.index).current };
+        loop {
+            let vector = vectors::enter(&mut state.general, current);
+            if let Some(event) = self.event(vector, run.context, state) {
+                return event;
+            }
+        }
+    }
+
+    /// Hands the core to the normal world and comes back with its next call.
+    #[inline]
+    pub fn normal(&mut self, regs: &Regs) -> Event {
+        self.unload();
+        self.unload_vectors();
+        self.hold_normal(false);
+        self.set_deadline(Deadline::None);
+        let call = smc::call(regs);
+        if call.0[0] & 0xffff_ffff == FFA_INTERRUPT
+            && let Some(intid) = gic::acknowledge()
+        {
+            return Event::SecureInterrupt(intid);
+        }
+        Event::Normal(call)
+    }
+
+    /// What an exit means; `None` where the context goes on.
+    fn event(&mut self, vector: u64, context: Context, state: &mut State) -> Option<Event> {
+        match vector {
+            vectors::SYNCHRONOUS => match exit::decode(state) {
+                Exit::Smc => Some(Event::Call(Conduit::Smc, arguments(state))),
+                Exit::Hvc => Some(Event::Call(Conduit::Hvc, arguments(state))),
+                Exit::Fault(fault) => Some(Event::Fault(fault)),
+                Exit::Fp => {
+                    self.load_vectors(context, state);
+                    None
+                }
+                Exit::Done => None,
+            },
+            vectors::IRQ => self.secure_interrupt(),
+            vectors::FIQ => Some(Event::NormalInterrupt),
+            _ => Some(Event::Fault(exit::fault(state, ESR_EL2.get()))),
+        }
+    }
+
+    fn secure_interrupt(&mut self) -> Option<Event> {
+        let intid = gic::acknowledge()?;
+        if intid == TABLE.board.timer_intid {
+            self.set_deadline(Deadline::None);
+            gic::deactivate(intid);
+            return Some(Event::Deadline);
+        }
+        Some(Event::SecureInterrupt(intid))
+    }
+
+    /// Makes a context's EL1 registers and stage 2 the core's.
+    #[inline]
+    fn load(&mut self, context: Context, new: &State) {
+        if self.loaded == Some(context) {
+            return;
+        }
+        self.save_el1();
+        new.el1.load();
+        VMPIDR_EL2.set(virtual_affinity(context));
+        stage2::activate(context.partition);
+        if self.vectors_of == Some(context) { cpu::allow_fp() } else { cpu::trap_fp() }
+        self.loaded = Some(context);
+    }
+
+    /// Gives the EL1 registers back to the normal world.
+    #[inline]
+    fn unload(&mut self) {
+        if self.loaded.is_none() {
+            return;
+        }
+        self.save_el1();
+        // SAFETY: this core's block; nothing else on this core refers to it now.
+        unsafe { cpu::block(self.index) }.normal.load();
+        self.loaded = None;
+    }
+
+    #[inline]
+    fn save_el1(&self) {
+        match self.loaded {
+            Some(context) => state(context).el1.save(),
+            // SAFETY: as in `unload`.
+            None => unsafe { cpu::block(self.index) }.normal.save(),
+        }
+    }
+
+    /// Makes a context's FP/SIMD registers the core's, at its first use since it was entered.
+    fn load_vectors(&mut self, context: Context, new: &State) {
+        cpu::allow_vectors();
+        self.save_vectors();
+        new.fp.load();
+        self.vectors_of = Some(context);
+        cpu::allow_fp();
+    }
+
+    /// Gives the vector registers back to the normal world.
+    fn unload_vectors(&mut self) {
+        if self.vectors_of.is_none() {
+            return;
+        }
+        cpu::allow_vectors();
+        self.save_vectors();
+        // SAFETY: as in `unload`.
+        unsafe { cpu::block(self.index) }.normal_vectors.load();
+        self.vectors_of = None;
+        cpu::trap_fp();
+    }
+
+    fn save_vectors(&self) {
+        match self.vectors_of {
+            Some(context) => state(context).fp.save(),
+            // SAFETY: as in `unload`.
+            None => unsafe { cpu::block(self.index) }.normal_vectors.save(),
+        }
+    }
+
+    /// A context that starts anew does not see the registers that it left.
+    fn forget_vectors(&mut self, context: Context) {
+        if self.vectors_of == Some(context) {
+            cpu::allow_vectors();
+            state(context).fp.load();
+            cpu::allow_fp();
+        }
+    }
+
+    /// Keeps the normal world's interrupts pending, or lets them through again.
+    #[inline]
+    fn hold_normal(&mut self, hold: bool) {
+        match (hold, self.held_mask) {
+            (true, None) => {
+                self.held_mask = Some(r::icc_pmr_el1::read());
+                r::icc_pmr_el1::write(gic::HOLD_NORMAL);
+            }
+            (false, Some(mask)) => {
+                r::icc_pmr_el1::write(mask);
+                self.held_mask = None;
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn set_deadline(&mut self, deadline: Deadline) {
+        match deadline {
+            Deadline::Keep => {}
+            Deadline::Micros(micros) => {
+                timer::set(micros);
+                self.timer_runs = true;
+            }
+            Deadline::None => {
+                if self.timer_runs {
+                    timer::stop();
+                    self.timer_runs = false;
+                }
+            }
+        }
+    }
+}
+
+fn arguments(state: &State) -> Regs {
+    let mut regs = [0; 18];
+    regs.copy_from_slice(&state.general.x[..18]);
+    Regs(regs)
+}
+
+/// A context's registers.
+fn state(context: Context) -> &'static mut State {
+    let state = &CONTEXTS[context.partition][usize::from(context.home)];
+    // SAFETY: the policy gives a context to one core at a time, by an atomic change of its state, and
+    // takes it back only after that core's next event; within the core the references that come from
+    // here do not overlap (`save_el1` and `save_vectors` take another context than the one entered).
+    unsafe { state.get() }
+}
+
+/// MPIDR_EL1 as a context reads it: its number, as FF-A wants it (DEN0077A, section 4.7).
+fn virtual_affinity(context: Context) -> u64 {
+    const RES1: u64 = 1 << 31;
+    let cores = TABLE.partitions[context.partition].cores;
+    RES1 | u64::from((cores & ((1 << context.home) - 1)).count_ones())
+}

@@ -1,0 +1,94 @@
+//! Registers that `aarch64-cpu` lacks: secure EL2's, the GIC's CPU interface, and a few by name.
+
+/// Defines readers and writers of system registers by the name that the assembler knows.
+macro_rules! system_registers {
+    ($($(#[$doc:meta])* $module:ident = $name:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub mod $module {
+                /// Reads the register.
+                #[inline(always)]
+                #[must_use]
+                pub fn read() -> u64 {
+                    let value: u64;
+                    // SAFETY: reading this register has no side effect on memory or on the Rust machine;
+                    // at EL2 in secure state it exists on every core that the boot check accepts.
+                    unsafe {
+                        core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack));
+                    }
+                    value
+                }
+                /// Writes the register. What the value means for the machine is the caller's business;
+                /// none of these registers changes how the hypervisor's own memory is reached.
+                #[inline(always)]
+                pub fn write(value: u64) {
+                    // SAFETY: the register steers guests, interrupts or traps, not the hypervisor's own
+                    // translation (SCTLR_EL2, TCR_EL2, TTBR0_EL2 and MAIR_EL2 are written in `start` only).
+                    unsafe {
+                        core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nostack));
+                    }
+                }
+            }
+        )*
+    };
+}
+
+system_registers! {
+    /// Secure stage-2 root (Arm ARM, DDI0487, D24.2.210).
+    vsttbr_el2 = "S3_4_C2_C6_0";
+    /// Secure stage-2 control (Arm ARM, DDI0487, D24.2.209).
+    vstcr_el2 = "S3_4_C2_C6_2";
+    /// Secure EL2 physical timer: control.
+    cnthps_ctl_el2 = "S3_4_C14_C5_1";
+    /// Secure EL2 physical timer: compare value.
+    cnthps_cval_el2 = "S3_4_C14_C5_2";
+    /// Interrupt priority mask, shared by both worlds.
+    icc_pmr_el1 = "S3_0_C4_C6_0";
+    /// Acknowledges a group 1 interrupt of this security state: reading it changes the GIC's state.
+    icc_iar1_el1 = "S3_0_C12_C12_0";
+    /// End of a group 1 interrupt.
+    icc_eoir1_el1 = "S3_0_C12_C12_1";
+    /// Deactivates an interrupt.
+    icc_dir_el1 = "S3_0_C12_C11_1";
+    /// CPU interface control of this security state.
+    icc_ctlr_el1 = "S3_0_C12_C12_4";
+    /// Group 1 enable of this security state.
+    icc_igrpen1_el1 = "S3_0_C12_C12_7";
+    /// Sends an SGI to the other security state's group 1.
+    icc_asgi1r_el1 = "S3_0_C12_C11_6";
+    /// MIDR_EL1 as a partition reads it.
+    vpidr_el2 = "vpidr_el2";
+    /// Traps of EL1 system registers with a System prefix of 15.
+    hstr_el2 = "hstr_el2";
+    /// Vector length limit for EL2 and below, as EL2 sets it.
+    zcr_el2 = "S3_4_C1_C2_0";
+    /// SVE's own ID register.
+    id_aa64zfr0_el1 = "S3_0_C0_C4_4";
+    /// Instruction set, part 2.
+    id_aa64isar2_el1 = "S3_0_C0_C6_2";
+}
+
+tock_registers::register_bitfields! { u64,
+    /// Fields of VTCR_EL2 that exist in secure state only (Arm ARM, DDI0487, D24.2.221).
+    pub VTCR_EL2_SECURE [
+        /// Output of the non-secure IPA space: 1 = non-secure physical memory.
+        NSA OFFSET(30) NUMBITS(1) [],
+        /// Tables of the non-secure IPA space: 0 = in secure physical memory.
+        NSW OFFSET(29) NUMBITS(1) []
+    ],
+    /// VSTCR_EL2 (Arm ARM, DDI0487, D24.2.209).
+    pub VSTCR_EL2 [
+        /// Reserved, one.
+        RES1 OFFSET(31) NUMBITS(1) [],
+        /// Output of the secure IPA space: 0 = secure physical memory.
+        SA OFFSET(30) NUMBITS(1) [],
+        /// Tables of the secure IPA space: 0 = in secure physical memory.
+        SW OFFSET(29) NUMBITS(1) [],
+        /// Granule: 0 = 4 KiB.
+        TG0 OFFSET(14) NUMBITS(2) [],
+        /// Level at which a walk starts: 1 = level 1 for the 4 KiB granule.
+        SL0 OFFSET(6) NUMBITS(2) [],
+        /// 64 less the bits of the intermediate physical address.
+        T0SZ OFFSET(0) NUMBITS(6) []
+    ]
+}

@@ -1,0 +1,193 @@
+//! The hypervisor's own translation: W^X, guard pages, devices, and no standing view of anyone's memory.
+
+use aarch64_cpu::registers::{MAIR_EL2, SCTLR_EL2, TCR_EL2};
+use static_assertions::const_assert;
+
+use super::cell::Owned;
+use super::{PAGE, start, window};
+use crate::table::{CORES, TABLE};
+
+/// A table of 512 descriptors.
+#[repr(C, align(4096))]
+pub struct Table(pub [u64; 512]);
+
+impl Table {
+    /// A table that maps nothing.
+    pub const fn empty() -> Self {
+        Self([0; 512])
+    }
+}
+
+/// What `mmu_on` loads: MAIR_EL2, TCR_EL2, TTBR0_EL2, SCTLR_EL2, in this order.
+#[repr(C)]
+struct Setup([u64; 4]);
+
+#[unsafe(no_mangle)]
+static STAGE1_SETUP: Owned<Setup> = Owned::new(Setup([0; 4]));
+
+/// Bits of a virtual address. With 4 KiB pages a walk of 39 bits starts at level 1.
+const VA_BITS: u64 = 39;
+
+static LEVEL1: Owned<Table> = Owned::new(Table::empty());
+static LEVEL2: Owned<Table> = Owned::new(Table::empty());
+/// Level-3 tables for the 2 MiB blocks that hold the image or devices.
+static LEVEL3: Owned<[Table; BLOCKS]> = Owned::new([const { Table::empty() }; BLOCKS]);
+static WINDOW_LEVEL2: Owned<Table> = Owned::new(Table::empty());
+
+/// How many 2 MiB blocks the identity map may touch: image, distributor, redistributors, UART.
+const BLOCKS: usize = 6;
+
+const VALID: u64 = 0b11;
+const ACCESS_FLAG: u64 = 1 << 10;
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+const READ_ONLY: u64 = 0b10 << 6;
+const EL2_RES1: u64 = 1 << 6;
+const NON_SECURE: u64 = 1 << 5;
+const EXECUTE_NEVER: u64 = 1 << 54;
+const NORMAL_MEMORY: u64 = 1 << 2;
+
+/// What a page of the hypervisor is for.
+#[derive(Clone, Copy)]
+enum Kind {
+    Code,
+    Constants,
+    Data,
+    Device,
+}
+
+impl Kind {
+    const fn attributes(self) -> u64 {
+        let base = VALID | ACCESS_FLAG | EL2_RES1;
+        match self {
+            Self::Code => base | NORMAL_MEMORY | INNER_SHAREABLE | READ_ONLY,
+            Self::Constants => base | NORMAL_MEMORY | INNER_SHAREABLE | READ_ONLY | EXECUTE_NEVER,
+            Self::Data => base | NORMAL_MEMORY | INNER_SHAREABLE | EXECUTE_NEVER,
+            Self::Device => base | EXECUTE_NEVER,
+        }
+    }
+}
+
+/// The descriptor of a page in a core's copy window (see `window`).
+pub const fn window_page(address: u64, non_secure: bool, writable: bool) -> u64 {
+    let world = if non_secure { NON_SECURE } else { 0 };
+    let kind = if writable { Kind::Data } else { Kind::Constants };
+    address | kind.attributes() | world
+}
+
+unsafe extern "C" {
+    static __image_start: u8;
+    static __text_end: u8;
+    static __rodata_end: u8;
+    static __bss_end: u8;
+    static __stacks_start: u8;
+}
+
+/// Address of a linker symbol.
+macro_rules! symbol {
+    ($name:ident) => {
+        (&raw const $name) as usize as u64
+    };
+}
+
+// The identity map covers the first gigabyte, where the board's secure memory and devices lie.
+const_assert!(TABLE.hypervisor.base + TABLE.hypervisor.size <= 1 << 30);
+const_assert!(TABLE.board.gicd < 1 << 30 && TABLE.board.log_uart < 1 << 30);
+const_assert!(TABLE.board.gicr + TABLE.board.gicr_stride * (CORES as u64) <= 1 << 30);
+
+/// Builds the tables and the registers' values. Runs on the boot core with the MMU off.
+pub extern "C" fn build() {
+    // SAFETY: only the boot core runs, once, before any other use of the tables.
+    let (l1, l2, l3, setup) = unsafe { (LEVEL1.get(), LEVEL2.get(), LEVEL3.get(), STAGE1_SETUP.get()) };
+    // SAFETY: as above.
+    let (wl2, wl3) = unsafe { (WINDOW_LEVEL2.get(), window::table()) };
+    let mut map = IdentityMap { level2: l2, level3: l3, used: 0 };
+    map.image();
+    map.devices();
+    l1.0[0] = LEVEL2.address() | VALID;
+    l1.0[(window::BASE >> 30) as usize] = WINDOW_LEVEL2.address() | VALID;
+    wl2.0[0] = core::ptr::from_mut(wl3) as usize as u64 | VALID;
+    *setup = Setup([mair(), tcr(), LEVEL1.address(), sctlr()]);
+}
+
+fn mair() -> u64 {
+    (MAIR_EL2::Attr0_Device::nonGathering_nonReordering_noEarlyWriteAck
+        + MAIR_EL2::Attr1_Normal_Outer::WriteBack_NonTransient_ReadWriteAlloc
+        + MAIR_EL2::Attr1_Normal_Inner::WriteBack_NonTransient_ReadWriteAlloc)
+        .value
+}
+
+fn tcr() -> u64 {
+    const RES1: u64 = 1 << 31 | 1 << 23;
+    (TCR_EL2::PS::Bits_40
+        + TCR_EL2::TG0::KiB_4
+        + TCR_EL2::SH0::Inner
+        + TCR_EL2::ORGN0::WriteBack_ReadAlloc_WriteAlloc_Cacheable
+        + TCR_EL2::IRGN0::WriteBack_ReadAlloc_WriteAlloc_Cacheable
+        + TCR_EL2::T0SZ.val(64 - VA_BITS))
+    .value
+        | RES1
+}
+
+fn sctlr() -> u64 {
+    const RES1: u64 = 0x30c5_0830;
+    const WXN: u64 = 1 << 19;
+    const STACK_ALIGNMENT: u64 = 1 << 3;
+    (SCTLR_EL2::M::Enable + SCTLR_EL2::C::Cacheable + SCTLR_EL2::I::Cacheable).value | RES1 | WXN | STACK_ALIGNMENT
+}
+
+/// The first gigabyte, mapped where it is, page by page.
+struct IdentityMap<'a> {
+    level2: &'a mut Table,
+    level3: &'a mut [Table; BLOCKS],
+    used: usize,
+}
+
+impl IdentityMap<'_> {
+    fn image(&mut self) {
+        let (text, rodata, bss) = (symbol!(__text_end), symbol!(__rodata_end), symbol!(__bss_end));
+        self.map(symbol!(__image_start), text, Kind::Code);
+        self.map(text, rodata, Kind::Constants);
+        self.map(rodata, bss, Kind::Data);
+        let stacks = symbol!(__stacks_start);
+        for core in 0..CORES {
+            let guard = stacks + (core * start::STACK_STRIDE) as u64;
+            self.map(guard + PAGE as u64, guard + start::STACK_STRIDE as u64, Kind::Data);
+        }
+    }
+
+    fn devices(&mut self) {
+        const FRAME: u64 = 0x1_0000;
+        let board = &TABLE.board;
+        self.map(board.gicd, board.gicd + FRAME, Kind::Device);
+        for core in 0..CORES as u64 {
+            let frame = board.gicr + core * board.gicr_stride;
+            self.map(frame, frame + 2 * FRAME, Kind::Device);
+        }
+        self.map(board.log_uart, board.log_uart + PAGE as u64, Kind::Device);
+    }
+
+    fn map(&mut self, from: u64, to: u64, kind: Kind) {
+        let mut address = from;
+        while address < to {
+            let table = self.level3(address);
+            table.0[(address >> 12) as usize % 512] = address | kind.attributes();
+            address += PAGE as u64;
+        }
+    }
+
+    /// The level-3 table of an address: found, or the next free one.
+    fn level3(&mut self, address: u64) -> &mut Table {
+        let block = (address >> 21) as usize % 512;
+        let entry = self.level2.0[block];
+        let base = core::ptr::from_ref(&self.level3[0]) as usize as u64;
+        let index = if entry == 0 {
+            let index = self.used;
+            self.used += 1;
+            self.level2.0[block] = (base + (index * PAGE) as u64) | VALID;
+            index
+        } else {
+            ((entry & !0xfff) - base) as usize / PAGE
+        };
+        &mut self.level3[index]
+    }
+}

@@ -1,0 +1,245 @@
+//! Stage 2 of each partition: its own memory and devices in the secure IPA space, and its window of
+//! borrowed memory in the non-secure one.
+
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{VTCR_EL2, VTTBR_EL2, Readable as _, Writeable as _};
+use bulkhead_core::api::Access;
+use bulkhead_core::table::{Partition, Rights};
+use static_assertions::const_assert;
+
+use super::PAGE;
+use super::cell::Owned;
+use super::registers::{self as r, VSTCR_EL2, VTCR_EL2_SECURE};
+use super::stage1::Table;
+use crate::table::{PARTITIONS, TABLE};
+
+/// Bits of an intermediate physical address: a walk starts at level 1 with four entries.
+const IPA_BITS: u64 = 32;
+const BLOCK: u64 = 2 << 20;
+
+/// The four upper tables of a partition.
+struct Roots {
+    secure: [Table; 2],
+    window: [Table; 2],
+}
+
+static ROOTS: [Owned<Roots>; PARTITIONS] = [const {
+    Owned::new(Roots { secure: [Table::empty(), Table::empty()], window: [Table::empty(), Table::empty()] })
+}; PARTITIONS];
+
+static LEVEL3: Owned<[Table; LEVEL3_TABLES]> = Owned::new([const { Table::empty() }; LEVEL3_TABLES]);
+
+/// Level-3 tables that all partitions need together.
+const LEVEL3_TABLES: usize = level3_before(PARTITIONS);
+
+/// Level-3 tables of the partitions before this one: for each its window first, then two for the
+/// ends of each region and one for each device.
+const fn level3_before(partition: usize) -> usize {
+    let (mut n, mut total) = (0, 0);
+    while n < partition {
+        let p = &TABLE.partitions[n];
+        total += window_tables(p) + 2 * p.memory.len() + p.devices.len();
+        n += 1;
+    }
+    total
+}
+
+const fn window_tables(partition: &Partition) -> usize {
+    (partition.window.size as usize).div_ceil(BLOCK as usize)
+}
+
+/// Whether all that stage 2 maps lies where its tables reach.
+const fn reachable() -> bool {
+    let mut n = 0;
+    while n < PARTITIONS {
+        let p = &TABLE.partitions[n];
+        let w = &p.window;
+        if !w.base.is_multiple_of(BLOCK) || w.base >> 30 != (w.end() - 1) >> 30 || w.end() > 1 << IPA_BITS {
+            return false;
+        }
+        let mut m = 0;
+        while m < p.memory.len() {
+            if p.memory[m].range.end() > 1 << 30 {
+                return false;
+            }
+            m += 1;
+        }
+        n += 1;
+    }
+    PARTITIONS <= 254
+}
+const_assert!(reachable());
+
+const VALID_TABLE: u64 = 0b11;
+const VALID_BLOCK: u64 = 0b01;
+const ACCESS_FLAG: u64 = 1 << 10;
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+const READ: u64 = 0b01 << 6;
+const WRITE: u64 = 0b10 << 6;
+const WRITE_BACK: u64 = 0b1111 << 2;
+const DEVICE: u64 = 0b0001 << 2;
+const EXECUTE_NEVER: u64 = 1 << 54;
+
+const MEMORY: u64 = ACCESS_FLAG | INNER_SHAREABLE | READ | WRITE | WRITE_BACK;
+
+/// Builds the tables of all partitions; their windows are empty. Boot core, once.
+pub fn build() {
+    for (index, partition) in TABLE.partitions.iter().enumerate() {
+        // SAFETY: only the boot core runs, and no partition was entered: nothing else uses these.
+        let (roots, level3) = unsafe { (ROOTS[index].get(), LEVEL3.get()) };
+        let (from, to) = (level3_before(index), level3_before(index + 1));
+        let (window, rest) = level3[from..to].split_at_mut(window_tables(partition));
+        build_window(roots, partition, window);
+        let mut secure = Secure { roots, level3: rest, used: 0 };
+        for region in partition.memory {
+            let never = if region.rights == Rights::ReadWrite { EXECUTE_NEVER } else { 0 };
+            secure.map(region.range.base, region.range.end(), MEMORY | never);
+        }
+        for device in partition.devices {
+            let attributes = ACCESS_FLAG | READ | WRITE | DEVICE | EXECUTE_NEVER;
+            secure.map(device.range.base, device.range.end(), attributes);
+        }
+    }
+    barrier::dsb(barrier::ISH);
+}
+
+fn build_window(roots: &mut Roots, partition: &Partition, level3: &[Table]) {
+    let base = partition.window.base;
+    for (n, table) in level3.iter().enumerate() {
+        roots.window[1].0[(base >> 21) as usize % 512 + n] = address(table) | VALID_TABLE;
+    }
+    roots.window[0].0[(base >> 30) as usize] = address(&roots.window[1]) | VALID_TABLE;
+}
+
+fn address(table: &Table) -> u64 {
+    core::ptr::from_ref(table) as usize as u64
+}
+
+/// The secure side of one partition while it is built.
+struct Secure<'a> {
+    roots: &'a mut Roots,
+    level3: &'a mut [Table],
+    used: usize,
+}
+
+impl Secure<'_> {
+    /// Maps where it is, by 2 MiB blocks where they fit.
+    fn map(&mut self, from: u64, to: u64, attributes: u64) {
+        self.roots.secure[0].0[0] = address(&self.roots.secure[1]) | VALID_TABLE;
+        let mut at = from;
+        while at < to {
+            if at.is_multiple_of(BLOCK) && to - at >= BLOCK {
+                self.roots.secure[1].0[(at >> 21) as usize] = at | attributes | VALID_BLOCK;
+                at += BLOCK;
+            } else {
+                let table = self.level3(at);
+                table.0[(at >> 12) as usize % 512] = at | attributes | VALID_TABLE;
+                at += PAGE as u64;
+            }
+        }
+    }
+
+    fn level3(&mut self, at: u64) -> &mut Table {
+        let base = address(&self.level3[0]);
+        let entry = &mut self.roots.secure[1].0[(at >> 21) as usize];
+        let index = if *entry == 0 {
+            *entry = (base + (self.used * PAGE) as u64) | VALID_TABLE;
+            self.used += 1;
+            self.used - 1
+        } else {
+            ((*entry & 0xffff_ffff_f000) - base) as usize / PAGE
+        };
+        &mut self.level3[index]
+    }
+}
+
+/// Sets up this core's stage-2 controls (Arm ARM, DDI0487, D8.2): both roots and all tables are in
+/// secure memory; the non-secure IPA space leads to non-secure memory only.
+pub fn init_core() {
+    const RES1: u64 = 1 << 31;
+    let common = VTCR_EL2::PS::PA_40B_1TB
+        + VTCR_EL2::TG0::Granule4KB
+        + VTCR_EL2::SH0::Inner
+        + VTCR_EL2::ORGN0::NormalWBRAWA
+        + VTCR_EL2::IRGN0::NormalWBRAWA
+        + VTCR_EL2::SL0.val(1)
+        + VTCR_EL2::T0SZ.val(64 - IPA_BITS);
+    let secure = VTCR_EL2_SECURE::NSA::SET + VTCR_EL2_SECURE::NSW::CLEAR;
+    VTCR_EL2.set(common.value | secure.value | RES1);
+    let vstcr = VSTCR_EL2::RES1::SET
+        + VSTCR_EL2::SA::CLEAR
+        + VSTCR_EL2::SW::CLEAR
+        + VSTCR_EL2::TG0.val(0)
+        + VSTCR_EL2::SL0.val(1)
+        + VSTCR_EL2::T0SZ.val(64 - IPA_BITS);
+    r::vstcr_el2::write(vstcr.value);
+}
+
+/// Makes a partition's tables the ones in use on this core; the next entry to EL1 synchronises.
+#[inline(always)]
+pub fn activate(partition: usize) {
+    let roots = ROOTS[partition].address();
+    let window = roots + core::mem::offset_of!(Roots, window) as u64;
+    VTTBR_EL2.set(window | (partition as u64 + 1) << 48);
+    r::vsttbr_el2::write(roots);
+}
+
+fn window_entry(partition: usize, slot: u32) -> Option<*mut u64> {
+    let p = TABLE.partitions.get(partition)?;
+    if u64::from(slot) >= p.window.size / PAGE as u64 {
+        return None;
+    }
+    let table = level3_before(partition) + slot as usize / 512;
+    let base = LEVEL3.address() as usize as *mut u64;
+    // The check above keeps the index inside the partition's own window tables.
+    Some(base.wrapping_add(table * 512 + slot as usize % 512))
+}
+
+/// Maps pages of normal-world memory into a partition's window. The ledger's lock is held.
+pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access: Access) {
+    let rights = match access {
+        Access::Read => READ,
+        Access::ReadWrite => READ | WRITE,
+    };
+    let attributes = ACCESS_FLAG | INNER_SHAREABLE | WRITE_BACK | EXECUTE_NEVER | rights | VALID_TABLE;
+    for n in 0..count {
+        if let Some(entry) = window_entry(partition, slot.saturating_add(n)) {
+            let page = (address & !(PAGE as u64 - 1)) + u64::from(n) * PAGE as u64;
+            // SAFETY: `window_entry` gives places in the window's own tables, which are written under
+            // the ledger's lock only, and read by the walker as single words.
+            unsafe { entry.write_volatile(page | attributes) };
+        }
+    }
+    barrier::dsb(barrier::ISHST);
+}
+
+/// Unmaps pages of a window, and returns when no core holds a translation of them.
+pub fn unmap_window(partition: usize, slot: u32, count: u32) {
+    let Some(p) = TABLE.partitions.get(partition) else { return };
+    for n in 0..count {
+        if let Some(entry) = window_entry(partition, slot.saturating_add(n)) {
+            // SAFETY: as in `map_window`.
+            unsafe { entry.write_volatile(0) };
+        }
+    }
+    barrier::dsb(barrier::ISHST);
+    let roots = (VTTBR_EL2.get(), r::vsttbr_el2::read());
+    activate(partition);
+    barrier::isb(barrier::SY);
+    invalidate(p.window.base + u64::from(slot) * PAGE as u64, count);
+    VTTBR_EL2.set(roots.0);
+    r::vsttbr_el2::write(roots.1);
+    barrier::isb(barrier::SY);
+}
+
+/// Forgets translations of the non-secure IPA space for the VMID in VTTBR_EL2, on all cores.
+fn invalidate(ipa: u64, count: u32) {
+    const NON_SECURE_IPA: u64 = 1 << 63;
+    for n in 0..u64::from(count) {
+        let operand = (ipa >> 12) + n | NON_SECURE_IPA;
+        // SAFETY: invalidation changes no memory.
+        unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
+    }
+    // SAFETY: as above; what stage 1 and 2 made together goes too (Arm ARM, DDI0487, D8.17.5).
+    unsafe { core::arch::asm!("dsb ish", "tlbi vmalle1is", "dsb ish", "isb", options(nostack)) };
+}

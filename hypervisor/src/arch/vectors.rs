@@ -1,0 +1,151 @@
+//! EL2's exception vectors: out of a partition into the caller of `enter`, or a fatal stop.
+
+use core::arch::global_asm;
+
+use super::context::General;
+
+/// Which vector a partition left by.
+pub const SYNCHRONOUS: u64 = 0;
+/// A physical IRQ: a secure group 1 interrupt.
+pub const IRQ: u64 = 1;
+/// A physical FIQ: an interrupt of the normal world (or group 0).
+pub const FIQ: u64 = 2;
+/// A system error.
+pub const SERROR: u64 = 3;
+
+// `enter(general, core)` keeps the hypervisor's callee-saved registers on its own stack, notes the
+// stack's address and the context in the core's block, and leaves to EL1. The vectors store the
+// context's registers and return from `enter` with the vector's number.
+global_asm!(
+    r#"
+    .section .text, "ax"
+    .global enter_guest
+enter_guest:
+    stp     x19, x20, [sp, #-96]!
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    str     x0, [x1]
+    ldp     x2, x3, [x0, #{elr}]
+    msr     elr_el2, x2
+    msr     spsr_el2, x3
+    ldp     x2, x3, [x0, #16]
+    ldp     x4, x5, [x0, #32]
+    ldp     x6, x7, [x0, #48]
+    ldp     x8, x9, [x0, #64]
+    ldp     x10, x11, [x0, #80]
+    ldp     x12, x13, [x0, #96]
+    ldp     x14, x15, [x0, #112]
+    ldp     x16, x17, [x0, #128]
+    ldp     x18, x19, [x0, #144]
+    ldp     x20, x21, [x0, #160]
+    ldp     x22, x23, [x0, #176]
+    ldp     x24, x25, [x0, #192]
+    ldp     x26, x27, [x0, #208]
+    ldp     x28, x29, [x0, #224]
+    ldr     x30, [x0, #240]
+    ldp     x0, x1, [x0]
+    eret
+    dsb     nsh
+    isb
+
+    .macro  leave number
+    .balign 128
+    stp     x0, x1, [sp, #-16]!
+    mov     x0, #\number
+    b       guest_left
+    .endm
+
+    .macro  fatal number
+    .balign 128
+    mov     x0, #\number
+    b       fatal_exception
+    .endm
+
+    .section .text.vectors, "ax"
+    .balign 2048
+    .global el2_vectors
+el2_vectors:
+    fatal 0
+    fatal 1
+    fatal 2
+    fatal 3
+    fatal 4
+    fatal 5
+    fatal 6
+    fatal 7
+    leave {sync}
+    leave {irq}
+    leave {fiq}
+    leave {serror}
+    fatal 12
+    fatal 13
+    fatal 14
+    fatal 15
+
+guest_left:
+    mrs     x1, tpidr_el2
+    ldr     x1, [x1]
+    stp     x2, x3, [x1, #16]
+    ldp     x2, x3, [sp], #16
+    stp     x2, x3, [x1]
+    stp     x4, x5, [x1, #32]
+    stp     x6, x7, [x1, #48]
+    stp     x8, x9, [x1, #64]
+    stp     x10, x11, [x1, #80]
+    stp     x12, x13, [x1, #96]
+    stp     x14, x15, [x1, #112]
+    stp     x16, x17, [x1, #128]
+    stp     x18, x19, [x1, #144]
+    stp     x20, x21, [x1, #160]
+    stp     x22, x23, [x1, #176]
+    stp     x24, x25, [x1, #192]
+    stp     x26, x27, [x1, #208]
+    stp     x28, x29, [x1, #224]
+    str     x30, [x1, #240]
+    mrs     x2, elr_el2
+    mrs     x3, spsr_el2
+    stp     x2, x3, [x1, #{elr}]
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    ldp     x19, x20, [sp], #96
+    ret
+
+// A fault of the hypervisor itself: a fresh stack would help little; say what is known and stop.
+fatal_exception:
+    mrs     x1, esr_el2
+    mrs     x2, elr_el2
+    mrs     x3, far_el2
+    b       {fatal}
+"#,
+    elr = const core::mem::offset_of!(General, elr),
+    sync = const SYNCHRONOUS,
+    irq = const IRQ,
+    fiq = const FIQ,
+    serror = const SERROR,
+    fatal = sym crate::fatal::exception,
+);
+
+unsafe extern "C" {
+    static el2_vectors: u8;
+    fn enter_guest(general: *mut General, current: *mut *mut General) -> u64;
+}
+
+/// The vector table's address.
+pub fn base() -> u64 {
+    (&raw const el2_vectors) as usize as u64
+}
+
+/// Enters EL1 with these registers until something happens; they then hold its state. Returns the
+/// vector's number.
+pub fn enter(general: &mut General, current: &mut *mut General) -> u64 {
+    // SAFETY: `general` and `current` outlive the call. `current` is the first word of the core's
+    // block, at which TPIDR_EL2 points, so that the vectors store where `general` is. EL1 reaches
+    // memory through stage 2 only, which never maps the hypervisor's.
+    unsafe { enter_guest(general, current) }
+}

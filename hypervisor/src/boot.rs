@@ -1,0 +1,61 @@
+//! The walk of each core: set up, then events to the policy and its actions to the machine, for ever.
+
+use bulkhead_core::api::{Action, Event, Regs};
+use bulkhead_core::spmc::Spmc;
+use bulkhead_core::table::Core as CoreIndex;
+
+use crate::arch::guest::Core;
+use crate::arch::{cpu, gic, smc, stage2, start, uart};
+use crate::machine::Machine;
+use crate::table::{CORES, PARTITIONS, SHARES, TABLE};
+use crate::{board, fatal, images};
+
+/// Ranges of borrowed memory that the ledger can hold at once.
+const RANGES: usize = 4096;
+
+/// The one policy of this image.
+pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES> = Spmc::new(&TABLE);
+
+/// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.3.2.1) and FFA_SUCCESS.
+const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;
+const FFA_SUCCESS: u64 = 0x8400_0061;
+
+/// The boot core, from the entry code: `manifest` is x0, `hardware` x1 of BL31.
+pub extern "C" fn boot_main(index: usize, manifest: u64, hardware: u64) -> ! {
+    uart::init();
+    cpu::init(index);
+    defmt::info!("Bulkhead {=str} for {=str}: table {=str}", env!("CARGO_PKG_VERSION"), TABLE.board.name, TABLE.name);
+    board::check(manifest, hardware);
+    gic::init();
+    stage2::build();
+    for (partition, entry) in TABLE.partitions.iter().enumerate() {
+        if let Err(reason) = images::prepare(index, entry) {
+            defmt::error!("{=str}: {}; it stays stopped", entry.name, reason);
+            SPMC.stop_image(partition);
+        }
+    }
+    let answer = smc::call(&Regs::new(&[FFA_SECONDARY_EP_REGISTER, start::secondary_entry()]));
+    if answer.0[0] & 0xffff_ffff != FFA_SUCCESS {
+        fatal::stop("EL3 refused the entry for secondary cores");
+    }
+    serve(index, Event::Boot)
+}
+
+/// A core that came up later, from the entry code.
+pub extern "C" fn core_main(index: usize) -> ! {
+    cpu::init(index);
+    serve(index, Event::CoreOn)
+}
+
+/// One event in, one action out.
+fn serve(index: usize, first: Event) -> ! {
+    let mut core = Core::new(index);
+    let mut machine = Machine::new(index);
+    let mut event = first;
+    loop {
+        event = match SPMC.step(index as CoreIndex, event, &mut machine) {
+            Action::Run(run) => core.run(&run),
+            Action::Normal(regs) => core.normal(&regs),
+        };
+    }
+}

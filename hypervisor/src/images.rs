@@ -1,0 +1,92 @@
+//! Measures the images that the boot loader left, and puts each in its place with what it is told at its start.
+
+use bulkhead_core::api::{Page, World};
+use bulkhead_core::start;
+use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
+use sha2::{Digest, Sha256};
+use spin::Mutex;
+
+use crate::arch::{PAGE, window};
+
+/// Why a partition cannot be started.
+#[derive(defmt::Format)]
+pub enum Refusal {
+    /// The image is not the one that the table names.
+    #[defmt("the image's SHA-256 is not the table's")]
+    Digest,
+}
+
+/// One page on its way from the package to its place.
+static PAGE_BUFFER: Mutex<[u8; PAGE]> = Mutex::new([0; PAGE]);
+
+/// Measures a partition's image where the boot loader put it, moves it to its place, and clears the
+/// rest of its memory. No partition has run, and the normal world has not: nothing can change the
+/// image between its measurement and its first instruction but the copy made here.
+pub fn prepare(core: usize, partition: &Partition) -> Result<(), Refusal> {
+    let mut buffer = PAGE_BUFFER.lock();
+    if measure(core, partition, &mut buffer) != partition.image.sha256 {
+        return Err(Refusal::Digest);
+    }
+    place(core, partition, &mut buffer);
+    clear_rest(core, partition);
+    hand_over(core, partition);
+    Ok(())
+}
+
+fn secure(address: u64) -> Page {
+    Page { world: World::Secure, address }
+}
+
+/// Pages of the image and the bytes used in each.
+fn pages(size: u64) -> impl Iterator<Item = (u64, usize)> {
+    (0..size.div_ceil(PAGE as u64)).map(move |n| {
+        let offset = n * PAGE as u64;
+        (offset, (size - offset).min(PAGE as u64) as usize)
+    })
+}
+
+fn measure(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) -> [u8; 32] {
+    let payload = partition.image.package.base + PAYLOAD_OFFSET;
+    let mut hash = Sha256::new();
+    for (offset, used) in pages(partition.image.size) {
+        window::read(core, secure(payload + offset), 0, &mut buffer[..used]);
+        hash.update(&buffer[..used]);
+    }
+    hash.finalize().into()
+}
+
+fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
+    let image = &partition.image;
+    for (offset, used) in pages(image.size) {
+        window::read(core, secure(image.package.base + PAYLOAD_OFFSET + offset), 0, &mut buffer[..used]);
+        buffer[used..].fill(0);
+        window::write(core, secure(image.load + offset), 0, &buffer[..]);
+        window::publish(core, secure(image.load + offset));
+    }
+}
+
+/// Clears every page of the partition's memory but the image's.
+fn clear_rest(core: usize, partition: &Partition) {
+    let load = partition.image.load;
+    let end = load + partition.image.size.next_multiple_of(PAGE as u64);
+    for region in partition.memory {
+        for address in (region.range.base..region.range.end()).step_by(PAGE) {
+            if !(load..end).contains(&address) {
+                window::clear(core, secure(address));
+            }
+        }
+    }
+}
+
+/// Writes the boot information and the manifest (DEN0077A, section 5.4).
+fn hand_over(core: usize, partition: &Partition) {
+    let manifest = start::manifest_address(partition);
+    for (n, part) in partition.manifest.chunks(PAGE).enumerate() {
+        let page = secure(manifest + (n * PAGE) as u64);
+        window::write(core, page, 0, part);
+        window::publish(core, page);
+    }
+    let page = secure(start::boot_information_address(partition));
+    window::write(core, page, 0, &start::boot_information(partition));
+    window::publish(core, page);
+}

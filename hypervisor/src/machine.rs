@@ -1,0 +1,59 @@
+//! The ports that the policy may use, on the real machine.
+
+use bulkhead_core::api::{Access, Note, Page, Ports, World};
+
+use crate::arch::{PAGE, gic, stage2, window};
+use crate::{console, log};
+
+/// The machine as one core reaches it.
+pub struct Machine {
+    core: usize,
+}
+
+impl Machine {
+    /// For the core with this index.
+    pub const fn new(core: usize) -> Self {
+        Self { core }
+    }
+}
+
+impl Ports for Machine {
+    fn read(&mut self, page: Page, offset: usize, into: &mut [u8]) {
+        window::read(self.core, page, offset, into);
+    }
+
+    fn write(&mut self, page: Page, offset: usize, from: &[u8]) {
+        window::write(self.core, page, offset, from);
+    }
+
+    fn map_window(&mut self, partition: usize, slot: u32, address: u64, count: u32, access: Access) {
+        stage2::map_window(partition, slot, address, count, access);
+    }
+
+    fn unmap_window(&mut self, partition: usize, slot: u32, count: u32) {
+        stage2::unmap_window(partition, slot, count);
+    }
+
+    fn clear(&mut self, address: u64, count: u32) {
+        for n in 0..u64::from(count) {
+            let address = address + n * PAGE as u64;
+            window::clear(self.core, Page { world: World::Normal, address });
+        }
+    }
+
+    fn schedule_receiver(&mut self) {
+        gic::schedule_receiver(self.core);
+    }
+
+    fn end_interrupt(&mut self, intid: u32) {
+        gic::deactivate(intid);
+    }
+
+    fn console(&mut self, partition: usize, bytes: &[u8]) {
+        console::write(partition, bytes);
+    }
+
+    fn note(&mut self, note: Note) {
+        log::note(note);
+    }
+}
