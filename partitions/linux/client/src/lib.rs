@@ -1,1 +1,5 @@
-//! To be written.
+//! What the GlobalPlatform client computes and reports without a TEE: expected answers, lines for `xtask`, options.
+
+pub mod expect;
+pub mod options;
+pub mod report;

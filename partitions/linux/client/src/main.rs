@@ -1,0 +1,51 @@
+//! `bulkhead-client`: a GlobalPlatform client on stock libteec that checks what a TEE answers.
+//!
+//! `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across calls. Each prints
+//! a line that `xtask` reads, and the exit status is 0 only if every answer was right.
+
+#[cfg(libteec)]
+mod check;
+#[cfg(libteec)]
+mod load;
+#[cfg(libteec)]
+mod services;
+#[cfg(all(libteec, target_arch = "aarch64"))]
+mod sve;
+#[cfg(libteec)]
+mod teec;
+
+use std::process::ExitCode;
+
+use bulkhead_client::options::Options;
+
+fn main() -> ExitCode {
+    match Options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(why) => {
+            eprintln!("bulkhead-client: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(libteec)]
+fn run(options: &Options) -> Result<bool, String> {
+    use bulkhead_client::options::Task;
+    Ok(match options.task {
+        Task::Check => check::run(options),
+        Task::Load => load::run(options),
+        #[cfg(target_arch = "aarch64")]
+        Task::Sve => sve::run(options),
+        #[cfg(not(target_arch = "aarch64"))]
+        Task::Sve => return Err("SVE exists on AArch64 only; run this on the machine with the TEEs".into()),
+    })
+}
+
+#[cfg(not(libteec))]
+fn run(_options: &Options) -> Result<bool, String> {
+    Err(
+        "it was built without libteec; set BULKHEAD_LIBTEEC_DIR to libteec2's directory and build it again"
+            .into(),
+    )
+}

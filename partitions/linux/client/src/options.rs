@@ -1,0 +1,133 @@
+//! What the client is asked to do.
+
+/// How to use the client.
+pub const USAGE: &str = "usage: bulkhead-client check|load|sve --tee NAME --kind optee|rust \
+                         [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
+
+/// What to do with the TEE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Ask everything once, and compare.
+    Check,
+    /// Call for a time, from several threads that are moved between cores.
+    Load,
+    /// Keep vector state across calls.
+    Sve,
+}
+
+/// Which services the TEE has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An OP-TEE with the trusted applications of `optee-test-qemu`.
+    Optee,
+    /// The project's Rust TEE.
+    Rust,
+}
+
+/// The command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What to do.
+    pub task: Task,
+    /// The TEE's name in the system's table.
+    pub tee: String,
+    /// Its services.
+    pub kind: Kind,
+    /// The device that it must turn out to be.
+    pub device: Option<String>,
+    /// Threads that call at the same time, 1 to 64.
+    pub threads: usize,
+    /// How long to go on, 1 s to a day.
+    pub seconds: u64,
+}
+
+impl Options {
+    /// Reads the command line without the program's name. The error is one sentence.
+    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
+        let mut arguments = arguments.into_iter();
+        let task = match arguments.next().as_deref() {
+            Some("check") => Task::Check,
+            Some("load") => Task::Load,
+            Some("sve") => Task::Sve,
+            _ => return Err(USAGE.into()),
+        };
+        let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
+        while let Some(option) = arguments.next() {
+            let value = arguments
+                .next()
+                .ok_or_else(|| format!("{option} needs a value; {USAGE}"))?;
+            match option.as_str() {
+                "--tee" => tee = Some(value),
+                "--kind" => kind = Some(parse_kind(&value)?),
+                "--device" => device = Some(value),
+                "--threads" => threads = bounded(&option, &value, 64)?,
+                "--seconds" => seconds = bounded(&option, &value, 86_400)?,
+                _ => return Err(format!("{option} is unknown; {USAGE}")),
+            }
+        }
+        let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
+        let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
+        Ok(Options {
+            task,
+            tee,
+            kind,
+            device,
+            threads: threads as usize,
+            seconds,
+        })
+    }
+}
+
+fn parse_kind(value: &str) -> Result<Kind, String> {
+    match value {
+        "optee" => Ok(Kind::Optee),
+        "rust" => Ok(Kind::Rust),
+        _ => Err(format!("--kind is optee or rust, not {value}")),
+    }
+}
+
+fn bounded(option: &str, value: &str, most: u64) -> Result<u64, String> {
+    let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| format!("{option} is a number from 1 to {most}, not {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(line.split_whitespace().map(String::from))
+    }
+
+    #[test]
+    fn a_full_line_is_read() {
+        let options = parse("load --tee vendor-b --kind rust --threads 8 --seconds 5 --device /dev/tee1")
+            .expect("good");
+        assert_eq!(
+            (options.task, options.kind, options.threads, options.seconds),
+            (Task::Load, Kind::Rust, 8, 5)
+        );
+        assert_eq!(
+            (options.tee.as_str(), options.device.as_deref()),
+            ("vendor-b", Some("/dev/tee1"))
+        );
+    }
+
+    #[test]
+    fn wrong_lines_say_why() {
+        for (line, why) in [
+            ("", "usage"),
+            ("dance", "usage"),
+            ("check --kind rust", "--tee is missing"),
+            ("check --tee a", "--kind is missing"),
+            ("check --tee", "needs a value"),
+            ("check --tee a --kind sel4", "optee or rust"),
+            ("load --tee a --kind rust --threads 0", "1 to 64"),
+            ("load --tee a --kind rust --seconds 1e9", "1 to 86400"),
+            ("check --tee a --kind rust --fast yes", "unknown"),
+        ] {
+            let message = parse(line).expect_err(line);
+            assert!(message.contains(why), "{line}: {message}");
+        }
+    }
+}

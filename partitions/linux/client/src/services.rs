@@ -1,0 +1,434 @@
+//! What the TEEs' services are asked, and what they must answer.
+
+use bulkhead_client::expect;
+use bulkhead_client::options::Kind;
+
+use crate::teec::{Context, Error, MEM_INPUT, MEM_OUTPUT, Memory, Parameter, Session, Uuid};
+
+/// `ta_crypt` of OP-TEE's test suite.
+pub const CRYPT: Uuid = Uuid::new(0xcb3e5ba0_adf1_11e0_998b_0002a5d5c51b);
+const CRYPT_SHA256: u32 = 2;
+const CRYPT_AES_ENCRYPT: u32 = 3;
+const CRYPT_AES_DECRYPT: u32 = 4;
+/// Keeps a number.
+pub const CRYPT_SET_GLOBAL: u32 = 40;
+const CRYPT_GET_GLOBAL: u32 = 41;
+
+/// `ta_crypto_perf` of OP-TEE's test suite: hashes by the TEE's own cryptography.
+const PERFORMANCE: Uuid = Uuid::new(0x02a42f43_d8b7_4a57_aa4d_87bd9b5587cb);
+const PERFORMANCE_PREPARE: u32 = 3;
+const PERFORMANCE_PROCESS: u32 = 4;
+const PERFORMANCE_HMAC_SHA256: u32 = 8;
+
+/// `ta_concurrent` of OP-TEE's test suite: SHA-256, as often as it is told.
+pub const CONCURRENT: Uuid = Uuid::new(0xe13010e0_2ae1_11e5_896a_0002a5d5c51b);
+/// SHA-256 of parameter 2 into parameter 3; parameter 0 counts callers, parameter 1 has the rounds.
+pub const CONCURRENT_SHA256: u32 = 1;
+
+/// The Rust TEE's echo service.
+pub const ECHO: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d01);
+/// Returns two numbers.
+pub const ECHO_VALUE: u32 = 0;
+/// Returns memory.
+pub const ECHO_MEMORY: u32 = 1;
+/// Computes for a while.
+pub const ECHO_LONG: u32 = 2;
+const ECHO_INVERT: u32 = 3;
+const ECHO_COUNT: u32 = 4;
+
+/// The Rust TEE's keyed-hash service.
+pub const KEYED_HASH: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d02);
+/// HMAC-SHA-256 with the session's key.
+pub const HASH_HMAC: u32 = 0;
+/// Sets the session's key.
+pub const HASH_SET_KEY: u32 = 1;
+const HASH_VERIFY: u32 = 2;
+
+const NOBODY: Uuid = Uuid::new(0x00c0ffee_0000_4000_8000_00000000dead);
+
+const ITEM_NOT_FOUND: u32 = 0xffff_0008;
+const SHORT_BUFFER: u32 = 0xffff_0010;
+const MAC_INVALID: u32 = 0xffff_3071;
+const FROM_TEE: u32 = 3;
+const FROM_APPLICATION: u32 = 4;
+
+/// A check: its name, and what is wrong when it fails.
+pub type Check = (&'static str, fn(&Context) -> Result<(), String>);
+
+/// What is checked of a TEE of this kind.
+pub fn checks(kind: Kind) -> &'static [Check] {
+    match kind {
+        Kind::Optee => &[
+            ("values", optee_values),
+            ("sha256 of temporary memory", optee_temporary),
+            ("sha256 of registered memory", optee_registered),
+            ("aes-256 round trip", optee_aes),
+            ("hmac-sha256", optee_hmac),
+            ("unknown command", optee_unknown),
+            ("unknown application", unknown_application),
+        ],
+        Kind::Rust => &[
+            ("values", rust_values),
+            ("echo of temporary memory", rust_temporary),
+            ("echo of registered memory", rust_registered),
+            ("memory changed in place", rust_invert),
+            ("short buffer", rust_short),
+            ("count of a session", rust_count),
+            ("long computation", rust_long),
+            ("hmac-sha256", rust_hmac),
+            ("verification", rust_verify),
+            ("unknown command", rust_unknown),
+            ("unknown application", unknown_application),
+        ],
+    }
+}
+
+fn plain(error: Error) -> String {
+    error.to_string()
+}
+
+fn equal<T: PartialEq>(got: &T, expected: &T) -> Result<(), String> {
+    if got == expected {
+        Ok(())
+    } else {
+        Err("the answer is wrong".into())
+    }
+}
+
+#[track_caller]
+fn refused(result: Result<(), Error>, code: u32, origin: u32) -> Result<(), String> {
+    match result {
+        Err(error) if error.code == code && error.origin == origin => Ok(()),
+        Err(error) => Err(format!("{error}; {code:#010x} from origin {origin} was expected")),
+        Ok(()) => Err(format!(
+            "it was accepted; {code:#010x} from origin {origin} was expected"
+        )),
+    }
+}
+
+/// Bytes that differ from call to call and from place to place.
+pub fn message(length: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect()
+}
+
+fn unknown_application(context: &Context) -> Result<(), String> {
+    refused(Session::open(context, NOBODY).map(drop), ITEM_NOT_FOUND, FROM_TEE)
+}
+
+fn optee_values(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, CRYPT).map_err(plain)?;
+    let number = fastrand::u32(..);
+    session
+        .invoke(CRYPT_SET_GLOBAL, [Parameter::ValueIn(number, 0)])
+        .map_err(plain)?;
+    let mut answer = [0; 2];
+    session
+        .invoke(CRYPT_GET_GLOBAL, [Parameter::ValueOut(&mut answer)])
+        .map_err(plain)?;
+    equal(&answer[0], &number)
+}
+
+fn optee_temporary(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, CRYPT).map_err(plain)?;
+    for length in [1, 55, 64, 4096, 40_000] {
+        let input = message(length);
+        let (mut digest, mut size) = ([0; 32], 0);
+        let parameters = [Parameter::In(&input), Parameter::Out(&mut digest, &mut size)];
+        session.invoke(CRYPT_SHA256, parameters).map_err(plain)?;
+        equal(&digest, &expect::sha256(&input)).map_err(|why| format!("{length} bytes: {why}"))?;
+    }
+    Ok(())
+}
+
+fn optee_registered(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, CRYPT).map_err(plain)?;
+    let input = message(100_000);
+    let expected = expect::sha256(&input[4097..4097 + 60_001]);
+    let input = Memory::register(context, input, MEM_INPUT).map_err(plain)?;
+    let output = Memory::register(context, vec![0; 8192], MEM_OUTPUT).map_err(plain)?;
+    let parameters = [
+        Parameter::PartIn(&input, 4097, 60_001),
+        Parameter::PartOut(&output, 4090, 32),
+    ];
+    session.invoke(CRYPT_SHA256, parameters).map_err(plain)?;
+    let output = output.copy();
+    equal(&&output[4090..4122], &expected.as_slice())?;
+    let untouched = output[..4090]
+        .iter()
+        .chain(&output[4122..])
+        .all(|byte| *byte == 0);
+    if untouched {
+        Ok(())
+    } else {
+        Err("memory outside of the answer was written".into())
+    }
+}
+
+fn optee_aes(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, CRYPT).map_err(plain)?;
+    let input = message(4096);
+    let (mut hidden, mut back, mut size) = (vec![0; 4096], vec![0; 4096], 0);
+    let parameters = [Parameter::In(&input), Parameter::Out(&mut hidden, &mut size)];
+    session.invoke(CRYPT_AES_ENCRYPT, parameters).map_err(plain)?;
+    if hidden == input {
+        return Err("nothing was encrypted".into());
+    }
+    let parameters = [Parameter::In(&hidden), Parameter::Out(&mut back, &mut size)];
+    session.invoke(CRYPT_AES_DECRYPT, parameters).map_err(plain)?;
+    equal(&back, &input)
+}
+
+fn optee_hmac(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, PERFORMANCE).map_err(plain)?;
+    let algorithm = Parameter::ValueIn(PERFORMANCE_HMAC_SHA256, 0);
+    session.invoke(PERFORMANCE_PREPARE, [algorithm]).map_err(plain)?;
+    // The application's key is fixed: 0x00, 0x01, ... 0x3f.
+    let key: Vec<u8> = (0..64).collect();
+    let input = message(5000);
+    let (mut tag, mut size) = ([0; 32], 0);
+    let once = Parameter::ValueIn(1, 0);
+    let parameters = [Parameter::In(&input), Parameter::Out(&mut tag, &mut size), once];
+    session.invoke(PERFORMANCE_PROCESS, parameters).map_err(plain)?;
+    equal(&tag, &expect::hmac_sha256(&key, &input))
+}
+
+fn optee_unknown(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, CRYPT).map_err(plain)?;
+    refused(
+        session.invoke::<0>(0x7fff_ffff, []),
+        0xffff_0006,
+        FROM_APPLICATION,
+    )
+}
+
+fn rust_values(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let numbers = [fastrand::u32(..), fastrand::u32(..)];
+    let mut answer = [0; 2];
+    let parameters = [
+        Parameter::ValueIn(numbers[0], numbers[1]),
+        Parameter::ValueOut(&mut answer),
+    ];
+    session.invoke(ECHO_VALUE, parameters).map_err(plain)?;
+    equal(&answer, &numbers)
+}
+
+fn rust_temporary(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    for length in [1, 4095, 4096, 50_000] {
+        let input = message(length);
+        let (mut output, mut size) = (vec![0; length], 0);
+        let parameters = [Parameter::In(&input), Parameter::Out(&mut output, &mut size)];
+        session.invoke(ECHO_MEMORY, parameters).map_err(plain)?;
+        equal(&(output, size), &(input, length)).map_err(|why| format!("{length} bytes: {why}"))?;
+    }
+    Ok(())
+}
+
+fn rust_registered(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let bytes = message(100_000);
+    let input = Memory::register(context, bytes.clone(), MEM_INPUT).map_err(plain)?;
+    let output = Memory::register(context, vec![0; 100_000], MEM_OUTPUT).map_err(plain)?;
+    let parameters = [
+        Parameter::PartIn(&input, 4097, 60_001),
+        Parameter::PartOut(&output, 511, 60_001),
+    ];
+    session.invoke(ECHO_MEMORY, parameters).map_err(plain)?;
+    let output = output.copy();
+    equal(&&output[511..511 + 60_001], &&bytes[4097..4097 + 60_001])?;
+    let untouched = output[..511]
+        .iter()
+        .chain(&output[511 + 60_001..])
+        .all(|byte| *byte == 0);
+    if untouched {
+        Ok(())
+    } else {
+        Err("memory outside of the answer was written".into())
+    }
+}
+
+fn rust_invert(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let before = message(5000);
+    let mut bytes = before.clone();
+    session
+        .invoke(ECHO_INVERT, [Parameter::InOut(&mut bytes)])
+        .map_err(plain)?;
+    equal(&bytes, &before.iter().map(|byte| !byte).collect())
+}
+
+fn rust_short(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let (mut output, mut size) = ([0; 10], 0);
+    let input = message(100);
+    let parameters = [Parameter::In(&input), Parameter::Out(&mut output, &mut size)];
+    refused(
+        session.invoke(ECHO_MEMORY, parameters),
+        SHORT_BUFFER,
+        FROM_APPLICATION,
+    )?;
+    equal(&size, &100)
+}
+
+fn rust_count(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let mut other = Session::open(context, ECHO).map_err(plain)?;
+    for expected in 1..=3 {
+        let mut answer = [0; 2];
+        session
+            .invoke(ECHO_COUNT, [Parameter::ValueOut(&mut answer)])
+            .map_err(plain)?;
+        equal(&answer[0], &expected)?;
+    }
+    let mut answer = [0; 2];
+    other
+        .invoke(ECHO_COUNT, [Parameter::ValueOut(&mut answer)])
+        .map_err(plain)?;
+    equal(&answer[0], &1)
+}
+
+fn rust_long(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    long(&mut session, 3_000_000 + fastrand::u64(..1000))
+}
+
+/// Lets the echo service compute for `rounds`, and compares.
+pub fn long(session: &mut Session<'_>, rounds: u64) -> Result<(), String> {
+    let mut answer = [0; 2];
+    let count = Parameter::ValueIn(rounds as u32, (rounds >> 32) as u32);
+    session
+        .invoke(ECHO_LONG, [count, Parameter::ValueOut(&mut answer)])
+        .map_err(plain)?;
+    let answer = u64::from(answer[0]) | u64::from(answer[1]) << 32;
+    equal(&answer, &expect::long(rounds))
+}
+
+fn rust_hmac(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, KEYED_HASH).map_err(plain)?;
+    keyed_hash(&mut session, b"Jefe", b"what do ya want for nothing?")?;
+    keyed_hash(&mut session, &message(64), &message(10_000))
+}
+
+/// Sets a key, asks for a tag, and compares.
+pub fn keyed_hash(session: &mut Session<'_>, key: &[u8], input: &[u8]) -> Result<(), String> {
+    let (mut tag, mut size) = ([0; 32], 0);
+    session
+        .invoke(HASH_SET_KEY, [Parameter::In(key)])
+        .map_err(plain)?;
+    let parameters = [Parameter::In(input), Parameter::Out(&mut tag, &mut size)];
+    session.invoke(HASH_HMAC, parameters).map_err(plain)?;
+    equal(&(tag, size), &(expect::hmac_sha256(key, input), 32))
+}
+
+fn rust_verify(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, KEYED_HASH).map_err(plain)?;
+    let (key, input) = (message(20), message(500));
+    session
+        .invoke(HASH_SET_KEY, [Parameter::In(&key)])
+        .map_err(plain)?;
+    let mut tag = expect::hmac_sha256(&key, &input);
+    session
+        .invoke(HASH_VERIFY, [Parameter::In(&input), Parameter::In(&tag)])
+        .map_err(plain)?;
+    tag[31] ^= 1;
+    let wrong = session.invoke(HASH_VERIFY, [Parameter::In(&input), Parameter::In(&tag)]);
+    refused(wrong, MAC_INVALID, FROM_APPLICATION)
+}
+
+fn rust_unknown(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    refused(
+        session.invoke::<0>(0x7fff_ffff, []),
+        0xffff_000a,
+        FROM_APPLICATION,
+    )
+}
+
+/// A thread's place at a TEE under load: one call after the other, of random length.
+pub trait Caller {
+    /// Makes one call, and compares its answer.
+    fn call(&mut self) -> Result<(), String>;
+}
+
+/// Opens a place at the TEE behind `context`.
+pub fn caller(context: &Context, kind: Kind) -> Result<Box<dyn Caller + '_>, String> {
+    Ok(match kind {
+        Kind::Optee => Box::new(OpteeCaller {
+            session: Session::open(context, CONCURRENT).map_err(plain)?,
+        }),
+        Kind::Rust => Box::new(RustCaller {
+            echo: Session::open(context, ECHO).map_err(plain)?,
+            hash: Session::open(context, KEYED_HASH).map_err(plain)?,
+        }),
+    })
+}
+
+struct OpteeCaller<'c> {
+    session: Session<'c>,
+}
+
+impl Caller for OpteeCaller<'_> {
+    fn call(&mut self) -> Result<(), String> {
+        let input = message(fastrand::usize(1..9000));
+        // Mostly short; one call in eight lasts for several of Linux's ticks.
+        let rounds = if fastrand::u8(..8) == 0 {
+            fastrand::u32(20..100)
+        } else {
+            fastrand::u32(1..5)
+        };
+        let (mut callers, mut count) = ([0_u8; 4], [rounds, 0]);
+        let (mut digest, mut size) = ([0; 32], 0);
+        let parameters = [
+            Parameter::InOut(&mut callers),
+            Parameter::ValueInOut(&mut count),
+            Parameter::In(&input),
+            Parameter::Out(&mut digest, &mut size),
+        ];
+        self.session
+            .invoke(CONCURRENT_SHA256, parameters)
+            .map_err(plain)?;
+        equal(&(digest, size), &(expect::sha256(&input), 32))
+    }
+}
+
+struct RustCaller<'c> {
+    echo: Session<'c>,
+    hash: Session<'c>,
+}
+
+impl Caller for RustCaller<'_> {
+    fn call(&mut self) -> Result<(), String> {
+        match fastrand::u8(..8) {
+            0 => long(&mut self.echo, fastrand::u64(100_000..4_000_000)),
+            1..4 => keyed_hash(
+                &mut self.hash,
+                &message(fastrand::usize(1..65)),
+                &message(fastrand::usize(1..9000)),
+            ),
+            4..6 => self.echo_value(),
+            _ => self.echo_memory(),
+        }
+    }
+}
+
+impl RustCaller<'_> {
+    fn echo_value(&mut self) -> Result<(), String> {
+        let numbers = [fastrand::u32(..), fastrand::u32(..)];
+        let mut answer = [0; 2];
+        let parameters = [
+            Parameter::ValueIn(numbers[0], numbers[1]),
+            Parameter::ValueOut(&mut answer),
+        ];
+        self.echo.invoke(ECHO_VALUE, parameters).map_err(plain)?;
+        equal(&answer, &numbers)
+    }
+
+    fn echo_memory(&mut self) -> Result<(), String> {
+        let input = message(fastrand::usize(1..9000));
+        let (mut output, mut size) = (vec![0; input.len()], 0);
+        let parameters = [Parameter::In(&input), Parameter::Out(&mut output, &mut size)];
+        self.echo.invoke(ECHO_MEMORY, parameters).map_err(plain)?;
+        equal(&(size, output), &(input.len(), input))
+    }
+}

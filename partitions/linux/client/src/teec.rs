@@ -1,0 +1,384 @@
+//! Safe calls of the GlobalPlatform TEE Client API 1.0, in the ABI of the stock libteec (4.x).
+
+use std::cell::UnsafeCell;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// `TEEC_MEM_INPUT`: the trusted application reads the memory.
+pub const MEM_INPUT: u32 = 1;
+/// `TEEC_MEM_OUTPUT`: the trusted application writes the memory.
+pub const MEM_OUTPUT: u32 = 2;
+
+/// A trusted application's UUID, as the API lays it out.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Uuid {
+    time_low: u32,
+    time_mid: u16,
+    time_hi_and_version: u16,
+    clock_seq_and_node: [u8; 8],
+}
+
+impl Uuid {
+    /// From the number that the usual notation writes.
+    pub const fn new(number: u128) -> Uuid {
+        Uuid {
+            time_low: (number >> 96) as u32,
+            time_mid: (number >> 80) as u16,
+            time_hi_and_version: (number >> 64) as u16,
+            clock_seq_and_node: (number as u64).to_be_bytes(),
+        }
+    }
+}
+
+/// A call that failed: its name, the `TEEC_Result` and where it came from (`TEEC_ORIGIN_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Error {
+    call: &'static str,
+    /// `TEEC_Result`.
+    pub code: u32,
+    /// 1 API, 2 communication, 3 TEE, 4 trusted application.
+    pub origin: u32,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} gave {:#010x} from origin {}",
+            self.call, self.code, self.origin
+        )
+    }
+}
+
+fn result(call: &'static str, code: u32, origin: u32) -> Result<(), Error> {
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Error { call, code, origin })
+    }
+}
+
+#[repr(C)]
+struct RawContext {
+    fd: c_int,
+    reg_mem: bool,
+    memref_null: bool,
+}
+
+#[repr(C)]
+struct RawSession {
+    context: *mut RawContext,
+    id: u32,
+}
+
+#[repr(C)]
+struct RawMemory {
+    buffer: *mut c_void,
+    size: usize,
+    flags: u32,
+    internal: Internal,
+}
+
+/// What libteec keeps with registered memory.
+#[repr(C)]
+struct Internal {
+    id: c_int,
+    allocated_size: usize,
+    shadow_buffer: *mut c_void,
+    registered_fd: c_int,
+    flags: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Temporary {
+    buffer: *mut c_void,
+    size: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Registered {
+    parent: *mut RawMemory,
+    size: usize,
+    offset: usize,
+}
+
+#[repr(C)]
+union RawParameter {
+    temporary: Temporary,
+    registered: Registered,
+    value: [u32; 2],
+}
+
+#[repr(C)]
+struct Operation {
+    started: u32,
+    types: u32,
+    parameters: [RawParameter; 4],
+    session: *mut RawSession,
+}
+
+const _: () =
+    assert!(size_of::<RawMemory>() == 56 && size_of::<Operation>() == 112 && size_of::<RawSession>() == 16);
+
+#[link(name = "teec", kind = "dylib")]
+unsafe extern "C" {
+    fn TEEC_InitializeContext(name: *const c_char, context: *mut RawContext) -> u32;
+    fn TEEC_FinalizeContext(context: *mut RawContext);
+    fn TEEC_OpenSession(
+        context: *mut RawContext,
+        session: *mut RawSession,
+        destination: *const Uuid,
+        method: u32,
+        data: *const c_void,
+        operation: *mut Operation,
+        origin: *mut u32,
+    ) -> u32;
+    fn TEEC_CloseSession(session: *mut RawSession);
+    fn TEEC_InvokeCommand(
+        session: *mut RawSession,
+        command: u32,
+        operation: *mut Operation,
+        origin: *mut u32,
+    ) -> u32;
+    fn TEEC_RegisterSharedMemory(context: *mut RawContext, memory: *mut RawMemory) -> u32;
+    fn TEEC_ReleaseSharedMemory(memory: *mut RawMemory);
+}
+
+/// A connection to a TEE.
+pub struct Context {
+    // In a box: sessions keep its address.
+    raw: Box<UnsafeCell<RawContext>>,
+}
+
+impl Context {
+    /// Connects to the TEE with this name.
+    pub fn new(name: &str) -> Result<Context, Error> {
+        let unnameable = Error {
+            call: "a name with a zero byte",
+            code: 0xffff_0006,
+            origin: 1,
+        };
+        let name = CString::new(name).map_err(|_| unnameable)?;
+        let raw = Box::new(UnsafeCell::new(RawContext {
+            fd: -1,
+            reg_mem: false,
+            memref_null: false,
+        }));
+        // SAFETY: a C string, and a context that is ours.
+        let code = unsafe { TEEC_InitializeContext(name.as_ptr(), raw.get()) };
+        result("TEEC_InitializeContext", code, 1)?;
+        Ok(Context { raw })
+    }
+
+    /// The file descriptor of the TEE's device.
+    pub fn descriptor(&self) -> i32 {
+        // SAFETY: nothing writes the context after its making.
+        unsafe { (*self.raw.get()).fd }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the context was initialised, and no session or memory outlives it.
+        unsafe { TEEC_FinalizeContext(self.raw.get()) }
+    }
+}
+
+/// Memory that is registered with a TEE for many calls.
+pub struct Memory<'c> {
+    raw: Box<UnsafeCell<RawMemory>>,
+    buffer: UnsafeCell<Vec<u8>>,
+    context: PhantomData<&'c Context>,
+}
+
+impl<'c> Memory<'c> {
+    /// Registers a buffer, for the directions in `flags` (`MEM_INPUT`, `MEM_OUTPUT`).
+    pub fn register(context: &'c Context, mut buffer: Vec<u8>, flags: u32) -> Result<Memory<'c>, Error> {
+        let raw = Box::new(UnsafeCell::new(RawMemory {
+            buffer: buffer.as_mut_ptr().cast(),
+            size: buffer.len(),
+            flags,
+            internal: Internal {
+                id: 0,
+                allocated_size: 0,
+                shadow_buffer: std::ptr::null_mut(),
+                registered_fd: -1,
+                flags: 0,
+            },
+        }));
+        // SAFETY: the context is initialised; the buffer stays where it is until the memory is released.
+        let code = unsafe { TEEC_RegisterSharedMemory(context.raw.get(), raw.get()) };
+        result("TEEC_RegisterSharedMemory", code, 1)?;
+        Ok(Memory {
+            raw,
+            buffer: UnsafeCell::new(buffer),
+            context: PhantomData,
+        })
+    }
+
+    /// A copy of what is in it.
+    pub fn copy(&self) -> Vec<u8> {
+        // SAFETY: no reference to the buffer is ever handed out, and no call runs: `Memory` stays on one thread.
+        unsafe { (*self.buffer.get()).clone() }
+    }
+}
+
+impl Drop for Memory<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the memory was registered, and calls that use it have ended (they borrow it).
+        unsafe { TEEC_ReleaseSharedMemory(self.raw.get()) }
+    }
+}
+
+/// One parameter of a command that is used.
+pub enum Parameter<'a> {
+    /// Two numbers to the TEE.
+    ValueIn(u32, u32),
+    /// Two numbers from the TEE.
+    ValueOut(&'a mut [u32; 2]),
+    /// Two numbers there and back.
+    ValueInOut(&'a mut [u32; 2]),
+    /// Temporary memory that the TEE reads.
+    In(&'a [u8]),
+    /// Temporary memory that the TEE writes, and how much it wrote or wants.
+    Out(&'a mut [u8], &'a mut usize),
+    /// Temporary memory that the TEE changes.
+    InOut(&'a mut [u8]),
+    /// A part of registered memory (offset, length) that the TEE reads.
+    PartIn(&'a Memory<'a>, usize, usize),
+    /// A part of registered memory (offset, length) that the TEE writes.
+    PartOut(&'a Memory<'a>, usize, usize),
+}
+
+impl Parameter<'_> {
+    /// The API's type, and its form.
+    fn raw(&mut self) -> (u32, RawParameter) {
+        let temporary = |buffer: *mut u8, size| RawParameter {
+            temporary: Temporary {
+                buffer: buffer.cast(),
+                size,
+            },
+        };
+        match self {
+            Parameter::ValueIn(a, b) => (0x1, RawParameter { value: [*a, *b] }),
+            Parameter::ValueOut(value) => (0x2, RawParameter { value: **value }),
+            Parameter::ValueInOut(value) => (0x3, RawParameter { value: **value }),
+            Parameter::In(buffer) => (0x5, temporary(buffer.as_ptr().cast_mut(), buffer.len())),
+            Parameter::Out(buffer, _) => (0x6, temporary(buffer.as_mut_ptr(), buffer.len())),
+            Parameter::InOut(buffer) => (0x7, temporary(buffer.as_mut_ptr(), buffer.len())),
+            Parameter::PartIn(memory, offset, size) => (0xd, part(memory, *offset, *size)),
+            Parameter::PartOut(memory, offset, size) => (0xe, part(memory, *offset, *size)),
+        }
+    }
+
+    /// Takes over what the TEE returned.
+    fn update(&mut self, raw: &RawParameter) {
+        // SAFETY: each arm reads the form that `raw` wrote for this parameter, which libteec keeps.
+        unsafe {
+            match self {
+                Parameter::ValueOut(value) | Parameter::ValueInOut(value) => **value = raw.value,
+                Parameter::Out(_, size) => **size = raw.temporary.size,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn part(memory: &Memory<'_>, offset: usize, size: usize) -> RawParameter {
+    RawParameter {
+        registered: Registered {
+            parent: memory.raw.get(),
+            size,
+            offset,
+        },
+    }
+}
+
+/// A session with a trusted application.
+pub struct Session<'c> {
+    raw: RawSession,
+    context: PhantomData<&'c Context>,
+}
+
+impl<'c> Session<'c> {
+    /// Opens a public session.
+    pub fn open(context: &'c Context, application: Uuid) -> Result<Session<'c>, Error> {
+        let mut raw = RawSession {
+            context: std::ptr::null_mut(),
+            id: 0,
+        };
+        let mut origin = 1;
+        // SAFETY: an initialised context, a session that is ours, no login data and no operation.
+        let code = unsafe {
+            TEEC_OpenSession(
+                context.raw.get(),
+                &raw mut raw,
+                &raw const application,
+                0,
+                std::ptr::null(),
+                std::ptr::null_mut(),
+                &raw mut origin,
+            )
+        };
+        result("TEEC_OpenSession", code, origin)?;
+        Ok(Session {
+            raw,
+            context: PhantomData,
+        })
+    }
+
+    /// The session's number in the driver, for calls that go around the library.
+    #[cfg(target_arch = "aarch64")]
+    pub fn id(&self) -> u32 {
+        self.raw.id
+    }
+
+    /// Invokes a command. Parameters that the call does not name are not used.
+    pub fn invoke<const N: usize>(
+        &mut self,
+        command: u32,
+        mut parameters: [Parameter<'_>; N],
+    ) -> Result<(), Error> {
+        const { assert!(N <= 4) };
+        let mut operation = Operation {
+            started: 0,
+            types: 0,
+            parameters: std::array::from_fn(|_| RawParameter {
+                registered: Registered::NONE,
+            }),
+            session: std::ptr::null_mut(),
+        };
+        for (i, parameter) in parameters.iter_mut().enumerate() {
+            let (kind, raw) = parameter.raw();
+            operation.types |= kind << (4 * i);
+            operation.parameters[i] = raw;
+        }
+        let mut origin = 1;
+        // SAFETY: an open session; the buffers in the operation are borrowed until the call ends.
+        let code =
+            unsafe { TEEC_InvokeCommand(&raw mut self.raw, command, &raw mut operation, &raw mut origin) };
+        for (parameter, raw) in parameters.iter_mut().zip(&operation.parameters) {
+            parameter.update(raw);
+        }
+        result("TEEC_InvokeCommand", code, origin)
+    }
+}
+
+impl Registered {
+    const NONE: Registered = Registered {
+        parent: std::ptr::null_mut(),
+        size: 0,
+        offset: 0,
+    };
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the session is open, and its context lives (it is borrowed).
+        unsafe { TEEC_CloseSession(&raw mut self.raw) }
+    }
+}
