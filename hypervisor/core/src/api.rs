@@ -64,7 +64,8 @@ pub enum Event {
     Call(Conduit, Regs),
     /// An interrupt of the normal world is pending while a partition runs here.
     NormalInterrupt,
-    /// A secure interrupt was acknowledged here (not the deadline timer's).
+    /// A secure interrupt was acknowledged here (not the deadline timer's), while a partition ran
+    /// or behind the SPMD's FFA_INTERRUPT. It stays active until `Ports::end_interrupt`.
     SecureInterrupt(u32),
     /// The deadline of the context that runs here has passed.
     Deadline,
@@ -108,6 +109,8 @@ pub struct Run {
     pub entry: Entry,
     /// Whether a virtual IRQ is pending for it.
     pub virtual_irq: bool,
+    /// Whether a virtual FIQ is pending for it (a managed exit that is not signalled as IRQ).
+    pub virtual_fiq: bool,
     /// Until when.
     pub deadline: Deadline,
     /// Interrupts of the normal world stay pending while it runs (managed exit under way).
@@ -176,6 +179,16 @@ pub enum Note {
         /// Index in the table.
         partition: usize,
     },
+    /// A partition reported that it cannot start.
+    StartFailed {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// A secure interrupt came that no partition owns; it was deactivated.
+    UnownedInterrupt {
+        /// Its number.
+        intid: u32,
+    },
     /// Preemption figures of one partition, every so often.
     Preemptions {
         /// Index in the table.
@@ -204,6 +217,8 @@ pub trait Ports {
     fn unmap_window(&mut self, partition: usize, slot: u32, count: u32);
     /// Clears `count` pages of normal-world memory from `address` on.
     fn clear(&mut self, address: u64, count: u32);
+    /// The owner of a secure interrupt has dealt with it: deactivate it.
+    fn end_interrupt(&mut self, intid: u32);
     /// Raises the schedule-receiver interrupt in the normal world, on this core.
     fn schedule_receiver(&mut self);
     /// A partition's console output, 1 to 128 bytes.

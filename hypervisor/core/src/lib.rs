@@ -3,4 +3,24 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+mod compartment;
+mod console;
+mod context;
+mod cpu;
+mod decode;
+mod direct;
+mod discovery;
+pub mod error;
+pub mod function;
+mod paravirtual;
+mod power;
+mod reply;
+mod run;
+mod rxtx;
+mod spmc;
+pub mod start;
 pub mod table;
+mod ticket;
+
+pub use paravirtual::MAX_INTERRUPTS;
+pub use spmc::Spmc;

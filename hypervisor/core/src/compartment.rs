@@ -1,0 +1,87 @@
+//! What is known of one partition beyond the table.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use spin::Mutex;
+
+use crate::api::{Note, Ports};
+use crate::context::Seat;
+use crate::rxtx::Mailbox;
+use crate::ticket::Tickets;
+
+/// How often preemption is reported: at powers of two up to this, then at its multiples.
+const REPORT_EVERY: u32 = 256;
+
+/// Preemption figures; they wrap around at 2^32.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    total: AtomicU32,
+    pub managed: AtomicU32,
+    pub forced: AtomicU32,
+    pub migrated: AtomicU32,
+}
+
+impl Counters {
+    const fn new() -> Self {
+        Self {
+            total: AtomicU32::new(0),
+            managed: AtomicU32::new(0),
+            forced: AtomicU32::new(0),
+            migrated: AtomicU32::new(0),
+        }
+    }
+
+    /// Counts a preemption, and reports now and then.
+    pub(crate) fn preempted<T: Ports>(&self, partition: usize, ports: &mut T) {
+        let total = self.total.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if total.is_multiple_of(REPORT_EVERY) || (total < REPORT_EVERY && total.is_power_of_two()) {
+            ports.note(Note::Preemptions {
+                partition,
+                total,
+                managed: self.managed.load(Ordering::Relaxed),
+                forced: self.forced.load(Ordering::Relaxed),
+                migrated: self.migrated.load(Ordering::Relaxed),
+            });
+        }
+    }
+}
+
+/// One more in a counter.
+pub(crate) fn count(counter: &AtomicU32) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The state of one partition with a seat for a context on each of `C` cores.
+#[derive(Debug)]
+pub(crate) struct Compartment<const C: usize> {
+    pub seats: [Seat; C],
+    stopped: AtomicBool,
+    /// Entry point of its further contexts; 0: not registered.
+    pub secondary_entry: AtomicU64,
+    pub mailbox: Mutex<Mailbox>,
+    pub tickets: Mutex<Tickets>,
+    pub counters: Counters,
+}
+
+impl<const C: usize> Compartment<C> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            seats: [const { Seat::new() }; C],
+            stopped: AtomicBool::new(false),
+            secondary_entry: AtomicU64::new(0),
+            mailbox: Mutex::new(Mailbox::new()),
+            tickets: Mutex::new(Tickets::new()),
+            counters: Counters::new(),
+        }
+    }
+
+    /// Whether it was stopped: none of its contexts is entered again.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Stops it; true for the one who did it.
+    pub(crate) fn stop(&self) -> bool {
+        !self.stopped.swap(true, Ordering::AcqRel)
+    }
+}

@@ -1,0 +1,100 @@
+//! One core: which context it runs, why, and what the normal world had in the registers that no
+//! answer changes. Only the core itself writes it.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::api::{Context, Regs};
+use crate::table::Core;
+
+/// Whom the core works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A call of the normal world.
+    Serving,
+    /// The start of the system: first contexts of the partitions.
+    Boot,
+    /// The start of this core: further contexts of the partitions.
+    CoreOn,
+}
+
+/// The registers x8 to x17.
+const KEPT: usize = 10;
+
+/// What is known of one core.
+#[derive(Debug)]
+pub(crate) struct Cpu {
+    /// 0: none; else 1 + (partition << 8 | home).
+    current: AtomicU32,
+    mode: AtomicU32,
+    /// Next place in `Table::boot_order` while partitions are started here.
+    next: AtomicU32,
+    kept: [AtomicU64; KEPT],
+}
+
+impl Cpu {
+    pub(crate) const fn new() -> Self {
+        Self {
+            current: AtomicU32::new(0),
+            mode: AtomicU32::new(0),
+            next: AtomicU32::new(0),
+            kept: [const { AtomicU64::new(0) }; KEPT],
+        }
+    }
+
+    /// The context that runs here.
+    pub(crate) fn current(&self) -> Option<Context> {
+        let value = self.current.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(Context {
+            partition: (value >> 8) as usize,
+            home: (value & 0xff) as Core,
+        })
+    }
+
+    pub(crate) fn set_current(&self, context: Option<Context>) {
+        // Indices of partitions fit 16 bits: their IDs do.
+        let value = context.map_or(0, |c| {
+            1 + (((c.partition & 0xffff) as u32) << 8 | u32::from(c.home))
+        });
+        self.current.store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode.load(Ordering::Relaxed) {
+            1 => Mode::Boot,
+            2 => Mode::CoreOn,
+            _ => Mode::Serving,
+        }
+    }
+
+    /// Sets the mode, and the start of the boot order.
+    pub(crate) fn set_mode(&self, mode: Mode) {
+        let value = match mode {
+            Mode::Serving => 0,
+            Mode::Boot => 1,
+            Mode::CoreOn => 2,
+        };
+        self.mode.store(value, Ordering::Relaxed);
+        self.next.store(0, Ordering::Relaxed);
+    }
+
+    /// The next place in the boot order.
+    pub(crate) fn take_place(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) as usize
+    }
+
+    /// Remembers x8 to x17 of the normal world's call.
+    pub(crate) fn keep(&self, regs: &Regs) {
+        for (to, from) in self.kept.iter().zip(regs.0.iter().skip(8)) {
+            to.store(*from, Ordering::Relaxed);
+        }
+    }
+
+    /// The normal world's x8 to x17, in their places; x0 to x7 are zero.
+    pub(crate) fn kept(&self) -> Regs {
+        let mut regs = Regs([0; 18]);
+        for (to, from) in regs.0.iter_mut().skip(8).zip(&self.kept) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        regs
+    }
+}

@@ -1,0 +1,192 @@
+//! Direct messages: the hot path. No lock is taken on it.
+
+use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::compartment::Compartment;
+use crate::context::{State, Task};
+use crate::cpu::{Cpu, Mode};
+use crate::decode::{Direct, Form, low};
+use crate::error::Error;
+use crate::function;
+use crate::reply::Reply;
+use crate::spmc::{Here, Spmc, lists};
+use crate::table::{Core, Partition};
+
+/// Partition property: takes FFA_MSG_SEND_DIRECT_REQ (DEN0077A, table 13.39).
+const TAKES_DIRECT: u32 = 1 << 0;
+/// Partition property: takes FFA_MSG_SEND_DIRECT_REQ2.
+const TAKES_DIRECT2: u32 = 1 << 9;
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A, sections 15.2 and 15.4).
+    pub(crate) fn direct_request(&self, core: Core, cpu: &Cpu, request: &Direct) -> Action {
+        if request.target == self.table.spmc_id && request.source == crate::power::SPMD {
+            return Action::Normal(self.spmd_message(request).over(&cpu.kept()));
+        }
+        let reply = match self.admit(core, request) {
+            Ok(index) => match self.deliver(core, cpu, index, request) {
+                Some(action) => return action,
+                None => self.park(core, index, request),
+            },
+            Err(error) => Reply::error(error),
+        };
+        Action::Normal(reply.over(&cpu.kept()))
+    }
+
+    /// Whether a request may reach its target on this core; the target's index.
+    fn admit(&self, core: Core, request: &Direct) -> Result<usize, Error> {
+        let index = self.callable(request.target, request.source)?;
+        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
+        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
+        let needed = match request.form {
+            Form::Extended => TAKES_DIRECT2,
+            // Flags in w2: framework messages to partitions are the SPMC's to send.
+            _ if low(request.regs.0[2]) != 0 => return Err(Error::InvalidParameters),
+            _ => TAKES_DIRECT,
+        };
+        if partition.properties & needed == 0 {
+            return Err(Error::Denied);
+        }
+        if request.form == Form::Extended && !serves(partition, &request.regs) {
+            return Err(Error::InvalidParameters);
+        }
+        if compartment.stopped() {
+            return Err(Error::Aborted);
+        }
+        if !lists(partition, core) {
+            return Err(Error::Denied);
+        }
+        Ok(index)
+    }
+
+    /// The partition that an endpoint may send direct requests to. One that it may not is no
+    /// different from one that does not exist.
+    fn callable(&self, target: u16, source: u16) -> Result<usize, Error> {
+        let index = self.partition_of(target).ok_or(Error::InvalidParameters)?;
+        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
+        if partition.callers.contains(&source) {
+            Ok(index)
+        } else {
+            Err(Error::InvalidParameters)
+        }
+    }
+
+    /// Enters the context that is at home here with a request; none when it does not wait.
+    pub(crate) fn deliver(&self, core: Core, cpu: &Cpu, index: usize, request: &Direct) -> Option<Action> {
+        let (partition, compartment, seat) = self.seat(index, core)?;
+        if !seat.change(State::Waiting, State::Running(core)) {
+            return None;
+        }
+        seat.set_task(Task::request(request.source, request.form));
+        let context = Context {
+            partition: index,
+            home: core,
+        };
+        cpu.set_current(Some(context));
+        let here = Here {
+            core,
+            cpu,
+            context,
+            partition,
+            compartment,
+            seat,
+        };
+        Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+    }
+
+    /// Parks a request whose context is busy: preempted, or resumed on another core.
+    fn park(&self, core: Core, index: usize, request: &Direct) -> Reply {
+        let Some((partition, compartment, seat)) = self.seat(index, core) else {
+            return Reply::error(Error::InvalidParameters);
+        };
+        if seat.state() == State::Off {
+            // It never got so far: the partition registered no entry for it, or its start failed.
+            return Reply::error(if compartment.stopped() {
+                Error::Aborted
+            } else {
+                Error::Denied
+            });
+        }
+        match compartment.tickets.lock().park(request) {
+            Some(number) => Reply::interrupt(partition.id, number),
+            None => Reply::error(Error::Busy),
+        }
+    }
+
+    /// A partition with its seat on a core.
+    pub(crate) fn seat(
+        &self,
+        index: usize,
+        core: Core,
+    ) -> Option<(&'static Partition, &Compartment<C>, &crate::context::Seat)> {
+        let partition = self.table.partitions.get(index)?;
+        let compartment = self.compartments.get(index)?;
+        Some((partition, compartment, compartment.seats.get(usize::from(core))?))
+    }
+
+    /// FFA_MSG_SEND_DIRECT_RESP and _RESP2 (DEN0077A, sections 15.3 and 15.5). An answer that is
+    /// refused leaves the request unanswered, and the context running.
+    pub(crate) fn direct_response<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        response: &Direct,
+        call: &Regs,
+        ports: &mut T,
+    ) -> Action {
+        if let Err(error) = check_response(here, response) {
+            return self.answer(here, &Reply::error(error), call);
+        }
+        let reply = match response.form {
+            Form::Extended => Reply::Wide(response.regs),
+            Form::Short32 | Form::Short64 => {
+                let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = response.regs.0;
+                Reply::Short([x0, x1, x2, x3, x4, x5, x6, x7])
+            }
+        };
+        self.complete(here, &reply, ports)
+    }
+
+    /// Hands the outcome of what a context did to its caller; the context waits.
+    pub(crate) fn complete<T: Ports>(&self, here: &Here<'_, C>, reply: &Reply, ports: &mut T) -> Action {
+        if here.seat.managed() {
+            crate::compartment::count(&here.compartment.counters.managed);
+        }
+        here.seat.set_task(Task::Cycles);
+        self.leave(here, State::Waiting, reply, ports)
+    }
+
+    /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A, section 13.1).
+    pub(crate) fn answer_error<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
+        if here.cpu.mode() != Mode::Serving {
+            return self.start_failed(here, ports);
+        }
+        self.complete(here, &Reply::words(function::ERROR, &[0, code]), ports)
+    }
+}
+
+/// Whether a request for the service in x2 and x3 is for this partition.
+fn serves(partition: &Partition, regs: &Regs) -> bool {
+    let wanted = [regs.0[2].to_le_bytes(), regs.0[3].to_le_bytes()];
+    wanted == [[0; 8]; 2]
+        || partition
+            .uuids
+            .iter()
+            .any(|uuid| uuid.0[..] == *wanted.as_flattened())
+}
+
+fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Result<(), Error> {
+    let Task::Request { source, extended } = here.seat.task() else {
+        return Err(Error::Denied);
+    };
+    let flags = match response.form {
+        Form::Extended => 0,
+        Form::Short32 | Form::Short64 => low(response.regs.0[2]),
+    };
+    if response.source != here.partition.id
+        || response.target != source
+        || extended != (response.form == Form::Extended)
+        || flags != 0
+    {
+        return Err(Error::InvalidParameters);
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Discovery: FFA_FEATURES, FFA_ID_GET, FFA_PARTITION_INFO_GET and its form without a buffer.
+
+use crate::api::{Ports, Regs};
+use crate::error::Error;
+use crate::function as f;
+use crate::paravirtual;
+use crate::reply::Reply;
+use crate::rxtx::{V1_0, V1_1, V1_2, Writer};
+use crate::spmc::{Party, Spmc, lists};
+use crate::table::{Partition, Preemption, Uuid};
+
+/// Feature IDs (DEN0077A, table 13.12).
+const NOTIFICATION_PENDING: u32 = 1;
+const SCHEDULE_RECEIVER: u32 = 2;
+const MANAGED_EXIT: u32 = 3;
+
+/// Partition property: can receive notifications.
+pub(crate) const TAKES_NOTIFICATIONS: u32 = 1 << 3;
+/// Properties that FF-A 1.0 knows.
+const PROPERTIES_1_0: u32 = 0b111;
+/// Properties that FF-A 1.1 knows.
+const PROPERTIES_1_1: u32 = 0x1ff;
+
+/// Descriptors that one answer of FFA_PARTITION_INFO_GET_REGS carries: x3 to x17, three each.
+const PER_ANSWER: usize = 5;
+/// Bytes of a partition information descriptor.
+const DESCRIPTOR_1_0: u32 = 8;
+const DESCRIPTOR: u32 = 24;
+
+/// Functions that both sides may call.
+const COMMON: &[u32] = &[
+    f::ERROR,
+    f::SUCCESS_32,
+    f::SUCCESS_64,
+    f::INTERRUPT,
+    f::VERSION,
+    f::FEATURES,
+    f::ID_GET,
+    f::SPM_ID_GET,
+    f::RX_RELEASE,
+    f::RXTX_UNMAP,
+    f::PARTITION_INFO_GET,
+    f::PARTITION_INFO_GET_REGS,
+];
+
+/// Functions that only the normal world may call.
+const NORMAL_ONLY: &[u32] = &[f::RUN, f::DIRECT_REQ_32, f::DIRECT_REQ_64, f::DIRECT_REQ2];
+
+/// Functions that only a partition may call.
+const PARTITION_ONLY: &[u32] = &[
+    f::MSG_WAIT,
+    f::YIELD,
+    f::DIRECT_RESP_32,
+    f::DIRECT_RESP_64,
+    f::DIRECT_RESP2,
+    f::SECONDARY_EP_REGISTER_32,
+    f::SECONDARY_EP_REGISTER_64,
+    f::CONSOLE_LOG_32,
+    f::CONSOLE_LOG_64,
+];
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// FFA_ID_GET (DEN0077A, section 13.10).
+    pub(crate) fn id_get(&self, party: Party) -> Reply {
+        Reply::success(u32::from(self.id_of(party)), 0)
+    }
+
+    /// FFA_FEATURES (DEN0077A, section 13.3): function IDs and feature IDs.
+    pub(crate) fn features(&self, party: Party, id: u32, input: u32) -> Result<Reply, Error> {
+        let _ = input;
+        match id {
+            f::RXTX_MAP_32 | f::RXTX_MAP_64 => {
+                // w2[1:0]: buffers of 4 KiB or more, so aligned; w2[31:16], from 1.2 on: at most one page.
+                let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version());
+                Ok(Reply::success(if version >= V1_2 { 1 << 16 } else { 0 }, 0))
+            }
+            _ if id & 1 << 31 == 0 => self.feature(party, id),
+            _ if COMMON.contains(&id) => Ok(Reply::done()),
+            _ if party == Party::Normal && NORMAL_ONLY.contains(&id) => Ok(Reply::done()),
+            _ if party != Party::Normal && PARTITION_ONLY.contains(&id) => Ok(Reply::done()),
+            _ => Err(Error::NotSupported),
+        }
+    }
+
+    fn feature(&self, party: Party, id: u32) -> Result<Reply, Error> {
+        let partition = match party {
+            Party::Normal => None,
+            Party::Partition(index) => self.table.partitions.get(index),
+        };
+        let intid = match (id, partition) {
+            (SCHEDULE_RECEIVER, None) => self.table.board.schedule_receiver_intid,
+            (NOTIFICATION_PENDING, Some(p)) if p.properties & TAKES_NOTIFICATIONS != 0 => {
+                paravirtual::NOTIFICATION_PENDING
+            }
+            (MANAGED_EXIT, Some(p)) if matches!(p.preemption, Preemption::ManagedExit { .. }) => {
+                paravirtual::MANAGED_EXIT
+            }
+            _ => return Err(Error::NotSupported),
+        };
+        Ok(Reply::success(intid, 0))
+    }
+
+    /// The partitions that a party can see, an entry for each protocol; where a UUID is asked for,
+    /// those that report it. Who may not call a partition does not see it.
+    fn visible(
+        &self,
+        party: Party,
+        wanted: Option<Uuid>,
+    ) -> impl Iterator<Item = (&'static Partition, Uuid)> {
+        let caller = self.id_of(party);
+        self.table
+            .partitions
+            .iter()
+            .zip(&self.compartments)
+            .filter(move |(p, c)| !c.stopped() && (p.id == caller || p.callers.contains(&caller)))
+            .flat_map(|(p, _)| p.uuids.iter().map(move |uuid| (p, *uuid)))
+            .filter(move |(_, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
+    }
+
+    /// FFA_PARTITION_INFO_GET (DEN0077A, section 13.8), with descriptors of the caller's version.
+    pub(crate) fn partition_info_get<T: Ports>(
+        &self,
+        party: Party,
+        uuid: [u32; 4],
+        flags: u32,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
+        let wanted = wanted(uuid.map(u32::to_le_bytes).as_flattened());
+        if flags > 1 {
+            return Err(Error::InvalidParameters);
+        }
+        let count = self.visible(party, wanted).count() as u32;
+        if count == 0 {
+            return Err(Error::InvalidParameters);
+        }
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let version = mailbox.version();
+        if flags == 1 && version > V1_0 {
+            return Ok(Reply::success(count, 0));
+        }
+        let buffers = mailbox.writable()?;
+        let mut writer = Writer::new(buffers.rx, ports);
+        for (partition, uuid) in self.visible(party, wanted) {
+            let bytes = descriptor(partition, if wanted.is_none() { uuid } else { NIL }, version);
+            let size = if version == V1_0 {
+                DESCRIPTOR_1_0
+            } else {
+                DESCRIPTOR
+            };
+            if !writer.put(bytes.get(..size as usize).unwrap_or_default()) {
+                return Err(Error::NoMemory);
+            }
+        }
+        buffers.rx_full = true;
+        Ok(Reply::success(
+            count,
+            if version == V1_0 { 0 } else { DESCRIPTOR },
+        ))
+    }
+
+    /// FFA_PARTITION_INFO_GET_REGS (DEN0077A, section 13.9): up to five descriptors from `start` on.
+    pub(crate) fn partition_info_get_regs(
+        &self,
+        party: Party,
+        uuid: [u64; 2],
+        start: u16,
+        tag: u16,
+    ) -> Result<Reply, Error> {
+        let wanted = wanted(uuid.map(u64::to_le_bytes).as_flattened());
+        let count = self.visible(party, wanted).count();
+        // The list does not change while the system runs but by a partition's end: one tag will do.
+        let start = usize::from(start);
+        if start >= count || tag != 0 {
+            return Err(Error::InvalidParameters);
+        }
+        let version = self.mailbox(party).map_or(V1_2, |m| m.lock().version()).max(V1_1);
+        let mut regs = Regs([0; 18]);
+        regs.0[0] = u64::from(f::SUCCESS_64);
+        let mut current = start;
+        let entries = self
+            .visible(party, wanted)
+            .enumerate()
+            .skip(start)
+            .take(PER_ANSWER);
+        for ((index, (partition, uuid)), to) in
+            entries.zip(regs.0.get_mut(3..).unwrap_or_default().chunks_exact_mut(3))
+        {
+            let bytes = descriptor(partition, if wanted.is_none() { uuid } else { NIL }, version);
+            for (to, from) in to.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *to = u64::from_le_bytes(*from);
+            }
+            current = index;
+        }
+        let last = count.saturating_sub(1) as u64;
+        regs.0[2] = last | (current as u64) << 16 | u64::from(DESCRIPTOR) << 48;
+        Ok(Reply::Wide(regs))
+    }
+}
+
+const NIL: Uuid = Uuid([0; 16]);
+
+/// The UUID asked for; none for the nil UUID, which stands for every one.
+fn wanted(bytes: &[u8]) -> Option<Uuid> {
+    <[u8; 16]>::try_from(bytes)
+        .ok()
+        .map(Uuid)
+        .filter(|uuid| *uuid != NIL)
+}
+
+/// A partition information descriptor (DEN0077A, tables 13.36 to 13.39).
+fn descriptor(partition: &Partition, uuid: Uuid, version: u32) -> [u8; DESCRIPTOR as usize] {
+    let mask = match version {
+        V1_0 => PROPERTIES_1_0,
+        V1_1 => PROPERTIES_1_1,
+        _ => u32::MAX,
+    };
+    let contexts = (0..64).filter(|core| lists(partition, *core)).count() as u16;
+    let mut bytes = [0; DESCRIPTOR as usize];
+    let fields = partition
+        .id
+        .to_le_bytes()
+        .into_iter()
+        .chain(contexts.to_le_bytes())
+        .chain((partition.properties & mask).to_le_bytes())
+        .chain(uuid.0);
+    for (to, from) in bytes.iter_mut().zip(fields) {
+        *to = from;
+    }
+    bytes
+}

@@ -1,0 +1,123 @@
+//! Function IDs of FF-A calls (DEN0077A, chapter 13 to 18) and of the paravirtual interrupt calls.
+
+/// Bit of a function ID that marks the SMC64 form (SMCCC, DEN0028, table 2-1).
+pub const SMC64: u32 = 1 << 30;
+/// Hint that no SVE state is live (SMCCC 1.3); it is no part of the function's number.
+pub const SVE_HINT: u32 = 1 << 16;
+
+/// FFA_ERROR
+pub const ERROR: u32 = 0x8400_0060;
+/// FFA_SUCCESS, SMC32
+pub const SUCCESS_32: u32 = 0x8400_0061;
+/// FFA_SUCCESS, SMC64
+pub const SUCCESS_64: u32 = 0xc400_0061;
+/// FFA_INTERRUPT
+pub const INTERRUPT: u32 = 0x8400_0062;
+/// FFA_VERSION
+pub const VERSION: u32 = 0x8400_0063;
+/// FFA_FEATURES
+pub const FEATURES: u32 = 0x8400_0064;
+/// FFA_RX_RELEASE
+pub const RX_RELEASE: u32 = 0x8400_0065;
+/// FFA_RXTX_MAP, SMC32
+pub const RXTX_MAP_32: u32 = 0x8400_0066;
+/// FFA_RXTX_MAP, SMC64
+pub const RXTX_MAP_64: u32 = 0xc400_0066;
+/// FFA_RXTX_UNMAP
+pub const RXTX_UNMAP: u32 = 0x8400_0067;
+/// FFA_PARTITION_INFO_GET
+pub const PARTITION_INFO_GET: u32 = 0x8400_0068;
+/// FFA_ID_GET
+pub const ID_GET: u32 = 0x8400_0069;
+/// FFA_MSG_WAIT
+pub const MSG_WAIT: u32 = 0x8400_006b;
+/// FFA_YIELD
+pub const YIELD: u32 = 0x8400_006c;
+/// FFA_RUN
+pub const RUN: u32 = 0x8400_006d;
+/// FFA_MSG_SEND_DIRECT_REQ, SMC32
+pub const DIRECT_REQ_32: u32 = 0x8400_006f;
+/// FFA_MSG_SEND_DIRECT_REQ, SMC64
+pub const DIRECT_REQ_64: u32 = 0xc400_006f;
+/// FFA_MSG_SEND_DIRECT_RESP, SMC32
+pub const DIRECT_RESP_32: u32 = 0x8400_0070;
+/// FFA_MSG_SEND_DIRECT_RESP, SMC64
+pub const DIRECT_RESP_64: u32 = 0xc400_0070;
+/// FFA_MEM_DONATE, SMC32
+pub const MEM_DONATE_32: u32 = 0x8400_0071;
+/// FFA_MEM_DONATE, SMC64
+pub const MEM_DONATE_64: u32 = 0xc400_0071;
+/// FFA_MEM_LEND, SMC32
+pub const MEM_LEND_32: u32 = 0x8400_0072;
+/// FFA_MEM_LEND, SMC64
+pub const MEM_LEND_64: u32 = 0xc400_0072;
+/// FFA_MEM_SHARE, SMC32
+pub const MEM_SHARE_32: u32 = 0x8400_0073;
+/// FFA_MEM_SHARE, SMC64
+pub const MEM_SHARE_64: u32 = 0xc400_0073;
+/// FFA_MEM_RETRIEVE_REQ, SMC32
+pub const MEM_RETRIEVE_REQ_32: u32 = 0x8400_0074;
+/// FFA_MEM_RETRIEVE_REQ, SMC64
+pub const MEM_RETRIEVE_REQ_64: u32 = 0xc400_0074;
+/// FFA_MEM_RETRIEVE_RESP
+pub const MEM_RETRIEVE_RESP: u32 = 0x8400_0075;
+/// FFA_MEM_RELINQUISH
+pub const MEM_RELINQUISH: u32 = 0x8400_0076;
+/// FFA_MEM_RECLAIM
+pub const MEM_RECLAIM: u32 = 0x8400_0077;
+/// FFA_MEM_FRAG_RX
+pub const MEM_FRAG_RX: u32 = 0x8400_007a;
+/// FFA_MEM_FRAG_TX
+pub const MEM_FRAG_TX: u32 = 0x8400_007b;
+/// FFA_NORMAL_WORLD_RESUME, between SPMC and SPMD only
+pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
+/// FFA_NOTIFICATION_BITMAP_CREATE
+pub const NOTIFICATION_BITMAP_CREATE: u32 = 0x8400_007d;
+/// FFA_NOTIFICATION_BITMAP_DESTROY
+pub const NOTIFICATION_BITMAP_DESTROY: u32 = 0x8400_007e;
+/// FFA_NOTIFICATION_BIND
+pub const NOTIFICATION_BIND: u32 = 0x8400_007f;
+/// FFA_NOTIFICATION_UNBIND
+pub const NOTIFICATION_UNBIND: u32 = 0x8400_0080;
+/// FFA_NOTIFICATION_SET
+pub const NOTIFICATION_SET: u32 = 0x8400_0081;
+/// FFA_NOTIFICATION_GET
+pub const NOTIFICATION_GET: u32 = 0x8400_0082;
+/// FFA_NOTIFICATION_INFO_GET, SMC32
+pub const NOTIFICATION_INFO_GET_32: u32 = 0x8400_0083;
+/// FFA_NOTIFICATION_INFO_GET, SMC64
+pub const NOTIFICATION_INFO_GET_64: u32 = 0xc400_0083;
+/// FFA_RX_ACQUIRE
+pub const RX_ACQUIRE: u32 = 0x8400_0084;
+/// FFA_SPM_ID_GET
+pub const SPM_ID_GET: u32 = 0x8400_0085;
+/// FFA_SECONDARY_EP_REGISTER, SMC32
+pub const SECONDARY_EP_REGISTER_32: u32 = 0x8400_0087;
+/// FFA_SECONDARY_EP_REGISTER, SMC64
+pub const SECONDARY_EP_REGISTER_64: u32 = 0xc400_0087;
+/// FFA_CONSOLE_LOG, SMC32
+pub const CONSOLE_LOG_32: u32 = 0x8400_008a;
+/// FFA_CONSOLE_LOG, SMC64
+pub const CONSOLE_LOG_64: u32 = 0xc400_008a;
+/// FFA_PARTITION_INFO_GET_REGS
+pub const PARTITION_INFO_GET_REGS: u32 = 0xc400_008b;
+/// FFA_MSG_SEND_DIRECT_REQ2
+pub const DIRECT_REQ2: u32 = 0xc400_008d;
+/// FFA_MSG_SEND_DIRECT_RESP2
+pub const DIRECT_RESP2: u32 = 0xc400_008e;
+
+/// Whether a function ID lies in the range that SMCCC reserves for FF-A (0x60 to 0xef of the
+/// standard secure services).
+#[must_use]
+pub const fn is_ffa(id: u32) -> bool {
+    id & 0xbfff_0000 == 0x8400_0000 && id & 0xffff >= 0x60 && id & 0xffff <= 0xef
+}
+
+/// Paravirtual: enable or disable a virtual interrupt.
+pub const INTERRUPT_ENABLE: u32 = 0xff03;
+/// Paravirtual: take the next pending interrupt.
+pub const INTERRUPT_GET: u32 = 0xff04;
+/// Paravirtual: an interrupt was dealt with.
+pub const INTERRUPT_DEACTIVATE: u32 = 0xff08;
+/// Paravirtual: change an owned interrupt.
+pub const INTERRUPT_RECONFIGURE: u32 = 0xff09;

@@ -1,0 +1,188 @@
+//! Paravirtual interrupts: a partition learns of its interrupts by hypercalls, not by a GIC.
+//!
+//! Each context has up to 64 virtual interrupts as bits of three words: the virtual INTIDs 0 to 15
+//! at their own number, and the partition's physical interrupts behind them in the table's order.
+//! The calls are those of OP-TEE's `hfic` driver; x0 is the result.
+
+use core::sync::atomic::Ordering;
+
+use crate::api::{Note, Ports, Regs};
+use crate::context::Seat;
+use crate::decode::low;
+use crate::function as f;
+use crate::spmc::{Here, Spmc};
+use crate::table::{Core, Partition, Preemption};
+
+/// Virtual INTID that asks for a managed exit (DEN0077A, section 9.3.1.1).
+pub(crate) const MANAGED_EXIT: u32 = 4;
+/// Virtual INTID that tells of pending notifications (DEN0077A, section 10.7).
+pub(crate) const NOTIFICATION_PENDING: u32 = 5;
+
+/// First bit of the physical interrupts.
+const PHYSICAL: u32 = 16;
+/// What a failed call, and GET with nothing pending, return: 32 bits of ones.
+const NOTHING: u64 = 0xffff_ffff;
+
+/// Physical interrupts that one partition can own.
+pub const MAX_INTERRUPTS: usize = 48;
+
+const fn bit(number: u32) -> u64 {
+    match 1u64.checked_shl(number) {
+        Some(bit) => bit,
+        None => 0,
+    }
+}
+
+/// The bit of an interrupt, where the partition has it.
+fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
+    if intid == MANAGED_EXIT || intid == NOTIFICATION_PENDING {
+        return Some(bit(intid));
+    }
+    let place = partition
+        .interrupts
+        .iter()
+        .take(MAX_INTERRUPTS)
+        .position(|i| i.intid == intid)?;
+    Some(bit(PHYSICAL + place as u32))
+}
+
+/// The INTID of a bit.
+fn intid_of(partition: &Partition, number: u32) -> Option<u32> {
+    match number.checked_sub(PHYSICAL) {
+        None => Some(number),
+        Some(place) => partition.interrupts.get(place as usize).map(|i| i.intid),
+    }
+}
+
+/// Answers a paravirtual call; none where it is no such call.
+pub(crate) fn call<T: Ports, const C: usize>(here: &Here<'_, C>, regs: &Regs, ports: &mut T) -> Option<u64> {
+    let [x0, x1, x2, x3, ..] = regs.0;
+    let (intid, second, third) = (low(x1), low(x2), low(x3));
+    let done = match low(x0) {
+        f::INTERRUPT_ENABLE => enable(here, intid, second, third),
+        f::INTERRUPT_GET => return Some(get(here)),
+        f::INTERRUPT_DEACTIVATE => deactivate(here, intid, second, ports),
+        f::INTERRUPT_RECONFIGURE => reconfigure(here, intid, second, third),
+        _ => return None,
+    };
+    Some(if done.is_some() { 0 } else { NOTHING })
+}
+
+fn set(word: &core::sync::atomic::AtomicU64, bit: u64, value: bool) {
+    if value {
+        word.fetch_or(bit, Ordering::Relaxed);
+    } else {
+        word.fetch_and(!bit, Ordering::Relaxed);
+    }
+}
+
+/// ENABLE(intid, 0 or 1, 0: IRQ, 1: FIQ).
+fn enable<const C: usize>(here: &Here<'_, C>, intid: u32, on: u32, kind: u32) -> Option<()> {
+    let bit = bit_of(here.partition, intid)?;
+    if on > 1 || kind > 1 {
+        return None;
+    }
+    set(&here.seat.fiq, bit, kind == 1);
+    set(&here.seat.enabled, bit, on == 1);
+    Some(())
+}
+
+/// GET: the pending, enabled interrupt of the lowest bit; it is pending no more.
+fn get<const C: usize>(here: &Here<'_, C>) -> u64 {
+    let ready = here.seat.pending.load(Ordering::Acquire) & here.seat.enabled.load(Ordering::Relaxed);
+    if ready == 0 {
+        return NOTHING;
+    }
+    let number = ready.trailing_zeros();
+    set(&here.seat.pending, bit(number), false);
+    intid_of(here.partition, number).map_or(NOTHING, u64::from)
+}
+
+/// DEACTIVATE(intid, intid): the partition has dealt with it.
+fn deactivate<T: Ports, const C: usize>(
+    here: &Here<'_, C>,
+    intid: u32,
+    again: u32,
+    ports: &mut T,
+) -> Option<()> {
+    let bit = bit_of(here.partition, intid)?;
+    if intid != again {
+        return None;
+    }
+    if bit >= self::bit(PHYSICAL) {
+        ports.end_interrupt(intid);
+    }
+    Some(())
+}
+
+/// RECONFIGURE(intid, what, value): only what = 2 (status: 0 off, 1 on) is served; the target core
+/// and the security state of an interrupt are the table's.
+fn reconfigure<const C: usize>(here: &Here<'_, C>, intid: u32, what: u32, value: u32) -> Option<()> {
+    let bit = bit_of(here.partition, intid)?;
+    if what != 2 || value > 1 {
+        return None;
+    }
+    set(&here.seat.enabled, bit, value == 1);
+    Some(())
+}
+
+/// The virtual interrupt lines of a context: IRQ, FIQ.
+pub(crate) fn lines(seat: &Seat) -> (bool, bool) {
+    let pending = seat.pending.load(Ordering::Acquire);
+    if pending == 0 {
+        return (false, false);
+    }
+    let ready = pending & seat.enabled.load(Ordering::Relaxed);
+    let fiq = seat.fiq.load(Ordering::Relaxed);
+    (ready & !fiq != 0, ready & fiq != 0)
+}
+
+/// The virtual interrupts that a context has when it is entered for the first time: a managed exit
+/// is signalled as FIQ until the partition asks for it as IRQ.
+pub(crate) fn reset(seat: &Seat, partition: &Partition) {
+    let managed = matches!(partition.preemption, Preemption::ManagedExit { .. });
+    let enabled = if managed { bit(MANAGED_EXIT) } else { 0 };
+    seat.enabled.store(enabled, Ordering::Relaxed);
+    seat.fiq.store(enabled, Ordering::Relaxed);
+}
+
+/// Asks for a managed exit; false where the context does not take part in it.
+pub(crate) fn begin_managed_exit(seat: &Seat) -> bool {
+    if seat.enabled.load(Ordering::Relaxed) & bit(MANAGED_EXIT) == 0 {
+        return false;
+    }
+    set(&seat.pending, bit(MANAGED_EXIT), true);
+    seat.set_managed(true);
+    true
+}
+
+/// Ends a managed exit that may be under way.
+pub(crate) fn end_managed_exit(seat: &Seat) {
+    if seat.managed() {
+        set(&seat.pending, bit(MANAGED_EXIT), false);
+        seat.set_managed(false);
+    }
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// Makes a physical interrupt that came on a core pending at its owner: a private one (PPI) at
+    /// the context that is at home there, a shared one (SPI) at that of the table's core. It stays
+    /// active until the owner deactivates it; the owner sees it when it runs next.
+    pub(crate) fn pend_physical<T: Ports>(&self, core: Core, intid: u32, ports: &mut T) {
+        for (partition, compartment) in self.table.partitions.iter().zip(&self.compartments) {
+            let Some(interrupt) = partition.interrupts.iter().find(|i| i.intid == intid) else {
+                continue;
+            };
+            let home = if intid < 32 { core } else { interrupt.core };
+            if let Some(seat) = compartment.seats.get(usize::from(home))
+                && let Some(bit) = bit_of(partition, intid)
+                && !compartment.stopped()
+            {
+                seat.pending.fetch_or(bit, Ordering::Release);
+                return;
+            }
+        }
+        ports.note(Note::UnownedInterrupt { intid });
+        ports.end_interrupt(intid);
+    }
+}

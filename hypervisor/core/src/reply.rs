@@ -1,0 +1,72 @@
+//! The registers of answers.
+
+use crate::api::Regs;
+use crate::error::Error;
+use crate::function;
+
+/// An answer to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// x0 to x7; x8 to x17 keep the values that the caller had in them (SMCCC 1.2, DEN0028,
+    /// section 2.6: what is no result is preserved).
+    Short([u64; 8]),
+    /// x0 to x17.
+    Wide(Regs),
+}
+
+impl Reply {
+    /// FFA_SUCCESS (SMC32) with w2 and w3, all else zero.
+    pub(crate) fn success(w2: u32, w3: u32) -> Self {
+        Self::words(function::SUCCESS_32, &[0, w2, w3])
+    }
+
+    /// FFA_SUCCESS without a result.
+    pub(crate) fn done() -> Self {
+        Self::success(0, 0)
+    }
+
+    /// FFA_ERROR.
+    pub(crate) fn error(error: Error) -> Self {
+        Self::words(function::ERROR, &[0, error.code()])
+    }
+
+    /// FFA_INTERRUPT that names an execution context (DEN0077A, section 14.2).
+    pub(crate) fn interrupt(endpoint: u16, vcpu: u16) -> Self {
+        Self::words(function::INTERRUPT, &[target(endpoint, vcpu)])
+    }
+
+    /// A function ID with 32-bit parameters from w1 on.
+    pub(crate) fn words(id: u32, parameters: &[u32]) -> Self {
+        let mut regs = [0; 8];
+        regs[0] = u64::from(id);
+        for (to, from) in regs.iter_mut().skip(1).zip(parameters) {
+            *to = u64::from(*from);
+        }
+        Self::Short(regs)
+    }
+
+    /// The registers that the caller gets, where `kept` are the ones that it called with.
+    pub(crate) fn over(&self, kept: &Regs) -> Regs {
+        match self {
+            Self::Wide(regs) => *regs,
+            Self::Short(first) => {
+                let mut regs = *kept;
+                for (to, from) in regs.0.iter_mut().zip(first) {
+                    *to = *from;
+                }
+                regs
+            }
+        }
+    }
+}
+
+impl From<Result<Self, Error>> for Reply {
+    fn from(result: Result<Self, Error>) -> Self {
+        result.unwrap_or_else(Self::error)
+    }
+}
+
+/// Target information: endpoint in bits 31 to 16, execution context in bits 15 to 0.
+pub(crate) fn target(endpoint: u16, vcpu: u16) -> u32 {
+    u32::from(endpoint) << 16 | u32::from(vcpu)
+}

@@ -1,0 +1,214 @@
+//! How a context loses its core and gets one again: FFA_RUN, FFA_MSG_WAIT, FFA_YIELD, preemption.
+//!
+//! A context that is preempted without a managed exit stays where it is until the normal world
+//! resumes it with FFA_RUN. If its client dies in between, nobody does, and calls on its home core
+//! are parked for ever; taking such a context back needs the restart of a partition, which is not
+//! part of this version.
+
+use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Ports, Regs};
+use crate::compartment::count;
+use crate::context::{State, Task};
+use crate::cpu::{Cpu, Mode};
+use crate::error::Error;
+use crate::function;
+use crate::paravirtual;
+use crate::reply::{Reply, target};
+use crate::rxtx::RETAIN_RX;
+use crate::spmc::{Here, Party, Spmc, lists};
+use crate::table::{Core, Preemption};
+use crate::ticket::Tickets;
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// FFA_RUN of the normal world (DEN0077A, section 14.4).
+    pub(crate) fn run(&self, core: Core, cpu: &Cpu, endpoint: u16, vcpu: u16) -> Action {
+        let outcome = if Tickets::names(vcpu) {
+            self.run_ticket(core, cpu, endpoint, vcpu)
+        } else {
+            self.run_context(core, cpu, endpoint, vcpu)
+        };
+        outcome.unwrap_or_else(|error| Action::Normal(Reply::error(error).over(&cpu.kept())))
+    }
+
+    fn runnable(&self, core: Core, endpoint: u16) -> Result<usize, Error> {
+        let index = self.partition_of(endpoint).ok_or(Error::InvalidParameters)?;
+        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
+        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
+        if !partition.callers.contains(&0) {
+            return Err(Error::InvalidParameters);
+        }
+        if compartment.stopped() {
+            return Err(Error::Aborted);
+        }
+        if lists(partition, core) {
+            Ok(index)
+        } else {
+            Err(Error::Denied)
+        }
+    }
+
+    fn run_ticket(&self, core: Core, cpu: &Cpu, endpoint: u16, number: u16) -> Result<Action, Error> {
+        let index = self.runnable(core, endpoint)?;
+        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
+        // Held until the request is with its context: two cores with one number deliver it once.
+        let mut tickets = compartment.tickets.lock();
+        let request = tickets.look(number).ok_or(Error::InvalidParameters)?;
+        let Some(action) = self.deliver(core, cpu, index, &request) else {
+            return Ok(Action::Normal(
+                Reply::interrupt(endpoint, number).over(&cpu.kept()),
+            ));
+        };
+        tickets.free(number);
+        Ok(action)
+    }
+
+    fn run_context(&self, core: Core, cpu: &Cpu, endpoint: u16, vcpu: u16) -> Result<Action, Error> {
+        let index = self.runnable(core, endpoint)?;
+        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
+        let home = Self::home(partition, vcpu).ok_or(Error::InvalidParameters)?;
+        let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
+        let was = seat.state();
+        let entry = match was {
+            State::Off => return Err(Error::Denied),
+            State::Running(_) => return Err(Error::Busy),
+            // Cycles for a context that waits; it is pinned to its core.
+            State::Waiting if home != core => return Err(Error::Denied),
+            State::Waiting => Entry::Answer(Regs::new(&[
+                u64::from(function::RUN),
+                u64::from(target(partition.id, vcpu)),
+            ])),
+            State::Preempted(_) => Entry::Resume,
+            State::Yielded(_) => Entry::Answer(Reply::done().over(&Regs([0; 18]))),
+        };
+        if !seat.change(was, State::Running(core)) {
+            return Err(Error::Busy);
+        }
+        if let State::Preempted(from) | State::Yielded(from) = was
+            && from != core
+        {
+            count(&compartment.counters.migrated);
+        }
+        let context = Context {
+            partition: index,
+            home,
+        };
+        cpu.set_current(Some(context));
+        let here = Here {
+            core,
+            cpu,
+            context,
+            partition,
+            compartment,
+            seat,
+        };
+        Ok(self.enter(&here, entry, Deadline::None))
+    }
+
+    /// FFA_MSG_WAIT (DEN0077A, section 14.1): the end of a start, or of cycles that FFA_RUN gave. A
+    /// request has to be answered first.
+    pub(crate) fn msg_wait<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        flags: u32,
+        call: &Regs,
+        ports: &mut T,
+    ) -> Action {
+        if here.seat.task() != Task::Cycles {
+            return self.answer(here, &Reply::error(Error::Denied), call);
+        }
+        if flags & RETAIN_RX == 0 {
+            // Releasing a buffer that is not full is no error here.
+            let _ = self.rx_release(Party::Partition(here.context.partition), here.partition.id);
+        }
+        if here.cpu.mode() == Mode::Boot {
+            ports.note(Note::Ready {
+                partition: here.context.partition,
+            });
+        }
+        self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports)
+    }
+
+    /// FFA_YIELD (DEN0077A, section 14.3); not during a start, which has nobody to yield to.
+    pub(crate) fn yield_core<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
+        if here.cpu.mode() != Mode::Serving {
+            return self.answer(here, &Reply::error(Error::Denied), call);
+        }
+        if here.seat.managed() {
+            count(&here.compartment.counters.managed);
+        }
+        let reply = Reply::words(function::YIELD, &[self.own_target(here)]);
+        self.leave(here, State::Yielded(here.core), &reply, ports)
+    }
+
+    fn own_target(&self, here: &Here<'_, C>) -> u32 {
+        target(here.partition.id, Self::vcpu(here.partition, here.context.home))
+    }
+
+    /// An interrupt of the normal world came while a partition ran.
+    pub(crate) fn normal_interrupt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        // A start has no normal world to go back to, and a managed exit is on its way already.
+        if here.cpu.mode() != Mode::Serving || here.seat.managed() {
+            return self.resume(here);
+        }
+        here.compartment.counters.preempted(here.context.partition, ports);
+        if let Preemption::ManagedExit { limit_us } = here.partition.preemption
+            && paravirtual::begin_managed_exit(here.seat)
+        {
+            return self.enter(here, Entry::Resume, Deadline::Micros(limit_us));
+        }
+        self.preempt(here, ports)
+    }
+
+    /// Leaves the context where it is, and answers FFA_INTERRUPT.
+    fn preempt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        count(&here.compartment.counters.forced);
+        let reply = Reply::words(function::INTERRUPT, &[self.own_target(here)]);
+        self.leave(here, State::Preempted(here.core), &reply, ports)
+    }
+
+    /// The deadline passed: of a start, or of a managed exit.
+    pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        if here.cpu.mode() != Mode::Serving {
+            ports.note(Note::StartTimeout {
+                partition: here.context.partition,
+            });
+            return self.stop(here, ports);
+        }
+        if here.seat.managed() {
+            return self.preempt(here, ports);
+        }
+        self.enter(here, Entry::Resume, Deadline::None)
+    }
+
+    /// A partition did what it must not: it is stopped as a whole.
+    pub(crate) fn fault<T: Ports>(&self, here: &Here<'_, C>, fault: Fault, ports: &mut T) -> Action {
+        ports.note(Note::Stopped {
+            context: here.context,
+            fault,
+        });
+        self.stop(here, ports)
+    }
+
+    /// A partition reported with FFA_ERROR that it cannot start.
+    pub(crate) fn start_failed<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        ports.note(Note::StartFailed {
+            partition: here.context.partition,
+        });
+        self.stop(here, ports)
+    }
+
+    /// An event of a context whose partition was stopped from another core.
+    pub(crate) fn end_stopped<T: Ports>(&self, here: &Here<'_, C>, event: Event, ports: &mut T) -> Action {
+        if let Event::SecureInterrupt(intid) = event {
+            self.pend_physical(here.core, intid, ports);
+        }
+        self.stop(here, ports)
+    }
+
+    /// Stops the partition that runs here; its caller gets ABORTED. Its contexts on other cores are
+    /// taken from it at their next event.
+    pub(crate) fn stop<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        here.compartment.stop();
+        here.seat.set_task(Task::Cycles);
+        self.leave(here, State::Off, &Reply::error(Error::Aborted), ports)
+    }
+}

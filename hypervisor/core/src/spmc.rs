@@ -1,0 +1,285 @@
+//! The dispatcher: one event in, one action out.
+
+use spin::Mutex;
+
+use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
+use crate::compartment::Compartment;
+use crate::context::{Seat, State};
+use crate::cpu::{Cpu, Mode};
+use crate::decode::{Call, decode};
+use crate::error::Error;
+use crate::function;
+use crate::paravirtual;
+use crate::reply::Reply;
+use crate::rxtx::Mailbox;
+use crate::table::{Core, Partition, Table};
+
+/// The SPMC for a table of `P` partitions on `C` cores, with room for `SHARES` shares of memory that
+/// are made of `RANGES` ranges together.
+///
+/// All cores call [`Spmc::step`] at once. Nothing in it waits for a partition or the normal world.
+pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> {
+    pub(crate) table: &'static Table,
+    pub(crate) compartments: [Compartment<C>; P],
+    pub(crate) cpus: [Cpu; C],
+    /// What the normal world has negotiated and registered.
+    pub(crate) normal: Mutex<Mailbox>,
+}
+
+/// A party to a call: the normal world, or a partition (its index in the table).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    Normal,
+    Partition(usize),
+}
+
+/// The context that runs on a core, with all that belongs to it.
+pub(crate) struct Here<'a, const C: usize> {
+    pub core: Core,
+    pub cpu: &'a Cpu,
+    pub context: Context,
+    pub partition: &'static Partition,
+    pub compartment: &'a Compartment<C>,
+    pub seat: &'a Seat,
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// The SPMC before [`Event::Boot`].
+    #[must_use]
+    pub const fn new(table: &'static Table) -> Self {
+        Self {
+            table,
+            compartments: [const { Compartment::new() }; P],
+            cpus: [const { Cpu::new() }; C],
+            normal: Mutex::new(Mailbox::new()),
+        }
+    }
+
+    /// Says before [`Event::Boot`] that a partition's image is not the one that the table names:
+    /// none of its contexts will be entered, and calls to it are answered with ABORTED.
+    pub fn stop_image(&self, partition: usize) {
+        if let Some(compartment) = self.compartments.get(partition) {
+            compartment.stop();
+        }
+    }
+
+    /// Decides what follows an event on a core.
+    pub fn step<T: Ports>(&self, core: Core, event: Event, ports: &mut T) -> Action {
+        let Some(cpu) = self.cpus.get(usize::from(core)) else {
+            // The shell numbers cores by the table; a core beyond it has nothing to run.
+            return Action::Normal(Reply::error(Error::NotSupported).over(&Regs([0; 18])));
+        };
+        match event {
+            Event::Normal(regs) => {
+                cpu.keep(&regs);
+                return self.normal_call(core, cpu, &regs, ports);
+            }
+            Event::Boot => return self.start_all(core, cpu, Mode::Boot, ports),
+            Event::CoreOn => return self.start_all(core, cpu, Mode::CoreOn, ports),
+            _ => {}
+        }
+        let Some(here) = self.here(core, cpu) else {
+            return self.no_context(core, event, ports);
+        };
+        if here.compartment.stopped() {
+            return self.end_stopped(&here, event, ports);
+        }
+        match event {
+            Event::Call(conduit, regs) => self.partition_call(&here, conduit, &regs, ports),
+            Event::NormalInterrupt => self.normal_interrupt(&here, ports),
+            Event::SecureInterrupt(intid) => {
+                self.pend_physical(core, intid, ports);
+                self.resume(&here)
+            }
+            Event::Deadline => self.deadline(&here, ports),
+            Event::Fault(fault) => self.fault(&here, fault, ports),
+            Event::Normal(_) | Event::Boot | Event::CoreOn => self.resume(&here),
+        }
+    }
+
+    /// An event of a partition where none runs: only a secure interrupt can be meant.
+    fn no_context<T: Ports>(&self, core: Core, event: Event, ports: &mut T) -> Action {
+        if let Event::SecureInterrupt(intid) = event {
+            self.pend_physical(core, intid, ports);
+        }
+        Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]))
+    }
+
+    fn here<'a>(&'a self, core: Core, cpu: &'a Cpu) -> Option<Here<'a, C>> {
+        let context = cpu.current()?;
+        let partition = self.table.partitions.get(context.partition)?;
+        let compartment = self.compartments.get(context.partition)?;
+        let seat = compartment.seats.get(usize::from(context.home))?;
+        Some(Here {
+            core,
+            cpu,
+            context,
+            partition,
+            compartment,
+            seat,
+        })
+    }
+
+    fn normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &Regs, ports: &mut T) -> Action {
+        match decode(regs) {
+            Call::DirectRequest(request) => self.direct_request(core, cpu, &request),
+            Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu),
+            // From the SPMD: a secure interrupt that is no longer there.
+            Call::Interrupt => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
+            call => Action::Normal(
+                self.common_call(core, Party::Normal, &call, regs, ports)
+                    .over(regs),
+            ),
+        }
+    }
+
+    fn partition_call<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        conduit: Conduit,
+        regs: &Regs,
+        ports: &mut T,
+    ) -> Action {
+        if conduit == Conduit::Hvc
+            && let Some(result) = paravirtual::call(here, regs, ports)
+        {
+            let mut answer = *regs;
+            answer.0[0] = result;
+            return self.enter(here, Entry::Answer(answer), Deadline::Keep);
+        }
+        let reply = match decode(regs) {
+            Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
+            Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
+            Call::Yield => return self.yield_core(here, regs, ports),
+            Call::Error { code } => return self.answer_error(here, code, ports),
+            Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),
+            Call::SecondaryEntry { address } => self.secondary_entry(here, address),
+            call => {
+                let party = Party::Partition(here.context.partition);
+                self.common_call(here.core, party, &call, regs, ports)
+            }
+        };
+        self.answer(here, &reply, regs)
+    }
+
+    /// Calls that are answered at once.
+    fn common_call<T: Ports>(
+        &self,
+        _core: Core,
+        party: Party,
+        call: &Call,
+        _regs: &Regs,
+        ports: &mut T,
+    ) -> Reply {
+        match *call {
+            Call::Version { requested } => self.version(party, requested),
+            Call::Features { id, input } => self.features(party, id, input).into(),
+            Call::IdGet => self.id_get(party),
+            Call::SpmIdGet => Reply::success(u32::from(self.table.spmc_id), 0),
+            Call::RxTxMap { tx, rx, pages } => self.rxtx_map(party, tx, rx, pages).into(),
+            Call::RxTxUnmap { endpoint } => self.rxtx_unmap(party, endpoint).into(),
+            Call::RxRelease { endpoint } => self.rx_release(party, endpoint).into(),
+            Call::PartitionInfoGet { uuid, flags } => {
+                self.partition_info_get(party, uuid, flags, ports).into()
+            }
+            Call::PartitionInfoGetRegs { uuid, start, tag } => {
+                self.partition_info_get_regs(party, uuid, start, tag).into()
+            }
+            // Not FF-A: SMCCC's "unknown function", a 32-bit or 64-bit -1 alike.
+            Call::Unknown => Reply::Short([u64::MAX, 0, 0, 0, 0, 0, 0, 0]),
+            _ => Reply::error(Error::NotSupported),
+        }
+    }
+
+    /// Index of an endpoint's partition.
+    pub(crate) fn partition_of(&self, id: u16) -> Option<usize> {
+        // IDs are mostly given without gaps: look there first, whatever the number of partitions.
+        let guess = usize::from(id.checked_sub(0x8001)?);
+        let partitions = self.table.partitions;
+        if partitions.get(guess).is_some_and(|p| p.id == id) {
+            return Some(guess);
+        }
+        partitions.iter().position(|p| p.id == id)
+    }
+
+    /// The mailbox of a party.
+    pub(crate) fn mailbox(&self, party: Party) -> Option<&Mutex<Mailbox>> {
+        match party {
+            Party::Normal => Some(&self.normal),
+            Party::Partition(index) => self.compartments.get(index).map(|c| &c.mailbox),
+        }
+    }
+
+    /// A party's endpoint ID.
+    pub(crate) fn id_of(&self, party: Party) -> u16 {
+        match party {
+            Party::Normal => 0,
+            Party::Partition(index) => self.table.partitions.get(index).map_or(0, |p| p.id),
+        }
+    }
+
+    /// Enters the context that runs here.
+    pub(crate) fn enter(&self, here: &Here<'_, C>, entry: Entry, deadline: Deadline) -> Action {
+        let (virtual_irq, virtual_fiq) = paravirtual::lines(here.seat);
+        let hold_normal = here.cpu.mode() != Mode::Serving || here.seat.managed();
+        Action::Run(Run {
+            context: here.context,
+            entry,
+            virtual_irq,
+            virtual_fiq,
+            deadline,
+            hold_normal,
+        })
+    }
+
+    /// Goes on where the context was interrupted.
+    pub(crate) fn resume(&self, here: &Here<'_, C>) -> Action {
+        self.enter(here, Entry::Resume, Deadline::Keep)
+    }
+
+    /// Answers a call of the context that runs here.
+    pub(crate) fn answer(&self, here: &Here<'_, C>, reply: &Reply, call: &Regs) -> Action {
+        self.enter(here, Entry::Answer(reply.over(call)), Deadline::Keep)
+    }
+
+    /// Takes the core from the context that runs here, and answers the normal world's call; while
+    /// partitions are started, goes on with the next one.
+    pub(crate) fn leave<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        to: State,
+        reply: &Reply,
+        ports: &mut T,
+    ) -> Action {
+        paravirtual::end_managed_exit(here.seat);
+        here.cpu.set_current(None);
+        here.seat.leave(to);
+        match here.cpu.mode() {
+            Mode::Serving => Action::Normal(reply.over(&here.cpu.kept())),
+            mode => self.start_next(here.core, here.cpu, mode, ports),
+        }
+    }
+
+    /// The rank of a core among those that a partition lists: the number of its context there.
+    pub(crate) fn vcpu(partition: &Partition, home: Core) -> u16 {
+        let below = 1u64
+            .checked_shl(u32::from(home))
+            .map_or(u64::MAX, |bit| bit.wrapping_sub(1));
+        (partition.cores & below).count_ones() as u16
+    }
+
+    /// The core at which a partition's context of this number is at home.
+    pub(crate) fn home(partition: &Partition, vcpu: u16) -> Option<Core> {
+        (0..64)
+            .filter(|core| lists(partition, *core))
+            .nth(usize::from(vcpu))
+    }
+}
+
+/// Whether a partition has a context on a core.
+pub(crate) fn lists(partition: &Partition, core: Core) -> bool {
+    partition
+        .cores
+        .checked_shr(u32::from(core))
+        .is_some_and(|mask| mask & 1 == 1)
+}
