@@ -106,6 +106,8 @@ pub struct Board {
     pub name: String,
     /// The root `compatible` string of its device tree.
     pub compatible: String,
+    /// Where firmware leaves its device tree, in non-secure memory.
+    pub device_tree: u64,
     /// Its cores.
     pub cores: Vec<Core>,
     /// Index of the core on which firmware starts.
@@ -222,6 +224,7 @@ fn read(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         name,
         compatible,
         boot_core,
+        device_tree: own.device_tree,
         hypervisor_load: own.load,
         log_uart: devices[log].item.range.base,
         timer_intid: interrupts[timer].item.intid,
@@ -266,6 +269,7 @@ struct Own {
     timer: At<String>,
     schedule_receiver: u32,
     window: u64,
+    device_tree: u64,
 }
 
 fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
@@ -283,8 +287,12 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     let window = fields
         .required("window", faults)
         .and_then(|item| item.integer(faults));
+    let tree = fields
+        .required("device-tree", faults)
+        .and_then(|item| item.integer(faults));
     fields.finish(faults);
     let (load, window, sgi) = (aligned(load?, faults)?, aligned(window?, faults)?, sgi?);
+    let device_tree = aligned(tree?, faults)?;
     if sgi.value > 15 {
         faults.push(wrong(
             "an SGI has a number from 0 to 15",
@@ -298,6 +306,7 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
         timer: timer?,
         schedule_receiver: sgi.value,
         window,
+        device_tree,
     })
 }
 

@@ -1,6 +1,89 @@
 //! Is this the machine that the table was compiled for? The firmware's device tree has to agree.
+//!
+//! The tree is read once, before the normal world runs; nothing in it is used but for the comparison.
 
-/// Placeholder until the first boot shows what firmware passes.
-pub fn check(manifest: u64, hardware: u64) {
-    defmt::info!("manifest {=u64:#x} hardware {=u64:#x}", manifest, hardware);
+use bulkhead_core::api::{Page, World};
+use fdt::Fdt;
+use spin::Mutex;
+
+use crate::arch::{PAGE, window};
+use crate::table::TABLE;
+
+/// Largest device tree that is looked at, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+static TREE: Mutex<[u8; LARGEST]> = Mutex::new([0; LARGEST]);
+
+/// Why the machine is not the table's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, defmt::Format)]
+pub enum Mismatch {
+    /// No device tree where the board says, or one that is too large.
+    #[defmt("no readable device tree is where the board file says")]
+    Tree,
+    /// Another kind of machine.
+    #[defmt("the machine's `compatible` is not the board file's")]
+    Compatible,
+    /// Other cores.
+    #[defmt("the machine's cores are not the board file's")]
+    Cores,
+    /// Another interrupt controller, or elsewhere.
+    #[defmt("the machine's GICv3 is not where the board file says")]
+    InterruptController,
+    /// No UART for the log.
+    #[defmt("the log's UART is not in the machine's device tree")]
+    LogUart,
+}
+
+/// Compares the machine with the board that the table names.
+pub fn check(core: usize) -> Result<(), Mismatch> {
+    let mut bytes = TREE.lock();
+    let tree = load(core, &mut bytes).ok_or(Mismatch::Tree)?;
+    let is = |right: bool, mismatch| if right { Ok(()) } else { Err(mismatch) };
+    is(compatible(&tree), Mismatch::Compatible)?;
+    is(cores(&tree), Mismatch::Cores)?;
+    is(interrupt_controller(&tree), Mismatch::InterruptController)?;
+    is(log_uart(&tree), Mismatch::LogUart)
+}
+
+fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Fdt<'_>> {
+    let page = |n: usize| Page { world: World::Normal, address: TABLE.board.device_tree + (n * PAGE) as u64 };
+    let mut header = [0; 8];
+    window::read(core, page(0), 0, &mut header);
+    let size = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+    let bytes = bytes.get_mut(..size)?;
+    for (n, part) in bytes.chunks_mut(PAGE).enumerate() {
+        window::read(core, page(n), 0, part);
+    }
+    Fdt::new(bytes).ok()
+}
+
+fn compatible(tree: &Fdt<'_>) -> bool {
+    tree.find_node("/")
+        .and_then(|root| root.compatible())
+        .is_some_and(|list| list.all().any(|name| name == TABLE.board.compatible))
+}
+
+fn cores(tree: &Fdt<'_>) -> bool {
+    let mut found = 0;
+    for cpu in tree.cpus() {
+        let id = cpu.ids().first() as u64;
+        if !TABLE.board.cores.contains(&id) {
+            return false;
+        }
+        found += 1;
+    }
+    found == TABLE.board.cores.len()
+}
+
+fn interrupt_controller(tree: &Fdt<'_>) -> bool {
+    let Some(mut frames) = tree.find_compatible(&["arm,gic-v3"]).and_then(|node| node.reg()) else { return false };
+    let mut at = |address: u64| frames.next().is_some_and(|frame| frame.starting_address as usize as u64 == address);
+    at(TABLE.board.gicd) && at(TABLE.board.gicr)
+}
+
+fn log_uart(tree: &Fdt<'_>) -> bool {
+    tree.all_nodes()
+        .filter(|node| node.compatible().is_some_and(|list| list.all().any(|name| name == "arm,pl011")))
+        .filter_map(|node| node.reg()?.next())
+        .any(|frame| frame.starting_address as usize as u64 == TABLE.board.log_uart)
 }

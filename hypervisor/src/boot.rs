@@ -20,12 +20,15 @@ pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES> = Spmc::new(&TABLE);
 const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;
 const FFA_SUCCESS: u64 = 0x8400_0061;
 
-/// The boot core, from the entry code: `manifest` is x0, `hardware` x1 of BL31.
-pub extern "C" fn boot_main(index: usize, manifest: u64, hardware: u64) -> ! {
+/// The boot core, from the entry code.
+pub extern "C" fn boot_main(index: usize) -> ! {
     uart::init();
     cpu::init(index);
     defmt::info!("Bulkhead {=str} for {=str}: table {=str}", env!("CARGO_PKG_VERSION"), TABLE.board.name, TABLE.name);
-    board::check(manifest, hardware);
+    if let Err(mismatch) = board::check(index) {
+        defmt::error!("board mismatch: {}", mismatch);
+        fatal::stop("this image was built for another machine");
+    }
     gic::init();
     stage2::build();
     for (partition, entry) in TABLE.partitions.iter().enumerate() {

@@ -95,12 +95,13 @@ fn board(board: &Board) -> String {
         .map(|core| format!("{:#x}", core.mpidr))
         .collect();
     format!(
-        "Board {{\n            name: {:?},\n            compatible: {:?},\n            cores: &[{}],\n            \
+        "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
          boot_core: {},\n            secure: {},\n            normal: {},\n            gicd: {:#x},\n            \
          gicr: {:#x},\n            gicr_stride: {:#x},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
          schedule_receiver_intid: {},\n        }}",
         board.name,
         board.compatible,
+        board.device_tree,
         cores.join(", "),
         board.boot_core,
         ranges(board.ranges(Kind::Secure)),

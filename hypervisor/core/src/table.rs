@@ -60,6 +60,8 @@ pub struct Board {
     pub name: &'static str,
     /// The root `compatible` string that the firmware's device tree must carry.
     pub compatible: &'static str,
+    /// Where firmware leaves its device tree, in non-secure memory.
+    pub device_tree: u64,
     /// MPIDR_EL1 affinity (Aff3..Aff0, other bits zero) of each core.
     pub cores: &'static [u64],
     /// The core (an index into `cores`) on which firmware enters first.

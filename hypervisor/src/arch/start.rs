@@ -32,7 +32,7 @@ const fn affinities() -> [u64; CORES] {
     list
 }
 
-// The entry of the boot core (x0..x4 from BL31) and of every core that comes up later. Nothing is
+// The entry of the boot core and of every core that comes up later. Nothing is
 // assumed of the state but EL2, secure, MMU off: all that matters is written here or in `cpu`.
 global_asm!(
     r#"
@@ -40,8 +40,6 @@ global_asm!(
     .global _start
 _start:
     msr     daifset, #0xf
-    mov     x19, x0
-    mov     x20, x1
     bl      find_core
     mov     x21, x0
     adrp    x1, __bss_start
@@ -57,8 +55,6 @@ _start:
     bl      {build_tables}
     bl      mmu_on
     mov     x0, x21
-    mov     x1, x19
-    mov     x2, x20
     b       {boot_main}
 
     .global _secondary
