@@ -1,0 +1,62 @@
+//! Reads constituent memory region descriptors, and checks that the sender owns what they name.
+
+use super::descriptor::Bytes;
+use super::{FRAGMENT, PAGE};
+use crate::error::Error;
+use crate::table::Range;
+
+/// Bytes of a constituent (DEN0077A 1.1, table 10.14).
+pub const CONSTITUENT: usize = 16;
+/// The most constituents that one fragment can hold.
+pub const BATCH: usize = FRAGMENT / CONSTITUENT;
+
+/// A run of pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pages {
+    /// Number of the first page: its address divided by 4096.
+    pub first: u64,
+    /// How many; at least one.
+    pub count: u32,
+}
+
+impl Pages {
+    /// Reads a constituent. An address that is not a page's, a count of zero, an end behind the last
+    /// address, or a reserved field that is not zero: INVALID_PARAMETERS.
+    fn parse(entry: &[u8]) -> Result<Self, Error> {
+        let field = Bytes(entry);
+        let (address, count, reserved) = (field.u64(0)?, field.u32(8)?, field.u32(12)?);
+        let end = (u64::from(count) * PAGE).checked_add(address);
+        if address % PAGE == 0 && count > 0 && reserved == 0 && end.is_some() {
+            Ok(Self {
+                first: address / PAGE,
+                count,
+            })
+        } else {
+            Err(Error::InvalidParameters)
+        }
+    }
+
+    /// The first page behind.
+    pub fn end(self) -> u64 {
+        self.first + u64::from(self.count)
+    }
+
+    /// The first address.
+    pub fn address(self) -> u64 {
+        self.first * PAGE
+    }
+}
+
+/// Reads the constituents of one fragment, in order. Each must lie within one range of `owned`, the
+/// memory that its sender owns: DENIED where it does not.
+pub fn read<'a>(bytes: &'a [u8], owned: &'a [Range]) -> impl Iterator<Item = Result<Pages, Error>> + 'a {
+    bytes.chunks(CONSTITUENT).map(|entry| {
+        let pages = Pages::parse(entry)?;
+        let size = u64::from(pages.count) * PAGE;
+        if owned.iter().any(|range| range.contains(pages.address(), size)) {
+            Ok(pages)
+        } else {
+            Err(Error::Denied)
+        }
+    })
+}

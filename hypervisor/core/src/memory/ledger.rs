@@ -1,0 +1,316 @@
+//! The calls of lenders: share, lend, donate, their fragments, and reclaim.
+
+use super::constituents::{self, CONSTITUENT};
+use super::descriptor::{self, Header};
+use super::offer::{Offer, find_partition};
+use super::pool::{Link, Node as _, Pool};
+use super::ranges::Ranges;
+use super::rights;
+use super::share::{Kind, Share};
+use super::window::{Grant, Windows};
+use super::{FRAGMENT, PAGE};
+use crate::api::Ports;
+use crate::error::Error;
+use crate::table::{Partition, Range, Table};
+
+/// All memory that is lent, and to whom.
+///
+/// `PARTITIONS` is the number of the table's partitions, `SHARES` the sum of their quotas of shares.
+/// `RANGES` ranges are divided between them by the sizes of their windows. What counts against one
+/// partition's quota takes nothing of another's. An empty ledger is all zeros.
+#[derive(Debug)]
+pub struct Ledger<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> {
+    pub(super) shares: Pool<Share, SHARES>,
+    pub(super) ranges: Ranges<RANGES>,
+    pub(super) windows: Windows<PARTITIONS, SHARES>,
+    /// Transactions so far: makes each handle a new one.
+    generation: u64,
+}
+
+/// How far the transmission of a descriptor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All has arrived; this is the handle.
+    Complete(u64),
+    /// More fragments are due.
+    More {
+        /// The handle that the next fragment names.
+        handle: u64,
+        /// Bytes of the descriptor that have arrived.
+        next_offset: u32,
+    },
+}
+
+impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
+    /// Nothing lent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            shares: Pool::new(),
+            ranges: Ranges::new(),
+            windows: Windows::new(),
+            generation: 0,
+        }
+    }
+
+    /// FFA_MEM_SHARE, FFA_MEM_LEND and FFA_MEM_DONATE (DEN0077A 1.1, sections 16.1 to 16.3):
+    /// `fragment` is the first fragment of a descriptor of `total` bytes, as `sender` wrote it, which
+    /// negotiated `version`. A new transmission in fragments ends the sender's unfinished one.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: the descriptor is not in order, or names a receiver that does not exist or
+    /// does not take calls from this sender. DENIED: the sender does not own the memory, or has lent it
+    /// already; or it is device memory. NO_MEMORY: a receiver's quota of shares or ranges is used up.
+    pub fn share(
+        &mut self,
+        table: &Table,
+        sender: u16,
+        kind: Kind,
+        version: u32,
+        total: u32,
+        fragment: &[u8],
+    ) -> Result<Progress, Error> {
+        let offer = Offer::parse(table, sender, kind, version, total, fragment)?;
+        if descriptor::index(total) > fragment.len() {
+            self.abandon_unfinished(sender);
+        }
+        let share = self.open(table, kind, &offer, fragment)?;
+        self.shares[share].offset = offset(offer.start);
+        self.extend(table, share, &fragment[offer.start..])
+    }
+
+    /// FFA_MEM_FRAG_TX (DEN0077A 1.1, section 16.8): the next fragment of an unfinished transmission.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: there is no such transmission of this sender. Any other error ends the
+    /// transmission: INVALID_PARAMETERS, DENIED or NO_MEMORY as for [`Self::share`].
+    pub fn fragment_tx(
+        &mut self,
+        table: &Table,
+        sender: u16,
+        handle: u64,
+        fragment: &[u8],
+    ) -> Result<Progress, Error> {
+        let share = self
+            .find(handle)
+            .filter(|share| self.shares[*share].sender == sender);
+        let share = share
+            .filter(|share| !self.shares[*share].whole())
+            .ok_or(Error::InvalidParameters)?;
+        if fragment.is_empty() {
+            self.close(share);
+            return Err(Error::InvalidParameters);
+        }
+        self.extend(table, share, fragment)
+    }
+
+    /// FFA_MEM_RECLAIM (DEN0077A 1.1, section 16.7): the sender gets its memory back, cleared where
+    /// the flags say so. It may give up an unfinished transmission in this way.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: reserved flags, or no such transaction of this sender. DENIED: a receiver
+    /// still has the memory, or owns it now.
+    pub fn reclaim(
+        &mut self,
+        sender: u16,
+        handle: u64,
+        flags: u32,
+        ports: &mut impl Ports,
+    ) -> Result<(), Error> {
+        let share = self
+            .find(handle)
+            .filter(|share| self.shares[*share].sender == sender);
+        let share = share.ok_or(Error::InvalidParameters)?;
+        if flags & !(descriptor::FLAG_CLEAR | descriptor::FLAG_SLICES) != 0 {
+            return Err(Error::InvalidParameters);
+        }
+        if self
+            .windows
+            .of(self.shares[share].grants)
+            .any(|grant| self.windows.get(grant).retrieved())
+        {
+            return Err(Error::Denied);
+        }
+        if flags & descriptor::FLAG_CLEAR != 0 && self.shares[share].whole() {
+            self.clear(share, ports);
+        }
+        self.close(share);
+        Ok(())
+    }
+
+    /// Whether any of these pages is part of a live transaction.
+    #[must_use]
+    pub fn overlaps(&self, address: u64, count: u32) -> bool {
+        count > 0
+            && self.ranges.overlaps(constituents::Pages {
+                first: address / PAGE,
+                count,
+            })
+    }
+
+    /// The transaction with this handle.
+    pub(super) fn find(&self, handle: u64) -> Option<usize> {
+        let share = usize::from(handle as u16);
+        (handle != 0 && share < SHARES && self.shares[share].handle == handle).then_some(share)
+    }
+
+    /// Clears the memory of a transaction.
+    pub(super) fn clear(&self, share: usize, ports: &mut impl Ports) {
+        for pages in self.ranges.list(&self.shares[share].ranges) {
+            ports.clear(pages.address(), pages.count);
+        }
+    }
+
+    /// Ranges that may count against this partition: its window's part of all.
+    pub(super) fn range_quota(table: &Table, partition: usize) -> usize {
+        let pages = |partition: &Partition| descriptor::index((partition.window.size / PAGE) as u32);
+        let all: usize = table.partitions.iter().map(pages).sum();
+        (RANGES * table.partitions.get(partition).map_or(0, pages))
+            .checked_div(all)
+            .unwrap_or(0)
+    }
+
+    /// Makes a transaction and its grants, without ranges yet.
+    fn open(&mut self, table: &Table, kind: Kind, offer: &Offer, bytes: &[u8]) -> Result<usize, Error> {
+        let Offer {
+            header,
+            composite,
+            attributes,
+            ..
+        } = offer;
+        let share = self.shares.take(Share {
+            tag: header.tag,
+            sender: header.sender,
+            kind,
+            attributes: *attributes,
+            clear: header.flags & descriptor::FLAG_CLEAR != 0,
+            pages: composite.pages,
+            missing: composite.constituents,
+            several: header.receivers > 1,
+            ..Share::FREE
+        });
+        let share = share.ok_or(Error::NoMemory)?;
+        self.generation += 1;
+        self.shares[share].handle = (self.generation << 16 | share as u64) & !(1 << 63);
+        for number in 0..header.receivers {
+            if let Err(error) = self.grant(table, share, header, number, bytes) {
+                self.close(share);
+                return Err(error);
+            }
+        }
+        Ok(share)
+    }
+
+    fn grant(
+        &mut self,
+        table: &Table,
+        share: usize,
+        header: &Header,
+        number: usize,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let receiver = header.receiver(bytes, number)?;
+        let partition = find_partition(table, header.sender, receiver.id).ok_or(Error::InvalidParameters)?;
+        if partition >= PARTITIONS {
+            return Err(Error::InvalidParameters);
+        }
+        if self.windows.borrower(partition).grants >= table.partitions[partition].shares {
+            return Err(Error::NoMemory);
+        }
+        let offered = rights::offered(self.shares[share].kind, receiver.permissions)?;
+        let value = receiver.value.unwrap_or_default();
+        let grant = Grant::new(share as u16, partition as u8, offered, value);
+        let first = &mut self.shares[share].grants;
+        if self.windows.grant(first, grant) {
+            Ok(())
+        } else {
+            Err(Error::NoMemory)
+        }
+    }
+
+    /// Adds constituents to an unfinished transaction; any error ends it.
+    fn extend(&mut self, table: &Table, share: usize, bytes: &[u8]) -> Result<Progress, Error> {
+        let progress = self.try_extend(table, share, bytes);
+        if progress.is_err() {
+            self.close(share);
+        }
+        progress
+    }
+
+    fn try_extend(&mut self, table: &Table, index: usize, bytes: &[u8]) -> Result<Progress, Error> {
+        let share = self.shares[index];
+        let count = u32::try_from(bytes.len() / CONSTITUENT).map_err(|_| Error::InvalidParameters)?;
+        let missing = share.missing.checked_sub(count).ok_or(Error::InvalidParameters)?;
+        if !bytes.len().is_multiple_of(CONSTITUENT) || bytes.len() > FRAGMENT {
+            return Err(Error::InvalidParameters);
+        }
+        let fragment = constituents::read(bytes, owned(table, share.sender));
+        let room = self.room(table, share.grants);
+        let ranges = &mut self.shares[index].ranges;
+        let added = self.ranges.add(ranges, index as u16, room, fragment)?;
+        self.windows.charge(share.grants, added.ranges);
+        let arrived = share.arrived + added.pages;
+        let expected = u64::from(share.pages);
+        if arrived > expected || (missing == 0 && arrived < expected) {
+            return Err(Error::InvalidParameters);
+        }
+        let next_offset = share.offset + offset(bytes.len());
+        let share = &mut self.shares[index];
+        (share.arrived, share.missing, share.offset) = (arrived, missing, next_offset);
+        let handle = share.handle;
+        Ok(if missing == 0 {
+            Progress::Complete(handle)
+        } else {
+            Progress::More { handle, next_offset }
+        })
+    }
+
+    /// How many more ranges the quotas of all borrowers allow.
+    fn room(&self, table: &Table, grants: Link) -> usize {
+        let room = |grant: usize| {
+            let partition = usize::from(self.windows.get(grant).partition);
+            let used = usize::from(self.windows.borrower(partition).ranges);
+            Self::range_quota(table, partition).saturating_sub(used)
+        };
+        self.windows.of(grants).map(room).min().unwrap_or(0)
+    }
+
+    /// Ends a transaction that nobody has retrieved.
+    fn close(&mut self, index: usize) {
+        let share = &mut self.shares[index];
+        self.windows.revoke(&mut share.grants, share.ranges.len());
+        self.ranges.remove(&mut share.ranges);
+        self.shares.give(index);
+    }
+
+    fn abandon_unfinished(&mut self, sender: u16) {
+        for index in 0..SHARES {
+            let share = &self.shares[index];
+            if share.handle != 0 && share.sender == sender && !share.whole() {
+                self.close(index);
+            }
+        }
+    }
+}
+
+impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Default
+    for Ledger<PARTITIONS, SHARES, RANGES>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The memory that an endpoint owns at first, and can lend: the normal world's, for any ID of it.
+fn owned(table: &Table, sender: u16) -> &[Range] {
+    if sender & 1 << 15 == 0 {
+        table.board.normal
+    } else {
+        &[]
+    }
+}
+
+/// A length within a fragment as an offset.
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,104 @@
+//! Entries of fixed arrays, named by links of two bytes; an array of zeros is a valid, empty one.
+
+/// The index of an entry, or none. Zero means none, so that memory full of zeros holds no links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link(u16);
+
+impl Link {
+    /// No entry.
+    pub const NONE: Self = Self(0);
+
+    /// The link to an index below 65,535; `Link::NONE` for any other.
+    pub fn to(index: usize) -> Self {
+        Self(u16::try_from(index + 1).unwrap_or(0))
+    }
+
+    /// The index, where there is one.
+    pub fn index(self) -> Option<usize> {
+        usize::from(self.0).checked_sub(1)
+    }
+}
+
+/// An entry that a list can run through.
+pub trait Node {
+    /// What an entry is while nobody uses it.
+    const FREE: Self;
+    /// The next entry of the list that this one is in.
+    fn next(&self) -> Link;
+    /// Sets the next entry.
+    fn set_next(&mut self, next: Link);
+}
+
+/// A fixed array of entries, of which some are in use.
+#[derive(Debug)]
+pub struct Pool<T, const N: usize> {
+    entries: [T; N],
+    /// Entries that were given back.
+    free: Link,
+    /// How many entries have ever been in use: those from here on are untouched.
+    fresh: u16,
+    /// How many are in use.
+    used: u16,
+}
+
+impl<T: Node + Copy, const N: usize> Pool<T, N> {
+    /// A pool with nothing in use.
+    pub const fn new() -> Self {
+        const { assert!(N < u16::MAX as usize, "links are 16 bits wide") };
+        Self {
+            entries: [T::FREE; N],
+            free: Link::NONE,
+            fresh: 0,
+            used: 0,
+        }
+    }
+
+    /// How many entries are in use.
+    pub fn used(&self) -> usize {
+        usize::from(self.used)
+    }
+
+    /// Takes an entry and fills it; none is left where the answer is `None`.
+    pub fn take(&mut self, value: T) -> Option<usize> {
+        let index = match self.free.index() {
+            Some(index) => {
+                self.free = self.entries[index].next();
+                index
+            }
+            None if usize::from(self.fresh) < N => {
+                self.fresh += 1;
+                usize::from(self.fresh) - 1
+            }
+            None => return None,
+        };
+        self.used += 1;
+        self.entries[index] = value;
+        Some(index)
+    }
+
+    /// Gives an entry back.
+    pub fn give(&mut self, index: usize) {
+        self.entries[index] = T::FREE;
+        self.entries[index].set_next(self.free);
+        self.free = Link::to(index);
+        self.used -= 1;
+    }
+
+    /// The indices of a list from `first` on. The list must not change meanwhile.
+    pub fn list(&self, first: Link) -> impl Iterator<Item = usize> {
+        core::iter::successors(first.index(), |index| self.entries[*index].next().index())
+    }
+}
+
+impl<T, const N: usize> core::ops::Index<usize> for Pool<T, N> {
+    type Output = T;
+    fn index(&self, index: usize) -> &T {
+        &self.entries[index]
+    }
+}
+
+impl<T, const N: usize> core::ops::IndexMut<usize> for Pool<T, N> {
+    fn index_mut(&mut self, index: usize) -> &mut T {
+        &mut self.entries[index]
+    }
+}

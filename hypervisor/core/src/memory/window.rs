@@ -1,0 +1,260 @@
+//! Who borrows what, and where it stands in the borrower's window.
+//!
+//! Each borrower has a compact range of non-secure intermediate physical addresses. What it retrieves
+//! takes a run of free slots there, the first that is long enough, one slot a page.
+
+use super::PAGE;
+use super::pool::{Link, Node, Pool};
+use crate::api::Access;
+use crate::table::Range;
+
+/// A run of slots in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// The first slot.
+    pub first: u32,
+    /// How many; zero while nothing is retrieved.
+    pub count: u32,
+}
+
+/// One borrower of one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// Index of the transaction.
+    pub share: u16,
+    /// Index of the borrower in the table.
+    pub partition: u8,
+    /// What it may have at most.
+    pub offered: Access,
+    /// What it has, while it has retrieved the memory.
+    pub access: Access,
+    /// Whether the memory is cleared when the borrower gives it back.
+    pub clear_after: bool,
+    /// Where the borrower sees the memory.
+    pub slots: Slots,
+    /// The lender's implementation-defined value for this borrower.
+    pub value: [u8; 16],
+    /// The next borrower of the same transaction.
+    next: Link,
+    /// The next retrieved run of the same borrower, by ascending slot.
+    above: Link,
+}
+
+impl Grant {
+    /// A grant that nobody has retrieved yet.
+    pub fn new(share: u16, partition: u8, offered: Access, value: [u8; 16]) -> Self {
+        Self {
+            share,
+            partition,
+            offered,
+            value,
+            ..Self::FREE
+        }
+    }
+
+    /// Whether the borrower has the memory.
+    pub fn retrieved(&self) -> bool {
+        self.slots.count > 0
+    }
+}
+
+impl Node for Grant {
+    const FREE: Self = Self {
+        share: 0,
+        partition: 0,
+        offered: Access::Read,
+        access: Access::Read,
+        clear_after: false,
+        slots: Slots { first: 0, count: 0 },
+        value: [0; 16],
+        next: Link::NONE,
+        above: Link::NONE,
+    };
+    fn next(&self) -> Link {
+        self.next
+    }
+    fn set_next(&mut self, next: Link) {
+        self.next = next;
+    }
+}
+
+/// What counts against one partition's quotas, and what it has retrieved.
+#[derive(Clone, Copy, Debug)]
+pub struct Borrower {
+    /// Live transactions that name it.
+    pub grants: u16,
+    /// Ranges of these transactions.
+    pub ranges: u16,
+    /// Its lowest retrieved run.
+    lowest: Link,
+}
+
+/// A free run of slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The run.
+    pub slots: Slots,
+    /// The retrieved run right below it.
+    below: Link,
+}
+
+/// All grants and windows.
+#[derive(Debug)]
+pub struct Windows<const PARTITIONS: usize, const GRANTS: usize> {
+    pool: Pool<Grant, GRANTS>,
+    borrowers: [Borrower; PARTITIONS],
+}
+
+impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
+    /// Nothing granted.
+    pub const fn new() -> Self {
+        let nobody = Borrower {
+            grants: 0,
+            ranges: 0,
+            lowest: Link::NONE,
+        };
+        Self {
+            pool: Pool::new(),
+            borrowers: [nobody; PARTITIONS],
+        }
+    }
+
+    /// Adds a borrower to the transaction whose grants start at `first`; false: no room is left.
+    pub fn grant(&mut self, first: &mut Link, grant: Grant) -> bool {
+        let Some(index) = self.pool.take(Grant {
+            next: *first,
+            ..grant
+        }) else {
+            return false;
+        };
+        self.borrowers[usize::from(grant.partition)].grants += 1;
+        *first = Link::to(index);
+        true
+    }
+
+    /// Ends all grants of a transaction with so many ranges. None is retrieved.
+    pub fn revoke(&mut self, first: &mut Link, ranges: usize) {
+        while let Some(index) = first.index() {
+            *first = self.pool[index].next;
+            let borrower = &mut self.borrowers[usize::from(self.pool[index].partition)];
+            borrower.grants -= 1;
+            borrower.ranges -= narrow(ranges);
+            self.pool.give(index);
+        }
+    }
+
+    /// Counts ranges that a transaction got against the quotas of its borrowers.
+    pub fn charge(&mut self, first: Link, ranges: usize) {
+        let mut next = first;
+        while let Some(index) = next.index() {
+            next = self.pool[index].next;
+            self.borrowers[usize::from(self.pool[index].partition)].ranges += narrow(ranges);
+        }
+    }
+
+    /// The indices of a transaction's grants.
+    pub fn of(&self, first: Link) -> impl Iterator<Item = usize> {
+        self.pool.list(first)
+    }
+
+    /// The grant of this transaction to this partition.
+    pub fn find(&self, first: Link, partition: usize) -> Option<usize> {
+        self.of(first)
+            .find(|index| usize::from(self.pool[*index].partition) == partition)
+    }
+
+    /// A grant.
+    pub fn get(&self, index: usize) -> &Grant {
+        &self.pool[index]
+    }
+
+    /// What counts against a partition.
+    pub fn borrower(&self, partition: usize) -> &Borrower {
+        &self.borrowers[partition]
+    }
+
+    /// How many grants there are.
+    pub fn used(&self) -> usize {
+        self.pool.used()
+    }
+
+    /// The index of the lowest run that a partition has retrieved.
+    pub fn lowest(&self, partition: usize) -> Option<usize> {
+        self.borrowers[partition].lowest.index()
+    }
+
+    /// The indices of what a partition has retrieved, by ascending slot.
+    pub fn retrieved(&self, partition: usize) -> impl Iterator<Item = usize> {
+        core::iter::successors(self.lowest(partition), |index| self.pool[*index].above.index())
+    }
+
+    /// The lowest free run of `count` slots in the window of a partition whose address is a multiple of
+    /// `align` pages.
+    pub fn gap(&self, partition: usize, window: Range, count: u32, align: u64) -> Option<Gap> {
+        let base = window.base / PAGE;
+        let (mut free, mut below) = (base, Link::NONE);
+        let fits = |free: u64, end: u64| {
+            let start = free.next_multiple_of(align);
+            (start + u64::from(count) <= end).then_some(start - base)
+        };
+        for index in self.retrieved(partition) {
+            let taken = self.pool[index].slots;
+            let start = base + u64::from(taken.first);
+            if let Some(first) = fits(free, start) {
+                return Some(Gap {
+                    slots: Slots {
+                        first: u32::try_from(first).ok()?,
+                        count,
+                    },
+                    below,
+                });
+            }
+            free = start + u64::from(taken.count);
+            below = Link::to(index);
+        }
+        let first = fits(free, window.end() / PAGE)?;
+        Some(Gap {
+            slots: Slots {
+                first: u32::try_from(first).ok()?,
+                count,
+            },
+            below,
+        })
+    }
+
+    /// Gives a gap, just found, to a grant.
+    pub fn retrieve(&mut self, index: usize, gap: Gap, access: Access, clear_after: bool) {
+        let borrower = usize::from(self.pool[index].partition);
+        let place = match gap.below.index() {
+            Some(below) => &mut self.pool[below].above,
+            None => &mut self.borrowers[borrower].lowest,
+        };
+        let above = core::mem::replace(place, Link::to(index));
+        let grant = &mut self.pool[index];
+        (grant.above, grant.slots, grant.access, grant.clear_after) = (above, gap.slots, access, clear_after);
+    }
+
+    /// Frees the slots of a retrieved grant and returns them.
+    pub fn relinquish(&mut self, index: usize) -> Slots {
+        let Grant {
+            partition,
+            slots,
+            above,
+            ..
+        } = self.pool[index];
+        let below = self
+            .retrieved(usize::from(partition))
+            .find(|below| self.pool[*below].above == Link::to(index));
+        match below {
+            Some(below) => self.pool[below].above = above,
+            None => self.borrowers[usize::from(partition)].lowest = above,
+        }
+        let grant = &mut self.pool[index];
+        (grant.above, grant.slots) = (Link::NONE, Slots { first: 0, count: 0 });
+        slots
+    }
+}
+
+fn narrow(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
