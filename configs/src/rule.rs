@@ -65,71 +65,73 @@ rules! {
     WindowOverlap = "BH018", "borrowed and own memory need different addresses within a partition";
     /// Packages can be reached by the boot loader.
     PackageAddress = "BH019", "the boot loader takes load addresses of 32 bits";
+    /// The first region can be executed.
+    FirstRegion = "BH020", "a partition's first region holds its image";
 
     /// Names are used once.
-    DuplicateName = "BH020", "a partition is known by its name in files, routes and the log";
+    DuplicateName = "BH030", "a partition is known by its name in files, routes and the log";
     /// IDs are used once.
-    DuplicateId = "BH021", "FF-A messages are addressed by ID";
+    DuplicateId = "BH031", "FF-A messages are addressed by ID";
     /// IDs are those of secure partitions.
-    IdRange = "BH022", "secure partitions have IDs 0x8001 to 0x80ff here; 0x8000 is the hypervisor's own";
+    IdRange = "BH032", "secure partitions have IDs 0x8001 to 0x80ff here; 0x8000 is the hypervisor's own";
     /// Package UUIDs are used once.
-    DuplicateUuid = "BH023", "the boot loader finds a package in the FIP by its UUID";
+    DuplicateUuid = "BH033", "the boot loader finds a package in the FIP by its UUID";
     /// Client names are used once.
-    DuplicateClient = "BH024", "a client chooses its TEE by this name";
+    DuplicateClient = "BH034", "a client chooses its TEE by this name";
     /// There is one default.
-    TwoDefaults = "BH025", "a client that names no TEE gets the default one";
+    TwoDefaults = "BH035", "a client that names no TEE gets the default one";
     /// There are no more partitions than the boot loader takes.
-    TooMany = "BH026", "the board's boot loader loads each partition's image as one package";
+    TooMany = "BH036", "the board's boot loader loads each partition's image as one package";
     /// There is a partition.
-    NoPartition = "BH027", "a system without a partition has nothing to protect";
+    NoPartition = "BH037", "a system without a partition has nothing to protect";
     /// UUIDs are not nil.
-    NilUuid = "BH028", "the nil UUID stands for \"any\" in FF-A's discovery";
+    NilUuid = "BH038", "the nil UUID stands for \"any\" in FF-A's discovery";
 
     /// Cores are the board's.
-    UnknownCore = "BH030", "cores are named as in the board file";
+    UnknownCore = "BH040", "cores are named as in the board file";
     /// A core is listed once.
-    DuplicateCore = "BH031", "a partition has one execution context for each core that it lists";
+    DuplicateCore = "BH041", "a partition has one execution context for each core that it lists";
     /// There is a core.
-    NoCore = "BH032", "a partition without a core never runs";
+    NoCore = "BH042", "a partition without a core never runs";
     /// The boot core is listed.
-    BootCore = "BH033", "a partition's first context starts on the core on which firmware starts";
+    BootCore = "BH043", "a partition's first context starts on the core on which firmware starts";
 
     /// Devices are the board's.
-    UnknownDevice = "BH040", "devices are named as in the board file";
+    UnknownDevice = "BH050", "devices are named as in the board file";
     /// A device has one owner.
-    DeviceOwner = "BH041", "a device with two owners would join two compartments into one";
+    DeviceOwner = "BH051", "a device with two owners would join two compartments into one";
     /// Interrupts are the board's.
-    UnknownInterrupt = "BH042", "interrupts are named as in the board file";
+    UnknownInterrupt = "BH052", "interrupts are named as in the board file";
     /// An interrupt has one owner.
-    InterruptOwner = "BH043", "an interrupt is delivered to one partition";
+    InterruptOwner = "BH053", "an interrupt is delivered to one partition";
     /// An interrupt can go to a partition.
-    InterruptKind = "BH044", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
+    InterruptKind = "BH054", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
 
     /// Callers exist.
-    UnknownCaller = "BH050", "a caller is \"normal-world\" or the name of a partition";
+    UnknownCaller = "BH060", "a caller is \"normal-world\" or the name of a partition";
     /// Callers are listed once and are others.
-    BadCaller = "BH051", "a list of callers names each of the others at most once";
+    BadCaller = "BH061", "a list of callers names each of the others at most once";
     /// Managed exit has a sensible bound.
-    ManagedExit = "BH052", "a preempted partition gets 1 us to 1 s to leave by itself";
+    ManagedExit = "BH062", "a preempted partition gets 1 us to 1 s to leave by itself";
     /// Shares are within their limits.
-    Shares = "BH053", "the hypervisor keeps 1 to 256 shares for each partition";
+    Shares = "BH063", "the hypervisor keeps 1 to 256 shares for each partition";
     /// Partitions start in one order.
-    BootOrder = "BH054", "partitions start one after the other";
+    BootOrder = "BH064", "partitions start one after the other, by numbers from 0 to 65535";
 
     /// Images are there.
-    ImageMissing = "BH060", "a partition starts from its image";
+    ImageMissing = "BH070", "a partition starts from its image";
     /// Images are the ones that were meant.
-    ImageDigest = "BH061", "a table that names a digest accepts no other image";
+    ImageDigest = "BH071", "a table that names a digest accepts no other image";
     /// Packages are no larger than the boot loader takes.
-    PackageSize = "BH062", "the boot loader takes packages up to a limit";
+    PackageSize = "BH072", "the boot loader takes packages up to a limit";
     /// Images and their packages fit the partition's memory.
-    ImageFit = "BH063", "the package is loaded at the top of the partition's first region and its image is moved to the base";
+    ImageFit = "BH073", "the package is loaded at the top of the partition's first region and its image is moved to the base";
     /// An image has one origin.
-    ImageOrigin = "BH064", "an image is either built here (build) or taken from a file (file, with its sha256)";
+    ImageOrigin = "BH074", "an image is either built here (build) or taken from a file (file, with its sha256)";
     /// Images have content.
-    ImageEmpty = "BH065", "an empty image cannot be entered";
+    ImageEmpty = "BH075", "an empty image cannot be entered";
     /// Device trees fit the pages that firmware has for them.
-    TreeSize = "BH066", "firmware keeps each of these device trees in memory of a fixed size";
+    TreeSize = "BH076", "firmware keeps each of these device trees in memory of a fixed size";
     /// Images belong to partitions.
-    StrayImage = "BH067", "each image that is handed in belongs to one partition";
+    StrayImage = "BH077", "each image that is handed in belongs to one partition";
 }

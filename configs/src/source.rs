@@ -34,12 +34,6 @@ impl Span {
             bytes: start..line_end,
         }
     }
-
-    /// The line number of the place, from 1.
-    #[must_use]
-    pub fn line(&self) -> usize {
-        self.source.text[..self.bytes.start].matches('\n').count() + 1
-    }
 }
 
 /// The nearest character boundary at or below `at`.
@@ -58,14 +52,4 @@ pub struct At<T> {
     pub value: T,
     /// Where it stands.
     pub span: Span,
-}
-
-impl<T> At<T> {
-    /// The same place with another value.
-    pub fn with<U>(&self, value: U) -> At<U> {
-        At {
-            value,
-            span: self.span.clone(),
-        }
-    }
 }

@@ -75,12 +75,6 @@ pub fn show_range(base: u64, end: u64) -> String {
     format!("{base:#010x}..{end:#010x}")
 }
 
-/// Rounds up to whole pages. None if that has more than 64 bits.
-#[must_use]
-pub fn pages_up(bytes: u64) -> Option<u64> {
-    bytes.checked_next_multiple_of(PAGE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use crate::board::Kind;
+use crate::draft::TEES;
 use crate::model::System;
 
-/// Routes for the TEE client library, in TOML: a default and a list of names with endpoint IDs.
+/// Routes for the TEE client library, in TOML: a default and a list of names with endpoint IDs and kinds.
 pub fn routes(system: &System) -> String {
     let mut out = format!("# Made from the table of system `{}`.\n", system.name);
     let clients = system
@@ -16,9 +17,13 @@ pub fn routes(system: &System) -> String {
         let _ = writeln!(out, "default = \"{}\"", client.name);
     }
     for (partition, client) in clients {
+        let kind = TEES
+            .iter()
+            .find(|(_, tee)| *tee == partition.tee)
+            .map_or("", |(name, _)| name);
         let _ = write!(
             out,
-            "\n[[tee]]\nname = \"{}\"\nendpoint = {:#06x}\n",
+            "\n[[tee]]\nname = \"{}\"\nendpoint = {:#06x}\nkind = \"{kind}\"\n",
             client.name, partition.id
         );
     }

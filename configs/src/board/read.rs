@@ -1,194 +1,12 @@
-//! Boards: what the machine has, by name.
+//! A board's file, key by key.
 
-use std::path::{Path, PathBuf};
-
+use super::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner};
 use crate::model::Range;
-use crate::reader::{self, Faults, Fields, Item, list, nearest};
+use crate::reader::{Faults, Fields, Item};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Span};
 use crate::units::PAGE;
-
-/// A core.
-#[derive(Clone, Debug)]
-pub struct Core {
-    /// Its name.
-    pub name: String,
-    /// MPIDR_EL1 affinity (Aff3..Aff0).
-    pub mpidr: u64,
-}
-
-/// Whose a range of memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Firmware's at EL3.
-    Firmware,
-    /// Secure memory that is left to the hypervisor and the partitions.
-    Secure,
-    /// The normal world's.
-    Normal,
-}
-
-/// A range of memory.
-#[derive(Clone, Debug)]
-pub struct Memory {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub range: Range,
-    /// Whose it is.
-    pub kind: Kind,
-}
-
-/// Who has a device or an interrupt by the board's own word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// Nobody yet: a partition may claim it.
-    Free,
-    /// The hypervisor.
-    Hypervisor,
-    /// The normal world.
-    NormalWorld,
-}
-
-/// A device.
-#[derive(Clone, Debug)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Its registers.
-    pub range: Range,
-    /// Who has it.
-    pub owner: Owner,
-    /// Names of its interrupts.
-    pub interrupts: Vec<String>,
-}
-
-/// An interrupt.
-#[derive(Clone, Debug)]
-pub struct Interrupt {
-    /// Its name.
-    pub name: String,
-    /// The GIC's number of it.
-    pub intid: u32,
-    /// Edge-triggered, else level-sensitive.
-    pub edge: bool,
-    /// Who has it.
-    pub owner: Owner,
-}
-
-/// The interrupt controller, a GICv3.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gic {
-    /// Base of the distributor.
-    pub distributor: u64,
-    /// Base of the first redistributor.
-    pub redistributor: u64,
-    /// Bytes from one core's redistributor to the next.
-    pub stride: u64,
-}
-
-/// Limits of the boot loader.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Firmware {
-    /// Packages that it loads.
-    pub packages: usize,
-    /// Bytes of one package.
-    pub package_size: u64,
-    /// Bytes of one configuration tree.
-    pub config_size: u64,
-}
-
-/// A board.
-#[derive(Clone, Debug)]
-pub struct Board {
-    /// Its name, the folder's.
-    pub name: String,
-    /// The root `compatible` string of its device tree.
-    pub compatible: String,
-    /// Where firmware leaves its device tree, in non-secure memory.
-    pub device_tree: u64,
-    /// Its cores.
-    pub cores: Vec<Core>,
-    /// Index of the core on which firmware starts.
-    pub boot_core: usize,
-    /// Its memory.
-    pub memory: Vec<Memory>,
-    /// Its devices.
-    pub devices: Vec<Device>,
-    /// Its interrupts.
-    pub interrupts: Vec<Interrupt>,
-    /// Its interrupt controller.
-    pub gic: Gic,
-    /// Where firmware loads and enters the hypervisor.
-    pub hypervisor_load: u64,
-    /// Base of the UART that carries the hypervisor's log.
-    pub log_uart: u64,
-    /// INTID of the secure EL2 physical timer.
-    pub timer_intid: u32,
-    /// The SGI that tells the normal world to schedule a receiver.
-    pub schedule_receiver: u32,
-    /// Where each partition's window starts (non-secure IPA).
-    pub window_base: u64,
-    /// The boot loader's limits.
-    pub firmware: Firmware,
-    /// The value of OP-TEE's make variable `PLATFORM`, where OP-TEE knows the board.
-    pub optee_platform: Option<String>,
-}
-
-impl Board {
-    /// The ranges of one kind of memory.
-    pub fn ranges(&self, kind: Kind) -> impl Iterator<Item = Range> {
-        self.memory
-            .iter()
-            .filter(move |memory| memory.kind == kind)
-            .map(|memory| memory.range)
-    }
-
-    /// Names of the cores.
-    #[must_use]
-    pub fn core_names(&self) -> Vec<&str> {
-        self.cores.iter().map(|core| core.name.as_str()).collect()
-    }
-}
-
-/// Finds the folder `boards`: above the table, else in the repository that this crate was built from.
-fn boards_folder(table: &Path) -> PathBuf {
-    let table = std::path::absolute(table).unwrap_or_else(|_| table.to_owned());
-    let above = table
-        .ancestors()
-        .map(|folder| folder.join("boards"))
-        .find(|folder| folder.is_dir());
-    above.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards"))
-}
-
-/// Reads the board that a table names. Its place in messages is where the table names it.
-pub fn find(table: &Path, name: &At<String>, faults: &mut Faults) -> Option<Board> {
-    let folder = boards_folder(table);
-    let path = folder.join(&name.value).join("board.toml");
-    if !path.is_file() {
-        let boards = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = boards
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        let fault = Diagnostic::new(Rule::UnknownBoard, format!("there is no board `{}`", name.value));
-        let fault = fault.at(&name.span, "this board has no folder");
-        faults.push(match nearest(&name.value, names.iter().map(String::as_str)) {
-            Some(near) => fault.help(format!("did you mean `{near}`?")),
-            None => fault.help(format!("the boards are: {}", list(&names))),
-        });
-        return None;
-    }
-    let mut own = Faults::new();
-    let board = reader::read_source(&path, &mut own).and_then(|source| {
-        let fields = reader::parse(&source, &mut own)?;
-        read(fields, &mut own)
-    });
-    let good = own.is_empty();
-    faults.append(&mut own);
-    board.filter(|_| good)
-}
 
 /// Something named, and where.
 struct Named<T> {
@@ -196,7 +14,8 @@ struct Named<T> {
     item: T,
 }
 
-fn read(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
+/// Reads a board's file.
+pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     let head = file
         .required("board", faults)
         .and_then(|item| item.table("`[board]`", faults));
@@ -220,6 +39,8 @@ fn read(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     let boot_core = find_name(&cores, &boot_core, "core", faults)?;
     let log = find_name(&devices, &own.log, "device", faults)?;
     let timer = find_name(&interrupts, &own.timer, "interrupt", faults)?;
+    let memory_ranges = memory.iter().map(|named| (&named.name, named.item.range));
+    disjoint(&memory_ranges.collect::<Vec<_>>(), faults);
     let mut board = Board {
         name,
         compatible,
@@ -274,6 +95,7 @@ struct Own {
 
 fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     let mut fields = item.table("`[hypervisor]`", faults)?;
+    let fields_span = fields.span.clone();
     let load = fields
         .required("load", faults)
         .and_then(|item| item.integer(faults));
@@ -291,8 +113,11 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
         .required("device-tree", faults)
         .and_then(|item| item.integer(faults));
     fields.finish(faults);
-    let (load, window, sgi) = (aligned(load?, faults)?, aligned(window?, faults)?, sgi?);
-    let device_tree = aligned(tree?, faults)?;
+    let (load, window, sgi) = (aligned(&load?, faults)?, aligned(&window?, faults)?, sgi?);
+    let device_tree = aligned(&tree?, faults)?;
+    if window >= 1 << 40 {
+        faults.push(wrong("windows start below 2^40", &fields_span, "this table"));
+    }
     if sgi.value > 15 {
         faults.push(wrong(
             "an SGI has a number from 0 to 15",
@@ -332,9 +157,9 @@ fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
         .and_then(|item| item.size(faults));
     fields.finish(faults);
     Some(Gic {
-        distributor: aligned(distributor?, faults)?,
-        redistributor: aligned(redistributor?, faults)?,
-        stride: aligned(stride?, faults)?,
+        distributor: aligned(&distributor?, faults)?,
+        redistributor: aligned(&redistributor?, faults)?,
+        stride: aligned(&stride?, faults)?,
     })
 }
 
@@ -448,8 +273,8 @@ fn read_range(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Range> {
     let size = fields.required("size", faults).and_then(|item| item.size(faults));
     let (base, size) = (base?, size?);
     let range = Range {
-        base: aligned(base.with(base.value), faults)?,
-        size: aligned(size, faults)?,
+        base: aligned(&base, faults)?,
+        size: aligned(&size, faults)?,
     };
     let end = range.base.checked_add(range.size);
     if range.size == 0 || end.is_none_or(|end| end > 1 << 48) {
@@ -513,7 +338,19 @@ fn unique<T>(all: Vec<Named<T>>, what: &str, faults: &mut Faults) -> Vec<T> {
     all.into_iter().map(|named| named.item).collect()
 }
 
-fn aligned(value: At<u64>, faults: &mut Faults) -> Option<u64> {
+fn disjoint(ranges: &[(&At<String>, Range)], faults: &mut Faults) {
+    for (index, (name, range)) in ranges.iter().enumerate() {
+        if let Some((first, _)) = ranges[..index].iter().find(|(_, other)| other.overlaps(range)) {
+            let title = format!(
+                "the memory `{}` overlaps the memory `{}`",
+                name.value, first.value
+            );
+            faults.push(wrong(&title, &name.span, "this memory").at(&first.span, "and this one"));
+        }
+    }
+}
+
+fn aligned(value: &At<u64>, faults: &mut Faults) -> Option<u64> {
     if value.value.is_multiple_of(PAGE) {
         return Some(value.value);
     }

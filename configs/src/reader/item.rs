@@ -1,149 +1,16 @@
-//! Typed access to parsed TOML: every value keeps its place, and every fault is collected.
+//! One value: its type, its form, its place.
 
-use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 use uuid::Uuid;
 
+use super::{Faults, Fields, list, nearest};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Source, Span};
 use crate::units;
-
-/// The largest table that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// What is wrong so far.
-pub type Faults = Vec<Diagnostic>;
-
-/// Reads a file as text, or says why that cannot be.
-pub fn read_source(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
-    let shown = path.display();
-    let fault = |why: String| Diagnostic::new(Rule::Unreadable, format!("cannot read `{shown}`: {why}"));
-    let bytes = match std::fs::metadata(path).map(|meta| meta.len()) {
-        Ok(length) if length > MAX_BYTES => Err(format!("it has {length} bytes")),
-        Ok(_) => std::fs::read(path).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
-    text.map(|text| {
-        Arc::new(Source {
-            path: shown.to_string(),
-            text,
-        })
-    })
-    .map_err(|why| faults.push(fault(why)))
-    .ok()
-}
-
-/// Parses a file's text into its top table.
-pub fn parse<'i>(source: &'i Arc<Source>, faults: &mut Faults) -> Option<Fields<'i>> {
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        let span = Span::new(source, error.span().unwrap_or(0..0));
-        let title = format!(
-            "the table is not TOML: {}",
-            error.message().lines().next().unwrap_or_default()
-        );
-        faults.push(Diagnostic::new(Rule::Syntax, title).at(&span, "here"));
-    }
-    let start = Span::new(source, 0..0);
-    errors
-        .is_empty()
-        .then(|| Fields::new(source, "the file", start, table.into_inner()))
-}
-
-/// A TOML table whose keys are taken one by one; what is left at the end is unknown.
-pub struct Fields<'i> {
-    source: &'i Arc<Source>,
-    what: String,
-    /// Where the table starts.
-    pub span: Span,
-    left: Vec<(String, Span, Item<'i>)>,
-    known: Vec<&'static str>,
-}
-
-impl<'i> Fields<'i> {
-    fn new(source: &'i Arc<Source>, what: &str, span: Span, table: DeTable<'i>) -> Self {
-        let left = table.into_iter().map(|(key, value)| {
-            let place = Span::new(source, key.span());
-            let name = key.into_inner().into_owned();
-            let item = Item::new(source, &name, value);
-            (name, place, item)
-        });
-        Self {
-            source,
-            what: what.to_owned(),
-            span,
-            left: left.collect(),
-            known: Vec::new(),
-        }
-    }
-
-    /// Names the table in messages, as in "partition `vendor-a`".
-    pub fn call(&mut self, what: String) {
-        self.what = what;
-    }
-
-    /// Takes a key that need not be there.
-    pub fn optional(&mut self, key: &'static str) -> Option<Item<'i>> {
-        self.known.push(key);
-        let at = self.left.iter().position(|(name, ..)| name == key)?;
-        Some(self.left.remove(at).2)
-    }
-
-    /// Takes a key that must be there.
-    pub fn required(&mut self, key: &'static str, faults: &mut Faults) -> Option<Item<'i>> {
-        let item = self.optional(key);
-        if item.is_none() {
-            let title = format!("{} has no `{key}`", self.what);
-            faults.push(
-                Diagnostic::new(Rule::MissingKey, title).at(&self.span, format!("`{key}` is missing here")),
-            );
-        }
-        item
-    }
-
-    /// Refuses whatever was not taken.
-    pub fn finish(self, faults: &mut Faults) {
-        for (name, span, _) in &self.left {
-            let fault = Diagnostic::new(Rule::UnknownKey, format!("{} has no key `{name}`", self.what));
-            let fault = fault.at(span, "this key is not known");
-            faults.push(match nearest(name, self.known.iter().copied()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help(format!("the keys are: {}", list(&self.known))),
-            });
-        }
-    }
-
-    /// The file that the table stands in.
-    #[must_use]
-    pub fn source(&self) -> &'i Arc<Source> {
-        self.source
-    }
-}
-
-/// The name nearest to `word`, if one is near enough to be meant.
-pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.map(|name| (strsim::osa_distance(word, name), name));
-    scored
-        .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Names for a help text, quoted and separated by commas.
-pub fn list<S: AsRef<str>>(names: &[S]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
-    if quoted.is_empty() {
-        "(none)".to_owned()
-    } else {
-        quoted.join(", ")
-    }
-}
 
 /// One value and its key's name.
 pub struct Item<'i> {
@@ -151,19 +18,17 @@ pub struct Item<'i> {
     key: String,
     /// Where the value stands.
     pub span: Span,
-    bytes: Range<usize>,
     value: DeValue<'i>,
 }
 
 impl<'i> Item<'i> {
-    fn new(source: &'i Arc<Source>, key: &str, value: Spanned<DeValue<'i>>) -> Self {
-        let bytes = value.span();
-        let span = Span::new(source, bytes.clone());
+    /// The value of `key`.
+    pub(super) fn new(source: &'i Arc<Source>, key: &str, value: Spanned<DeValue<'i>>) -> Self {
+        let span = Span::new(source, value.span());
         Self {
             source,
             key: key.to_owned(),
             span,
-            bytes,
             value: value.into_inner(),
         }
     }
@@ -382,12 +247,6 @@ impl<'i> Item<'i> {
     pub fn strings(self, faults: &mut Faults) -> Option<Vec<At<String>>> {
         let items = self.array(faults)?;
         Some(items.iter().filter_map(|item| item.string(faults)).collect())
-    }
-
-    /// The bytes of the file that the value takes, all its lines.
-    #[must_use]
-    pub fn bytes(&self) -> Range<usize> {
-        self.bytes.clone()
     }
 }
 

@@ -1,0 +1,125 @@
+//! Where images come from, and that files are the ones that the table names.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::draft::{Draft, Image, Partition, TEES, Tee};
+use crate::reader::Faults;
+use crate::report::Diagnostic;
+use crate::resolve::beside;
+use crate::rule::Rule;
+use crate::source::At;
+use crate::units::hex;
+
+/// The largest file that is read as an image, in bytes. What a board takes is less and checked later.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// Checks every partition's image.
+pub fn check(table: &Path, draft: &Draft, faults: &mut Faults) {
+    for partition in &draft.partitions {
+        let Some(image) = &partition.image else { continue };
+        match (&image.build, &image.file) {
+            (Some(build), None) => kind(partition, build, faults),
+            (None, Some(file)) => named(table, partition, image, file, faults),
+            (Some(_), Some(_)) => faults.push(origin(
+                partition,
+                image,
+                "has two origins",
+                "remove one of the two",
+            )),
+            (None, None) => {
+                faults.push(origin(
+                    partition,
+                    image,
+                    "has no origin",
+                    "write `build = …`, or `file = …` and `sha256 = …`",
+                ));
+            }
+        }
+    }
+}
+
+fn origin(partition: &Partition, image: &Image, what: &str, help: &str) -> Diagnostic {
+    let title = format!("the image of {} {what}", partition.title());
+    Diagnostic::new(Rule::ImageOrigin, title)
+        .at(&image.span, "this image")
+        .help(help)
+}
+
+/// What is built has to be what the partition is said to be.
+fn kind(partition: &Partition, build: &At<Tee>, faults: &mut Faults) {
+    let Some(tee) = partition.tee.as_ref().filter(|tee| tee.value != build.value) else {
+        return;
+    };
+    let word = |tee: Tee| {
+        TEES.iter()
+            .find(|(_, known)| *known == tee)
+            .map_or("", |(word, _)| word)
+    };
+    let title = format!(
+        "{} is `{}` but its image is built as `{}`",
+        partition.title(),
+        word(tee.value),
+        word(build.value)
+    );
+    let fault = Diagnostic::new(Rule::ImageOrigin, title)
+        .at(&build.span, "this is built")
+        .at(&tee.span, "this is said");
+    faults.push(fault.help("make the two the same"));
+}
+
+fn named(table: &Path, partition: &Partition, image: &Image, file: &At<String>, faults: &mut Faults) {
+    let path = beside(table, &file.value);
+    let content = match read(&path) {
+        Ok(content) => content,
+        Err(why) => {
+            let title = format!("the image of {} cannot be read", partition.title());
+            let fault = Diagnostic::new(Rule::ImageMissing, title).at(&file.span, why);
+            faults.push(fault.help(format!("put the image at `{}`", path.display())));
+            return;
+        }
+    };
+    if content.is_empty() {
+        let title = format!("the image of {} is empty", partition.title());
+        let fault = Diagnostic::new(Rule::ImageEmpty, title).at(&file.span, "this file has no byte");
+        faults.push(fault.help("put the image in its place"));
+        return;
+    }
+    digest(partition, image, &content, faults);
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("this is not a file".to_owned());
+    }
+    if meta.len() > MAX_BYTES {
+        return Err(format!("the file has {} bytes", meta.len()));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+fn digest(partition: &Partition, image: &Image, content: &[u8], faults: &mut Faults) {
+    let found: [u8; 32] = Sha256::digest(content).into();
+    match &image.sha256 {
+        None => {
+            let help = format!("add `sha256 = \"{}\"` if this file is meant", hex(&found));
+            faults.push(origin(partition, image, "is a file without a digest", &help));
+        }
+        Some(wanted) if wanted.value != found => {
+            let title = format!(
+                "the image of {} is not the one that the table names",
+                partition.title()
+            );
+            let label = format!("the file has {}", hex(&found));
+            let fault = Diagnostic::new(Rule::ImageDigest, title).at(&wanted.span, label);
+            faults.push(
+                fault.help(
+                    "put the image that was meant in its place, or change `sha256` if this one is meant",
+                ),
+            );
+        }
+        Some(_) => {}
+    }
+}
