@@ -12,15 +12,15 @@ mod direct;
 mod discovery;
 pub mod error;
 pub mod function;
+pub mod memory;
 mod paravirtual;
 mod power;
 mod reply;
 mod run;
 mod rxtx;
-mod spmc;
+pub mod spmc;
 pub mod start;
 pub mod table;
 mod ticket;
 
 pub use paravirtual::MAX_INTERRUPTS;
-pub use spmc::Spmc;
