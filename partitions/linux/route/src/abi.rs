@@ -95,11 +95,11 @@ fn open(route: &Route) -> Result<Context, String> {
     let found = devices::find(sysfs).map_err(|fault| fault.to_string())?;
     let device = found
         .iter()
-        .find(|device| device.endpoint == route.id)
+        .find(|device| device.endpoint == route.endpoint)
         .ok_or_else(|| {
             format!(
                 "endpoint {:#06x} has no TEE device; is the TEE running, and the module optee loaded?",
-                route.id
+                route.endpoint
             )
         })?;
     let name = format!("tee{}", device.tee);

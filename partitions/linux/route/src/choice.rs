@@ -67,7 +67,7 @@ mod tests {
     use std::path::PathBuf;
 
     fn routes() -> Result<Routes, Fault> {
-        let text = "[[tee]]\nname='vendor-a'\nid=0x8001\ndefault=true\n[[tee]]\nname='vendor-b'\nid=0x8002\n";
+        let text = "default='vendor-a'\n[[tee]]\nname='vendor-a'\nendpoint=0x8001\n[[tee]]\nname='vendor-b'\nendpoint=0x8002\n";
         Ok(Routes::parse(text).expect("good"))
     }
 
@@ -78,7 +78,7 @@ mod tests {
     #[track_caller]
     fn opens(choice: &Choice, id: u16) {
         assert!(
-            matches!(choice, Choice::Open(route) if route.id == id),
+            matches!(choice, Choice::Open(route) if route.endpoint == id),
             "{choice:?}"
         );
     }

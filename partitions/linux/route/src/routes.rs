@@ -21,10 +21,7 @@ pub struct Route {
     /// What clients call it: 1 to 64 letters, digits, `.`, `_` or `-`.
     pub name: String,
     /// Its FF-A endpoint ID, 0x8001 to 0xffff.
-    pub id: u16,
-    /// Whether it serves clients that name no TEE.
-    #[serde(default)]
-    pub default: bool,
+    pub endpoint: u16,
     /// What it is (`optee`, `rust`, ...): for tools that start its services; clients do not need it.
     #[serde(default)]
     pub kind: String,
@@ -34,6 +31,9 @@ pub struct Route {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Routes {
+    /// The name of the TEE that serves clients which name none.
+    #[serde(default)]
+    pub default: Option<String>,
     /// In the order of the table.
     #[serde(default, rename = "tee")]
     pub tees: Vec<Route>,
@@ -97,34 +97,37 @@ impl Routes {
 
     /// The route of clients that name no TEE.
     pub fn default_route(&self) -> Option<&Route> {
-        self.tees.iter().find(|route| route.default)
+        self.by_name(self.default.as_deref()?)
     }
 
     fn check(&self) -> Result<(), String> {
         for (i, route) in self.tees.iter().enumerate() {
             check_name(&route.name)?;
-            if route.id <= 0x8000 {
+            if route.endpoint <= 0x8000 {
+                let (endpoint, name) = (route.endpoint, &route.name);
                 return Err(format!(
-                    "id {:#06x} of {} is no partition's (0x8001 to 0xffff)",
-                    route.id, route.name
+                    "endpoint {endpoint:#06x} of {name} is no partition's (0x8001 to 0xffff)"
                 ));
             }
             for other in self.tees.iter().take(i) {
                 if other.name == route.name {
                     return Err(format!("two TEEs are named {}", route.name));
                 }
-                if other.id == route.id {
+                if other.endpoint == route.endpoint {
+                    let endpoint = route.endpoint;
                     return Err(format!(
-                        "{} and {} have the same id {:#06x}",
-                        other.name, route.name, route.id
+                        "{} and {} have the same endpoint {endpoint:#06x}",
+                        other.name, route.name
                     ));
-                }
-                if other.default && route.default {
-                    return Err(format!("{} and {} are both the default", other.name, route.name));
                 }
             }
         }
-        Ok(())
+        match &self.default {
+            Some(name) if self.by_name(name).is_none() => {
+                Err(format!("the default {name:?} is no TEE of it"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -174,21 +177,21 @@ mod tests {
     use super::*;
 
     const GOOD: &str = r#"
+        default = "vendor-a"
         [[tee]]
         name = "vendor-a"
-        id = 0x8001
-        default = true
+        endpoint = 0x8001
         kind = "optee"
         [[tee]]
         name = "vendor-b"
-        id = 0x8002
+        endpoint = 0x8002
     "#;
 
     #[test]
     fn a_good_table_is_read() {
         let routes = Routes::parse(GOOD).expect("good");
         assert_eq!(routes.tees.len(), 2);
-        assert_eq!(routes.by_name("vendor-b").map(|r| r.id), Some(0x8002));
+        assert_eq!(routes.by_name("vendor-b").map(|r| r.endpoint), Some(0x8002));
         assert_eq!(routes.default_route().map(|r| r.name.as_str()), Some("vendor-a"));
         assert!(routes.by_name("vendor").is_none());
     }
@@ -209,33 +212,33 @@ mod tests {
     #[test]
     fn every_rule_refuses() {
         let two = |a: &str, b: &str| format!("[[tee]]\n{a}\n[[tee]]\n{b}\n");
-        refused("[[tee]]\nname = \"a b\"\nid = 0x8001", "no name");
-        refused("[[tee]]\nname = \"\"\nid = 0x8001", "no name");
+        refused("[[tee]]\nname = \"a b\"\nendpoint = 0x8001", "no name");
+        refused("[[tee]]\nname = \"\"\nendpoint = 0x8001", "no name");
         refused(
-            &format!("[[tee]]\nname = \"{}\"\nid = 0x8001", "x".repeat(65)),
+            &format!("[[tee]]\nname = \"{}\"\nendpoint = 0x8001", "x".repeat(65)),
             "no name",
         );
-        refused("[[tee]]\nname = \"a\"\nid = 0x8000", "no partition's");
-        refused("[[tee]]\nname = \"a\"\nid = 0x10000", "line 3");
-        refused("[[tee]]\nname = \"a\"\nid = -1", "line 3");
-        refused("[[tee]]\nname = \"a\"", "id");
+        refused("[[tee]]\nname = \"a\"\nendpoint = 0x8000", "no partition's");
+        refused("[[tee]]\nname = \"a\"\nendpoint = 0x10000", "line 3");
+        refused("[[tee]]\nname = \"a\"\nendpoint = -1", "line 3");
+        refused("[[tee]]\nname = \"a\"", "missing field `endpoint`");
         refused(
-            "[[tee]]\nname = \"a\"\nid = 0x8001\nend = 1",
+            "[[tee]]\nname = \"a\"\nendpoint = 0x8001\nend = 1",
             "unknown field `end`",
         );
         refused("[[tees]]\n", "unknown field `tees`");
         refused("this is no table", "line 1");
         refused(
-            &two("name=\"a\"\nid=0x8001", "name=\"a\"\nid=0x8002"),
+            &two("name=\"a\"\nendpoint=0x8001", "name=\"a\"\nendpoint=0x8002"),
             "two TEEs are named a",
         );
-        refused(&two("name=\"a\"\nid=0x8001", "name=\"b\"\nid=0x8001"), "same id");
         refused(
-            &two(
-                "name=\"a\"\nid=0x8001\ndefault=true",
-                "name=\"b\"\nid=0x8002\ndefault=true",
-            ),
-            "both the default",
+            &two("name=\"a\"\nendpoint=0x8001", "name=\"b\"\nendpoint=0x8001"),
+            "same endpoint",
+        );
+        refused(
+            "default = \"b\"\n[[tee]]\nname = \"a\"\nendpoint = 0x8001",
+            "the default \"b\" is no TEE",
         );
     }
 

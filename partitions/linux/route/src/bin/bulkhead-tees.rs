@@ -34,7 +34,7 @@ fn list(wanted: Option<&str>) -> Result<(), String> {
         .iter()
         .filter(|route| wanted.is_none_or(|name| route.name == name))
     {
-        let device = found.iter().find(|device| device.endpoint == route.id);
+        let device = found.iter().find(|device| device.endpoint == route.endpoint);
         println!("{}", line(route, device));
         if device.is_none() {
             absent.push(route.name.as_str());
@@ -52,5 +52,5 @@ fn line(route: &Route, device: Option<&Device>) -> String {
     let client = device.map_or("-".into(), |device| format!("/dev/tee{}", device.tee));
     let private = device.and_then(|device| device.private);
     let private = private.map_or("-".into(), |number| format!("/dev/teepriv{number}"));
-    format!("{} {:#06x} {kind} {client} {private}", route.name, route.id)
+    format!("{} {:#06x} {kind} {client} {private}", route.name, route.endpoint)
 }
