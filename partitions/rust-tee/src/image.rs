@@ -1,0 +1,141 @@
+//! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
+use rust_tee::code::SUCCESS;
+use rust_tee::request::{Answer, Request};
+use rust_tee::{Memory, Tables, Tee};
+use sp_rt::ffa::{self, Regs};
+use sp_rt::mailbox::Mailbox;
+use sp_rt::threads::{self, Outcome};
+use sp_rt::{Boot, MAX_THREADS, Window, call, interrupts, log, park};
+
+sp_rt::entry!(first, serve_context);
+
+static TABLES: Tables = Tables::new();
+static TEE: spin::Once<Tee<Mailbox, Borrowed>> = spin::Once::new();
+
+/// The window, or nothing where the manifest names none.
+struct Borrowed(Option<Window>);
+
+impl Memory for Borrowed {
+    fn read(&self, address: u64, to: &mut [u8]) -> bool {
+        self.0.is_some_and(|window| window.read(address, to))
+    }
+
+    fn write(&self, address: u64, from: &[u8]) -> bool {
+        self.0.is_some_and(|window| window.write(address, from))
+    }
+}
+
+/// The first context: makes the TEE and its buffers known, then serves.
+fn first(boot: Boot) -> ! {
+    let Boot {
+        window,
+        further_entry,
+    } = boot;
+    match start(window, further_entry) {
+        Ok(own) => log!("rust-tee: endpoint {own:#x} is up"),
+        Err(error) => {
+            log!("rust-tee cannot start: the SPMC answered {error:?}");
+            park();
+        }
+    }
+    serve_context(0)
+}
+
+fn start(window: Option<Window>, further_entry: u64) -> Result<u16, ffa::Error> {
+    let version = call(&Regs::new(ffa::VERSION, &[u64::from(ffa::VERSION_1_2)])).w(0);
+    if version >> 16 != 1 || version & 0xffff < 2 {
+        return Err(ffa::Error::NOT_SUPPORTED);
+    }
+    let own = call(&Regs::new(ffa::ID_GET, &[])).success()?.w(2) as u16;
+    let buffers = Mailbox::map()?;
+    if window.is_none() {
+        log!("rust-tee: the manifest names no window: memory cannot be borrowed");
+    }
+    TEE.call_once(|| Tee::new(own, own_key(), buffers, Borrowed(window), &TABLES));
+    call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[further_entry])).success()?;
+    Ok(own)
+}
+
+/// A key that nobody else knows, new at every start; none without hardware that makes one.
+fn own_key() -> Option<[u8; 32]> {
+    let mut key = [0; 32];
+    for part in key.as_chunks_mut::<8>().0 {
+        *part = sp_rt::random()?.to_ne_bytes();
+    }
+    Some(key)
+}
+
+/// Answers messages for ever.
+fn serve_context(_context: usize) -> ! {
+    interrupts::enable_managed_exit();
+    let mut answer = Regs::msg_wait();
+    loop {
+        let waiting = answer == Regs::msg_wait();
+        let request = call(&answer);
+        answer = match request.function() {
+            ffa::DIRECT_REQ_32 => respond(ffa::DIRECT_RESP_32, &request),
+            ffa::DIRECT_REQ_64 => respond(ffa::DIRECT_RESP_64, &request),
+            ffa::DIRECT_REQ2 => Regs::error(ffa::Error::NOT_SUPPORTED),
+            ffa::INTERRUPT => {
+                let _ = interrupts::take();
+                Regs::msg_wait()
+            }
+            // The SPMC would not even let this context wait: it can never be called again.
+            ffa::ERROR if waiting => park(),
+            _ => Regs::msg_wait(),
+        };
+    }
+}
+
+/// The response to a direct request.
+fn respond(function: u32, request: &Regs) -> Regs {
+    if request.w(2) & ffa::FRAMEWORK_MESSAGE != 0 {
+        return Regs::error(ffa::Error::NOT_SUPPORTED);
+    }
+    let sender = request.source();
+    let asked = Request::decode([
+        request.w(3),
+        request.w(4),
+        request.w(5),
+        request.w(6),
+        request.w(7),
+    ]);
+    let w = answer(sender, asked).encode();
+    let ids = u64::from(request.destination()) << 16 | u64::from(sender);
+    let [a, b, c, d, e] = w.map(u64::from);
+    Regs::new(function, &[ids, 0, a, b, c, d, e])
+}
+
+fn answer(sender: u16, request: Request) -> Answer {
+    let Some(tee) = TEE.get() else {
+        return Answer::Unknown;
+    };
+    if let Some(answer) = tee.immediate(sender, request) {
+        return answer;
+    }
+    let owner = u64::from(sender);
+    let (outcome, missing) = match request {
+        Request::Call { handle, offset } => {
+            let arguments = [owner, handle, u64::from(offset), 0];
+            (
+                threads::start(work, arguments, owner, MAX_THREADS),
+                Answer::NoThread,
+            )
+        }
+        Request::Resume { thread } => (threads::resume(thread, owner), Answer::Unknown),
+        _ => (None, Answer::Unknown),
+    };
+    match outcome {
+        Some(Outcome::Done(code)) => Answer::Done(code as u32),
+        Some(Outcome::Left(thread)) => Answer::Left(thread),
+        None => missing,
+    }
+}
+
+/// A thread's work: one call.
+extern "C" fn work(sender: u64, handle: u64, offset: u64, _: u64) -> u64 {
+    let code = TEE
+        .get()
+        .map_or(SUCCESS, |tee| tee.call(sender as u16, handle, offset as u32));
+    u64::from(code)
+}
