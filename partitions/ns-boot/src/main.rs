@@ -1,0 +1,38 @@
+//! The first thing that EL3 starts in the normal world (BL33), at EL2.
+//!
+//! It jumps to the Linux that stands in memory already; with the feature `cases` it runs the
+//! bare-metal cases against Bulkhead instead and powers the machine off.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod arch;
+#[cfg(all(target_os = "none", feature = "cases"))]
+mod cases;
+#[cfg(target_os = "none")]
+mod uart;
+
+/// On a host there is nothing to run.
+#[cfg(not(target_os = "none"))]
+fn main() {
+    eprintln!("ns-boot runs at EL2: build it with --target aarch64-unknown-none");
+    std::process::exit(1);
+}
+
+/// The boot core, on its own stack.
+#[cfg(target_os = "none")]
+fn boot() -> ! {
+    #[cfg(feature = "cases")]
+    cases::run();
+    #[cfg(not(feature = "cases"))]
+    {
+        uart::line(format_args!("@boot linux"));
+        arch::start_linux()
+    }
+}
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    uart::line(format_args!("@panic {info}"));
+    arch::power_off()
+}
