@@ -1,2 +1,26 @@
-//! The host tool behind `cargo xtask`.
-fn main() {}
+//! The host tool behind `cargo xtask`: one command from a bare machine to a tested system.
+
+mod build;
+mod cli;
+mod parts;
+mod paths;
+mod progress;
+mod run;
+mod size;
+mod stamp;
+mod test;
+mod tool;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().execute() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{} {error:#}", console::style("error:").red().bold().for_stderr());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Everything that lies in flash: TF-A, the hypervisor with its compiled table, the TEEs and the boot stage.
+
+use super::cargo::Build;
+use super::{flash, optee, refused, tfa};
+use crate::parts::rust::{BARE, HYPERVISOR};
+use crate::parts::{Parts, host::CROSS};
+use crate::paths::{Paths, make_folder, read, write};
+use crate::stamp;
+use crate::tool::Tool;
+use anyhow::{Context, Result};
+use bulkhead_configs::{Origin, Partition, System, Tee};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What the normal world's boot stage does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BootStage {
+    /// It jumps to Linux.
+    Linux,
+    /// It runs the bare-metal cases.
+    Cases,
+}
+
+/// A system's firmware.
+pub struct Firmware {
+    /// The checked table.
+    pub system: System,
+    /// Where its artefacts are.
+    pub folder: PathBuf,
+    /// The flash image.
+    pub flash: PathBuf,
+    /// The hypervisor with its symbols, which decodes its log.
+    pub hypervisor: PathBuf,
+    /// SHA-256 of each partition's image, by name.
+    pub digests: BTreeMap<String, String>,
+}
+
+/// Builds the firmware of a system.
+pub fn build(
+    paths: &Paths,
+    parts: &Parts,
+    system: System,
+    table: &Path,
+    stage: BootStage,
+) -> Result<Firmware> {
+    let folder = paths.systems.join(&system.name);
+    make_folder(&folder)?;
+    let tfa = tfa::build(paths, parts)?;
+    let mut images = BTreeMap::new();
+    for partition in &system.partitions {
+        images.insert(partition.name.clone(), image(paths, parts, partition)?);
+    }
+    let artefacts = bulkhead_configs::emit(&system, &images).map_err(|report| refused(table, &report))?;
+    for artefact in artefacts {
+        write(&folder.join(&artefact.path), &artefact.contents)?;
+    }
+    let hypervisor = hypervisor(paths, parts, &folder)?;
+    let boot = boot_stage(paths, parts, &system, &folder, stage)?;
+    let name = if stage == BootStage::Linux {
+        "flash"
+    } else {
+        "flash-cases"
+    };
+    let flash = flash::assemble(&folder, &tfa, &system, &boot, name)?;
+    let digests = images
+        .iter()
+        .map(|(name, image)| (name.clone(), stamp::hex(&Sha256::digest(image))))
+        .collect();
+    Ok(Firmware {
+        system,
+        folder,
+        flash,
+        hypervisor,
+        digests,
+    })
+}
+
+/// A partition's image.
+fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Vec<u8>> {
+    match &partition.image.origin {
+        Origin::File(file) => read(file),
+        Origin::Build(Tee::Optee) => read(&optee::build(
+            paths,
+            parts,
+            &partition.name,
+            &bulkhead_configs::mk_args(partition),
+        )?),
+        Origin::Build(Tee::Rust) => bare(paths, parts, "bulkhead-rust-tee", Vec::new(), &[]),
+        Origin::Build(Tee::Test) => bare(paths, parts, "bulkhead-test-sp", Vec::new(), &[]),
+    }
+}
+
+/// Builds a bare-metal program of ours; returns the bytes of its image.
+fn bare(
+    paths: &Paths,
+    parts: &Parts,
+    package: &str,
+    env: Vec<(&str, String)>,
+    features: &[&str],
+) -> Result<Vec<u8>> {
+    let elf = Build {
+        package,
+        target: BARE,
+        features,
+        env,
+    }
+    .program(paths, &parts.rust)?;
+    let image = elf.with_extension("image");
+    flatten(&elf, &image)?;
+    read(&image)
+}
+
+/// Builds the hypervisor around the table in `folder`.
+fn hypervisor(paths: &Paths, parts: &Parts, folder: &Path) -> Result<PathBuf> {
+    let build = Build {
+        package: "bulkhead",
+        target: HYPERVISOR,
+        features: &[],
+        env: table_of(folder),
+    };
+    let elf = folder.join("bulkhead.elf");
+    write(&elf, &read(&build.program(paths, &parts.rust)?)?)?;
+    flatten(&elf, &folder.join("bulkhead.bin"))?;
+    Ok(elf)
+}
+
+/// Builds the boot stage of the normal world.
+fn boot_stage(
+    paths: &Paths,
+    parts: &Parts,
+    system: &System,
+    folder: &Path,
+    stage: BootStage,
+) -> Result<PathBuf> {
+    let features: &[&str] = if stage == BootStage::Cases {
+        &["cases"]
+    } else {
+        &[]
+    };
+    let mut env = table_of(folder);
+    env.push(("BULKHEAD_SYSTEM", system.name.clone()));
+    let image = bare(paths, parts, "bulkhead-ns-boot", env, features)?;
+    let path = folder.join(if stage == BootStage::Cases {
+        "ns-cases.bin"
+    } else {
+        "ns-boot.bin"
+    });
+    write(&path, &image)?;
+    Ok(path)
+}
+
+/// Where build scripts find the compiled table.
+fn table_of(folder: &Path) -> Vec<(&'static str, String)> {
+    let at = |path: PathBuf| path.display().to_string();
+    vec![
+        ("BULKHEAD_TABLE", at(folder.join("table.rs"))),
+        ("BULKHEAD_OUT", at(folder.to_path_buf())),
+    ]
+}
+
+/// Makes the loadable bytes of an ELF file.
+fn flatten(elf: &Path, image: &Path) -> Result<()> {
+    let tool = Tool::new(format!("{CROSS}objcopy"))
+        .args(["-O", "binary"])
+        .arg(elf)
+        .arg(image);
+    tool.output("making an image")
+        .map(drop)
+        .with_context(|| format!("{} is no program", elf.display()))
+}

@@ -1,0 +1,85 @@
+//! Building a system: from a partition table to a flash image and a normal world that boot.
+
+mod archive;
+mod cargo;
+mod firmware;
+mod flash;
+mod modules;
+mod normal;
+mod optee;
+mod tfa;
+
+pub use firmware::{BootStage, Firmware};
+pub use normal::{NormalWorld, tree};
+
+/// Where the kernel and the initramfs are loaded.
+pub const fn normal_addresses() -> [u64; 2] {
+    [normal::KERNEL, normal::INITRD]
+}
+
+use crate::parts::{self, Parts, host::CROSS};
+use crate::paths::Paths;
+use crate::stamp;
+use crate::tool::Tool;
+use anyhow::{Error, Result, anyhow};
+use bulkhead_configs::System;
+use std::fmt::Display;
+use std::path::Path;
+
+/// A whole system: firmware with its TEEs, and Linux.
+pub struct Built {
+    /// What is in flash.
+    pub firmware: Firmware,
+    /// What Linux boots from.
+    pub normal: NormalWorld,
+}
+
+/// Reads a table; its complaints are shown as they are.
+pub fn load(table: &Path) -> Result<System> {
+    bulkhead_configs::load(table).map_err(|report| refused(table, &report))
+}
+
+/// The error for a table that was refused.
+fn refused(table: &Path, report: &dyn Display) -> Error {
+    eprintln!("{report}");
+    anyhow!(
+        "the table {} is refused for the reasons above; correct it and run this again",
+        table.display()
+    )
+}
+
+/// Builds everything that a table names.
+pub fn build(paths: &Paths, table: &Path) -> Result<Built> {
+    let system = load(table)?;
+    let parts = parts::provide(paths)?;
+    build_with(paths, &parts, system, table)
+}
+
+/// Builds everything with parts that are there.
+pub fn build_with(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Built> {
+    let firmware = firmware::build(paths, parts, system, table, BootStage::Linux)?;
+    let normal = normal::build(paths, parts, &firmware)?;
+    Ok(Built { firmware, normal })
+}
+
+/// Builds the firmware alone, with the bare-metal cases in Linux's place.
+pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
+    firmware::build(paths, parts, system, table, BootStage::Cases)
+}
+
+/// How many jobs make may run.
+fn jobs() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// The cross compiler's version: another compiler makes other images.
+fn compiler() -> Result<String> {
+    Tool::new(format!("{CROSS}gcc"))
+        .arg("-dumpfullversion")
+        .output("asking the cross compiler for its version")
+}
+
+/// Which version of the source an unpacked source package holds.
+fn source_of(tree: &Path) -> String {
+    tree.parent().map(stamp::note).unwrap_or_default()
+}

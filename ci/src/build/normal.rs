@@ -1,0 +1,164 @@
+//! The normal world: Debian's kernel, an initramfs from its packages and ours, and the device tree.
+
+use super::archive::Archive;
+use super::cargo::Build;
+use super::{Firmware, modules};
+use crate::parts::Parts;
+use crate::parts::rust::LINUX;
+use crate::paths::{Paths, read, write};
+use crate::run::machine::Machine;
+use crate::tool::Tool;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+
+/// Where the kernel is loaded; the boot stage jumps there.
+pub const KERNEL: u64 = 0x4200_0000;
+/// Where the initramfs is loaded.
+pub const INITRD: u64 = 0x4c00_0000;
+
+/// What Linux boots from.
+pub struct NormalWorld {
+    /// The kernel, an arm64 Image.
+    pub kernel: PathBuf,
+    /// The initramfs.
+    pub initrd: PathBuf,
+}
+
+/// Builds the normal world of a system.
+pub fn build(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<NormalWorld> {
+    let (_, folder) = modules::version(&parts.linux)?;
+    let kernel = folder.join("vmlinuz");
+    let image = read(&kernel)?;
+    ensure!(
+        image.get(56..60) == Some(b"ARM\x64"),
+        "{} is no plain arm64 Image; remove target/parts/linux",
+        kernel.display()
+    );
+    let initrd = firmware.folder.join("initrd.cpio");
+    write(&initrd, &initramfs(paths, parts, firmware)?.bytes()?)?;
+    Ok(NormalWorld { kernel, initrd })
+}
+
+/// Collects the initramfs.
+fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archive> {
+    let mut archive = Archive::default();
+    for name in ["bin", "sbin", "lib"] {
+        archive.link(name, &format!("usr/{name}"));
+        archive.folder(&format!("usr/{name}"));
+    }
+    for name in [
+        "dev",
+        "proc",
+        "sys",
+        "tmp",
+        "run",
+        "root",
+        "var/lib/tee",
+        "etc/bulkhead",
+    ] {
+        archive.folder(name);
+    }
+    archive.character("dev/console", 5, 1);
+    let keep = |path: &str| !path.starts_with("usr/share") && !path.ends_with("/gconv");
+    archive.tree(&parts.userland, &keep, &|path| path.to_owned())?;
+    programs(paths, parts, &mut archive)?;
+    let order = modules::add(&mut archive, &parts.linux)?;
+    archive.file(
+        "etc/bulkhead/modules",
+        (order.join("\n") + "\n").into_bytes(),
+        0o644,
+    );
+    archive.file(
+        "etc/bulkhead/tees.toml",
+        read(&firmware.folder.join("linux/tees.toml"))?,
+        0o644,
+    );
+    archive.tree(
+        &paths.root.join("partitions/linux/initramfs/root"),
+        &|_| true,
+        &merged,
+    )?;
+    Ok(archive)
+}
+
+/// Our own programs and the drop-in library.
+fn programs(paths: &Paths, parts: &Parts, archive: &mut Archive) -> Result<()> {
+    let libraries = parts.userland.join("usr/lib/aarch64-linux-gnu");
+    for package in ["bulkhead-route", "bulkhead-client"] {
+        let env = vec![("BULKHEAD_LIBTEEC_DIR", libraries.display().to_string())];
+        for product in (Build {
+            package,
+            target: LINUX,
+            features: &[],
+            env,
+        })
+        .run(paths, &parts.rust)?
+        {
+            let path = match product.kind.as_str() {
+                "cdylib" => format!("usr/lib/lib{}.so", product.name.replace('_', "-")),
+                _ => format!("usr/bin/{}", product.name),
+            };
+            archive.file(&path, read(&product.path)?, 0o755);
+        }
+    }
+    Ok(())
+}
+
+/// Where a path goes when /bin, /sbin and /lib are links into /usr.
+fn merged(path: &str) -> String {
+    let first = path.split('/').next().unwrap_or(path);
+    if ["bin", "sbin", "lib"].contains(&first) {
+        format!("usr/{path}")
+    } else {
+        path.to_owned()
+    }
+}
+
+/// Makes the device tree that firmware hands to Linux: QEMU's own, with the command line and the initramfs.
+pub fn tree(
+    machine: &Machine,
+    normal: &NormalWorld,
+    flash: &Path,
+    command_line: &str,
+    out: &Path,
+) -> Result<()> {
+    machine.dump_tree(flash, out)?;
+    let size = std::fs::metadata(&normal.initrd)
+        .context("the initramfs is missing")?
+        .len();
+    let put = |kind: &str, name: &str, values: &[String]| {
+        let tool = Tool::new("fdtput")
+            .args(["-t", kind])
+            .arg(out)
+            .args(["/chosen", name])
+            .args(values);
+        tool.output("writing the device tree")
+    };
+    put("s", "bootargs", &[command_line.to_owned()])?;
+    for (name, address) in [
+        ("linux,initrd-start", INITRD),
+        ("linux,initrd-end", INITRD + size),
+    ] {
+        put(
+            "x",
+            name,
+            &[
+                format!("{:x}", address >> 32),
+                format!("{:x}", address & 0xffff_ffff),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merged;
+
+    #[test]
+    fn merged_usr() {
+        assert_eq!(merged("bin/tool"), "usr/bin/tool");
+        assert_eq!(merged("binary"), "binary");
+        assert_eq!(merged("init"), "init");
+    }
+}

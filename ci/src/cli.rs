@@ -1,0 +1,129 @@
+//! The commands and their options.
+
+use crate::{build, paths::Paths, run, size, test};
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Builds, runs and tests Bulkhead on real parts: TF-A, OP-TEE and a stock Debian kernel on QEMU.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing, build everything, boot it and call every TEE from Linux.
+    Run(RunArgs),
+    /// Build and run every test; ends with `N passed, N failed`.
+    Test(TestArgs),
+    /// Install what is missing and build everything, without booting it.
+    Build(ConfigArgs),
+    /// Show the size of the hypervisor's image and of its source.
+    Size(ConfigArgs),
+}
+
+/// Which system to build.
+#[derive(clap::Args, Clone)]
+pub struct ConfigArgs {
+    /// The partition table.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The table's path; `configs/phone.toml` where none is given.
+    pub fn table(&self, paths: &Paths) -> PathBuf {
+        self.config
+            .clone()
+            .unwrap_or_else(|| paths.root.join("configs/phone.toml"))
+    }
+}
+
+/// Options of `run`.
+#[derive(clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Give a shell in the normal world's Linux instead of calling the TEEs (`exit` ends it).
+    #[arg(long, conflicts_with = "until")]
+    pub shell: bool,
+    /// Stop at this point.
+    #[arg(long, value_name = "POINT")]
+    pub until: Option<Until>,
+    /// Show the normal world's console too.
+    #[arg(long)]
+    pub console: bool,
+    /// Whether the machine's cores have SVE.
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    pub sve: Switch,
+}
+
+impl RunArgs {
+    /// Whether the machine's cores have SVE.
+    pub fn sve(&self) -> bool {
+        self.sve == Switch::On
+    }
+}
+
+/// A feature that the machine has or has not.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It has it.
+    On,
+    /// It has it not.
+    Off,
+}
+
+/// Where `run` may stop early.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Until {
+    /// Every TEE has started; Linux is not booted.
+    Tees,
+}
+
+/// Options of `test`.
+#[derive(clap::Args)]
+pub struct TestArgs {
+    /// Run only these groups.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub only: Vec<Group>,
+    /// Let Linux run only these suites, such as `clients,xtest`.
+    #[arg(long, value_name = "SUITES")]
+    pub suites: Option<String>,
+}
+
+/// A group of tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// Formatting and lints.
+    Lint,
+    /// Unit and property tests on this machine.
+    Host,
+    /// Bare-metal cases on QEMU.
+    Bare,
+    /// The stock normal world on QEMU.
+    Linux,
+}
+
+impl TestArgs {
+    /// Whether this group is to run; all are where none is named.
+    pub fn wants(&self, group: Group) -> bool {
+        self.only.is_empty() || self.only.contains(&group)
+    }
+}
+
+impl Cli {
+    /// Does what was asked; false where it ended without an error but not as it should.
+    pub fn execute(self) -> Result<bool> {
+        let paths = Paths::find()?;
+        match self.command {
+            Command::Run(args) => run::run(&paths, &args),
+            Command::Test(args) => test::test(&paths, &args),
+            Command::Build(args) => build::build(&paths, &args.table(&paths)).map(|_| true),
+            Command::Size(args) => size::size(&paths, &args.table(&paths)).map(|()| true),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Where things are: the workspace and the folders under `target/`.
+
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+
+/// The folders that every command uses.
+pub struct Paths {
+    /// The workspace.
+    pub root: PathBuf,
+    /// Downloaded and built parts that are not ours: kept between runs, made anew where their inputs change.
+    pub parts: PathBuf,
+    /// One folder for each system that was built.
+    pub systems: PathBuf,
+    /// Output of the tools that ran.
+    pub logs: PathBuf,
+}
+
+impl Paths {
+    /// Finds the workspace that this tool was built from and makes the folders.
+    pub fn find() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("xtask has no workspace")?
+            .to_path_buf();
+        let target = root.join("target");
+        let paths = Self {
+            parts: target.join("parts"),
+            systems: target.join("bulkhead"),
+            logs: target.join("parts/logs"),
+            root,
+        };
+        for folder in [&paths.parts, &paths.systems, &paths.logs] {
+            make_folder(folder)?;
+        }
+        Ok(paths)
+    }
+}
+
+/// Makes a folder and those above it.
+pub fn make_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).with_context(|| {
+        format!(
+            "{} cannot be made; check the rights and the free space",
+            path.display()
+        )
+    })
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Writes a file so that it is either whole or not there; leaves it alone where the contents are the same.
+pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folder(parent)?;
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
+    std::fs::write(&part, contents)
+        .and_then(|()| std::fs::rename(&part, path))
+        .with_context(|| {
+            format!(
+                "{} cannot be written; check the rights and the free space",
+                path.display()
+            )
+        })
+}

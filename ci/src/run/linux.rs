@@ -1,0 +1,81 @@
+//! Booting a system with Linux as its normal world.
+
+use super::events::Line;
+use super::machine::{self, Machine};
+use super::session::{self, Next, Ports, Wish};
+use crate::build::{self, Built};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The kernel's arguments that every run has.
+const COMMON: &str = "console=ttyAMA0 quiet rdinit=/init panic=-1";
+
+/// What is wanted of a run of Linux.
+pub struct LinuxWish {
+    /// Where its logs go.
+    pub folder: PathBuf,
+    elf: PathBuf,
+    limit: Duration,
+    show_log: bool,
+    show_console: bool,
+}
+
+/// A run whose logs go to the folder `name` of the system.
+pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_console: bool) -> LinuxWish {
+    let (folder, elf) = (
+        built.firmware.folder.join(name),
+        built.firmware.hypervisor.clone(),
+    );
+    LinuxWish {
+        folder,
+        elf,
+        limit,
+        show_log,
+        show_console,
+    }
+}
+
+/// The machine's command with Linux, and its serial ports.
+pub fn command(
+    built: &Built,
+    folder: &std::path::Path,
+    arguments: &str,
+    sve: bool,
+    ports: [&str; 2],
+) -> Result<std::process::Command> {
+    crate::paths::make_folder(folder)?;
+    let machine = Machine::of(&built.firmware.system, sve);
+    let tree = folder.join("linux.dtb");
+    build::tree(
+        &machine,
+        &built.normal,
+        &built.firmware.flash,
+        &format!("{COMMON} {arguments}"),
+        &tree,
+    )?;
+    let mut command = machine.command(&built.firmware.flash, ports);
+    machine::add_linux(&mut command, &built.normal, &tree)?;
+    Ok(command)
+}
+
+/// Boots Linux with these arguments and follows it.
+pub fn boot(
+    built: &Built,
+    wish: &LinuxWish,
+    arguments: &str,
+    sve: bool,
+    on: impl FnMut(Line) -> Next,
+) -> Result<()> {
+    let ports = Ports::open()?;
+    let names = ports.names();
+    let command = command(built, &wish.folder, arguments, sve, [&names[0], &names[1]])?;
+    let wish = Wish {
+        elf: &wish.elf,
+        folder: &wish.folder,
+        limit: wish.limit,
+        show_log: wish.show_log,
+        show_console: wish.show_console,
+    };
+    session::run(command, &ports, &wish, on)
+}

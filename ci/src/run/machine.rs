@@ -1,0 +1,77 @@
+//! The machine that QEMU plays, and how it is started.
+
+use crate::build::{NormalWorld, normal_addresses};
+use crate::parts::host::QEMU;
+use crate::tool::Tool;
+use anyhow::{Context, Result};
+use bulkhead_configs::System;
+use std::path::Path;
+use std::process::Command;
+
+/// What differs between runs of the same board.
+#[derive(Clone, Copy)]
+pub struct Machine {
+    cores: usize,
+    sve: bool,
+}
+
+impl Machine {
+    /// The machine of a system's board. SME is off: it is not supported yet.
+    pub fn of(system: &System, sve: bool) -> Self {
+        Self {
+            cores: system.board.cores.len(),
+            sve,
+        }
+    }
+
+    /// QEMU's arguments for the bare machine.
+    fn arguments(&self, extra: &str) -> Vec<String> {
+        let sve = if self.sve { "on" } else { "off" };
+        [
+            "-M".to_owned(),
+            format!("virt,secure=on,virtualization=on,gic-version=3{extra}"),
+            "-cpu".to_owned(),
+            format!("max,pauth-impdef=on,sve={sve},sme=off"),
+            "-accel".to_owned(),
+            "tcg,thread=multi".to_owned(),
+            "-smp".to_owned(),
+            self.cores.to_string(),
+            "-m".to_owned(),
+            "2G".to_owned(),
+        ]
+        .into_iter()
+        .chain(["-display", "none", "-nic", "none", "-no-reboot", "-nodefaults"].map(str::to_owned))
+        .collect()
+    }
+
+    /// Writes the machine's own device tree.
+    pub fn dump_tree(&self, flash: &Path, out: &Path) -> Result<()> {
+        let tool = Tool::new(QEMU)
+            .args(self.arguments(&format!(",dumpdtb={}", out.display())))
+            .arg("-bios")
+            .arg(flash);
+        tool.output("taking the machine's device tree").map(drop)
+    }
+
+    /// The command that boots `flash`, with both serial ports as `ports` says.
+    pub fn command(&self, flash: &Path, ports: [&str; 2]) -> Command {
+        let mut tool = Tool::new(QEMU).args(self.arguments("")).arg("-bios").arg(flash);
+        for port in ports {
+            tool = tool.args(["-serial", port]);
+        }
+        tool.command()
+    }
+}
+
+/// Adds Linux and its device tree to a machine's command.
+pub fn add_linux(command: &mut Command, normal: &NormalWorld, tree: &Path) -> Result<()> {
+    let [kernel, initrd] = normal_addresses();
+    for (file, address) in [(&normal.kernel, kernel), (&normal.initrd, initrd)] {
+        let file = file.to_str().context("the workspace's path must be UTF-8")?;
+        command
+            .arg("-device")
+            .arg(format!("loader,file={file},addr={address:#x},force-raw=on"));
+    }
+    command.arg("-dtb").arg(tree);
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! One run of the machine: its consoles are followed, and it ends by itself or is ended.
+
+use super::decoder;
+use super::events::{self, Line};
+use crate::paths::make_folder;
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long the machine may take to go off after it said that it would.
+const POWER_OFF: Duration = Duration::from_secs(20);
+
+/// Sockets for the machine's two serial ports.
+pub struct Ports {
+    console: UnixListener,
+    log: UnixListener,
+    room: tempfile::TempDir,
+}
+
+impl Ports {
+    /// Opens both.
+    pub fn open() -> Result<Self> {
+        let room = tempfile::Builder::new()
+            .prefix("bulkhead")
+            .tempdir()
+            .context("no temporary folder can be made")?;
+        let listen =
+            |name: &str| UnixListener::bind(room.path().join(name)).context("no socket can be opened");
+        Ok(Self {
+            console: listen("console")?,
+            log: listen("log")?,
+            room,
+        })
+    }
+
+    /// QEMU's names of the ports.
+    pub fn names(&self) -> [String; 2] {
+        ["console", "log"].map(|name| format!("unix:{}", self.room.path().join(name).display()))
+    }
+}
+
+/// What is wanted of a run.
+pub struct Wish<'a> {
+    /// The hypervisor, for its log.
+    pub elf: &'a Path,
+    /// Where the logs go.
+    pub folder: &'a Path,
+    /// The time that the run may take.
+    pub limit: Duration,
+    /// Whether the log is shown as it comes.
+    pub show_log: bool,
+    /// Whether the normal world's console is shown.
+    pub show_console: bool,
+}
+
+/// What the caller does with a line.
+#[derive(PartialEq, Eq)]
+pub enum Next {
+    /// Go on.
+    Continue,
+    /// All is known: the machine should go off by itself now.
+    Finish,
+    /// All is known: end the machine.
+    Stop,
+}
+
+/// Runs the machine; `on` sees each line that means something. An error where it ends before `on` says so.
+pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(Line) -> Next) -> Result<()> {
+    make_folder(wish.folder)?;
+    let table = decoder::table(wish.elf)?;
+    let machine = Machine::start(&mut command, wish.folder)?;
+    let (log, console) = (
+        accept(&ports.log, &machine, wish)?,
+        accept(&ports.console, &machine, wish)?,
+    );
+    let (folder, show) = (wish.folder.to_path_buf(), wish.show_log);
+    let decoding = thread::spawn(move || {
+        decoder::follow(&table, log, &folder, |record| {
+            if show {
+                eprintln!("{}", record.coloured());
+            }
+        })
+    });
+    let (sender, lines) = channel();
+    let reading = read_console(
+        console,
+        wish.folder.join("console.log"),
+        wish.show_console,
+        sender,
+    );
+    let result = watch(&lines, wish, &mut on);
+    drop(machine);
+    join(reading)?;
+    join(decoding)?;
+    result
+}
+
+/// Follows the lines until `on` knows enough.
+fn watch(lines: &Receiver<String>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) -> Result<()> {
+    let deadline = Instant::now() + wish.limit;
+    let console = wish.folder.join("console.log");
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => match events::read(&line) {
+                Line::Panic => bail!("the normal world's kernel panicked; see {}", console.display()),
+                line => match on(line) {
+                    Next::Continue => {}
+                    Next::Stop => return Ok(()),
+                    Next::Finish => return wait_for_end(lines, &console),
+                },
+            },
+            Err(RecvTimeoutError::Timeout) => bail!(
+                "the run was ended after {} s without its last line; see {} and hypervisor.log beside it",
+                wish.limit.as_secs(),
+                console.display()
+            ),
+            Err(RecvTimeoutError::Disconnected) => bail!(
+                "the machine stopped before the run was complete; see {} and hypervisor.log beside it",
+                console.display()
+            ),
+        }
+    }
+}
+
+/// Waits until the machine has gone off.
+fn wait_for_end(lines: &Receiver<String>, console: &Path) -> Result<()> {
+    let deadline = Instant::now() + POWER_OFF;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(_) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) => bail!(
+                "the machine did not go off within {} s of its last line; see {}",
+                POWER_OFF.as_secs(),
+                console.display()
+            ),
+        }
+    }
+}
+
+/// Starts a thread that reads the console, keeps all of it, and sends each line.
+fn read_console(
+    stream: UnixStream,
+    path: PathBuf,
+    show: bool,
+    sender: Sender<String>,
+) -> JoinHandle<Result<()>> {
+    thread::spawn(move || {
+        let mut file =
+            File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).unwrap_or(0) != 0 {
+            file.write_all(&line)?;
+            let text = String::from_utf8_lossy(&line);
+            if show {
+                println!("{}", text.trim_end());
+            }
+            let _ = sender.send(text.into_owned());
+            line.clear();
+        }
+        Ok(())
+    })
+}
+
+/// Waits for a thread; its error is the run's.
+fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+    match thread.join() {
+        Ok(result) => result,
+        Err(_) => bail!("a thread that follows the machine's consoles died; this is a fault of xtask"),
+    }
+}
+
+/// A running QEMU, ended when it is dropped.
+pub struct Machine {
+    child: std::cell::RefCell<Child>,
+}
+
+impl Machine {
+    /// Starts it; what QEMU itself says goes to a log.
+    fn start(command: &mut Command, folder: &Path) -> Result<Self> {
+        let said = File::create(folder.join("qemu.log")).context("qemu.log cannot be written")?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .spawn();
+        Ok(Self {
+            child: child.context("QEMU could not be started")?.into(),
+        })
+    }
+
+    /// Whether it has ended.
+    fn ended(&self) -> bool {
+        !matches!(self.child.borrow_mut().try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// Waits until QEMU has connected a port.
+fn accept(listener: &UnixListener, machine: &Machine, wish: &Wish) -> Result<UnixStream> {
+    listener.set_nonblocking(true)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && !machine.ended() => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(_) => {
+                let said = std::fs::read_to_string(wish.folder.join("qemu.log")).unwrap_or_default();
+                bail!(
+                    "QEMU did not start: {}",
+                    said.lines().last().unwrap_or("it gave no reason")
+                );
+            }
+        }
+    }
+}

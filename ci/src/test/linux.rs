@@ -1,0 +1,106 @@
+//! Full-stack tests: stock Linux, stock clients and xtest against the TEEs.
+
+use super::tally::Tally;
+use crate::build::{self, Built};
+use crate::cli::TestArgs;
+use crate::parts::Parts;
+use crate::paths::Paths;
+use crate::run::events::{Event, Line};
+use crate::run::linux;
+use crate::run::session::Next;
+use anyhow::Result;
+use std::time::Duration;
+
+/// One boot of Linux and the suites that it runs.
+struct Run {
+    name: &'static str,
+    suites: &'static str,
+    sve: bool,
+    limit: Duration,
+}
+
+/// The boots: most suites share one, and one machine has no SVE.
+const RUNS: [Run; 2] = [
+    Run {
+        name: "linux",
+        suites: "clients,xtest,xtest-both,load,hotplug,sve",
+        sve: true,
+        limit: Duration::from_secs(20 * 60),
+    },
+    Run {
+        name: "linux-without-sve",
+        suites: "clients",
+        sve: false,
+        limit: Duration::from_secs(240),
+    },
+];
+
+/// Runs the suites on the default system.
+pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
+    let table = paths.root.join("configs/phone.toml");
+    let built = build::build_with(paths, parts, build::load(&table)?, &table)?;
+    for run in &RUNS {
+        boot(&built, run, args, tally);
+    }
+    Ok(())
+}
+
+/// Boots once; a run that breaks off is a failure of its own.
+fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
+    let suites = args.suites.as_deref().unwrap_or(run.suites);
+    eprintln!("  .. {}: {suites}", run.name);
+    let wish = linux::wish(built, run.name, run.limit, false, false);
+    let mut ended = None;
+    let arguments = format!("bulkhead.mode=test bulkhead.tests={suites}");
+    let result = linux::boot(built, &wish, &arguments, run.sve, |line| {
+        if let Line::Event(event) = line {
+            note(run.name, event, &mut ended, tally);
+        }
+        if ended.is_some() {
+            Next::Finish
+        } else {
+            Next::Continue
+        }
+    });
+    let ok = result.is_ok() && ended == Some(true);
+    tally.note(
+        &format!("{}: ran to its end", run.name),
+        ok,
+        &result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
+    );
+}
+
+/// Notes what one report says.
+fn note(run: &str, event: Event, ended: &mut Option<bool>, tally: &mut Tally) {
+    match event {
+        Event::Tee {
+            name,
+            device,
+            ok,
+            detail,
+        } => tally.note(&format!("{run}: {name} found as {device}"), ok, &detail),
+        Event::Client { tee, ok, detail } => tally.note(&format!("{run}: client of {tee}"), ok, &detail),
+        Event::Case {
+            suite,
+            tee,
+            name,
+            ok,
+            detail,
+        } => tally.note(&format!("{run}: {suite} {tee} {name}"), ok, &detail),
+        Event::Load {
+            tee,
+            ok,
+            calls,
+            lost,
+            wrong,
+            migrations,
+        } => tally.note(
+            &format!("{run}: load on {tee}"),
+            ok,
+            &format!("{calls} calls, {lost} lost, {wrong} wrong, {migrations} migrations"),
+        ),
+        Event::Note { text } => eprintln!("       {text}"),
+        Event::End { ok } => *ended = Some(ok),
+        Event::Up { .. } | Event::Other => {}
+    }
+}

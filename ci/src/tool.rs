@@ -1,0 +1,120 @@
+//! Running other programs: their output goes to a log, and a failure becomes one sentence.
+
+use crate::paths::make_folder;
+use anyhow::{Context, Result, bail};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How many lines of a failed tool's log are shown.
+const TAIL: usize = 12;
+
+/// A program to run.
+pub struct Tool {
+    command: Command,
+    name: String,
+}
+
+impl Tool {
+    /// A program found by the search path, told to speak plainly.
+    pub fn new(name: impl AsRef<OsStr>) -> Self {
+        let mut command = Command::new(&name);
+        command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+        Self {
+            command,
+            name: name.as_ref().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets the folder to run in.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Runs it with its output in `log`; `what` names the work in the sentence about a failure.
+    pub fn run(mut self, what: &str, log: &Path) -> Result<()> {
+        if let Some(folder) = log.parent() {
+            make_folder(folder)?;
+        }
+        let out = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
+        self.command.stdout(out.try_clone()?).stderr(out);
+        if self
+            .command
+            .status()
+            .with_context(|| missing(&self.name))?
+            .success()
+        {
+            return Ok(());
+        }
+        show_tail(log);
+        bail!(
+            "{what} failed in `{}`: see the lines above and {}",
+            self.name,
+            log.display()
+        )
+    }
+
+    /// Runs it and returns what it printed; its complaints become the sentence about a failure.
+    pub fn output(mut self, what: &str) -> Result<String> {
+        let output = self.command.output().with_context(|| missing(&self.name))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "{what} failed in `{}`: {}",
+                self.name,
+                said.lines().last().unwrap_or("it gave no reason")
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The command itself, for callers that handle its streams.
+    pub fn command(self) -> Command {
+        self.command
+    }
+}
+
+/// The sentence for a program that could not be started.
+fn missing(name: &str) -> String {
+    format!("the program `{name}` could not be started; install it and run this again")
+}
+
+/// Shows the end of a log.
+fn show_tail(log: &Path) {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in &lines[lines.len().saturating_sub(TAIL)..] {
+        eprintln!("     | {line}");
+    }
+}
+
+/// Where a program is, by the search path and the folders of system tools.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(system)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
