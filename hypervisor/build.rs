@@ -16,4 +16,6 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-T{}", root.join("../linker/hypervisor.ld").display());
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rustc-link-arg-bins=-zmax-page-size=4096");
+    // Which of the log calls are compiled in; defmt reads it while it expands them.
+    println!("cargo:rustc-env=DEFMT_LOG=debug");
 }

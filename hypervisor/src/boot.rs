@@ -16,9 +16,9 @@ const RANGES: usize = 4096;
 /// The one policy of this image.
 pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES> = Spmc::new(&TABLE);
 
-/// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.3.2.1) and FFA_SUCCESS.
+/// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.3.2.1) and its answer, both in the 64-bit form.
 const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;
-const FFA_SUCCESS: u64 = 0x8400_0061;
+const FFA_SUCCESS: u64 = 0xc400_0061;
 
 /// The boot core, from the entry code.
 pub extern "C" fn boot_main(index: usize) -> ! {

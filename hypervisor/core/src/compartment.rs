@@ -6,6 +6,7 @@ use spin::Mutex;
 
 use crate::api::{Note, Ports};
 use crate::context::Seat;
+use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::ticket::Tickets;
 
@@ -60,6 +61,7 @@ pub(crate) struct Compartment<const C: usize> {
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
     pub tickets: Mutex<Tickets>,
+    pub notifications: Mutex<Notifications<C>>,
     pub counters: Counters,
 }
 
@@ -71,6 +73,7 @@ impl<const C: usize> Compartment<C> {
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new()),
             tickets: Mutex::new(Tickets::new()),
+            notifications: Mutex::new(Notifications::new()),
             counters: Counters::new(),
         }
     }

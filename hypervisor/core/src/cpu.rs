@@ -1,7 +1,7 @@
 //! One core: which context it runs, why, and what the normal world had in the registers that no
 //! answer changes. Only the core itself writes it.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::{Context, Regs};
 use crate::table::Core;
@@ -29,6 +29,8 @@ pub(crate) struct Cpu {
     /// Next place in `Table::boot_order` while partitions are started here.
     next: AtomicU32,
     kept: [AtomicU64; KEPT],
+    /// The schedule-receiver interrupt is to be raised when the core goes to the normal world.
+    schedule: AtomicBool,
 }
 
 impl Cpu {
@@ -38,6 +40,7 @@ impl Cpu {
             mode: AtomicU32::new(0),
             next: AtomicU32::new(0),
             kept: [const { AtomicU64::new(0) }; KEPT],
+            schedule: AtomicBool::new(false),
         }
     }
 
@@ -80,6 +83,16 @@ impl Cpu {
     /// The next place in the boot order.
     pub(crate) fn take_place(&self) -> usize {
         self.next.fetch_add(1, Ordering::Relaxed) as usize
+    }
+
+    /// Asks for the schedule-receiver interrupt at the core's way to the normal world.
+    pub(crate) fn delay_schedule(&self) {
+        self.schedule.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked for; it is no more.
+    pub(crate) fn take_schedule(&self) -> bool {
+        self.schedule.load(Ordering::Relaxed) && self.schedule.swap(false, Ordering::Relaxed)
     }
 
     /// Remembers x8 to x17 of the normal world's call.

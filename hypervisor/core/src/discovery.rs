@@ -27,6 +27,9 @@ const PER_ANSWER: usize = 5;
 const DESCRIPTOR_1_0: u32 = 8;
 const DESCRIPTOR: u32 = 24;
 
+/// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A, table 13.14).
+const RETRIEVE_NS: u32 = 1 << 1;
+
 /// Functions that both sides may call.
 const COMMON: &[u32] = &[
     f::ERROR,
@@ -41,13 +44,37 @@ const COMMON: &[u32] = &[
     f::RXTX_UNMAP,
     f::PARTITION_INFO_GET,
     f::PARTITION_INFO_GET_REGS,
+    f::NOTIFICATION_BIND,
+    f::NOTIFICATION_UNBIND,
+    f::NOTIFICATION_SET,
+    f::NOTIFICATION_GET,
 ];
 
 /// Functions that only the normal world may call.
-const NORMAL_ONLY: &[u32] = &[f::RUN, f::DIRECT_REQ_32, f::DIRECT_REQ_64, f::DIRECT_REQ2];
+const NORMAL_ONLY: &[u32] = &[
+    f::RX_ACQUIRE,
+    f::MEM_DONATE_32,
+    f::MEM_DONATE_64,
+    f::MEM_LEND_32,
+    f::MEM_LEND_64,
+    f::MEM_SHARE_32,
+    f::MEM_SHARE_64,
+    f::MEM_RECLAIM,
+    f::MEM_FRAG_TX,
+    f::NOTIFICATION_BITMAP_CREATE,
+    f::NOTIFICATION_BITMAP_DESTROY,
+    f::NOTIFICATION_INFO_GET_32,
+    f::NOTIFICATION_INFO_GET_64,
+    f::RUN,
+    f::DIRECT_REQ_32,
+    f::DIRECT_REQ_64,
+    f::DIRECT_REQ2,
+];
 
 /// Functions that only a partition may call.
 const PARTITION_ONLY: &[u32] = &[
+    f::MEM_RELINQUISH,
+    f::MEM_FRAG_RX,
     f::MSG_WAIT,
     f::YIELD,
     f::DIRECT_RESP_32,
@@ -67,12 +94,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 
     /// FFA_FEATURES (DEN0077A, section 13.3): function IDs and feature IDs.
     pub(crate) fn features(&self, party: Party, id: u32, input: u32) -> Result<Reply, Error> {
-        let _ = input;
         match id {
             f::RXTX_MAP_32 | f::RXTX_MAP_64 => {
                 // w2[1:0]: buffers of 4 KiB or more, so aligned; w2[31:16], from 1.2 on: at most one page.
                 let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version());
                 Ok(Reply::success(if version >= V1_2 { 1 << 16 } else { 0 }, 0))
+            }
+            f::MEM_RETRIEVE_REQ_32 | f::MEM_RETRIEVE_REQ_64 if party != Party::Normal => {
+                // w2[1]: the NS bit of what is retrieved is reported; asked for (and input to this
+                // call) since 1.1. w3[7:0] = 0: a receiver retrieves a share once at a time.
+                Ok(Reply::success(input & RETRIEVE_NS, 0))
             }
             _ if id & 1 << 31 == 0 => self.feature(party, id),
             _ if COMMON.contains(&id) => Ok(Reply::done()),

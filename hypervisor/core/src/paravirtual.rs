@@ -18,6 +18,9 @@ pub(crate) const MANAGED_EXIT: u32 = 4;
 /// Virtual INTID that tells of pending notifications (DEN0077A, section 10.7).
 pub(crate) const NOTIFICATION_PENDING: u32 = 5;
 
+/// The bit of `NOTIFICATION_PENDING`.
+pub(crate) const NOTIFICATION_BIT: u64 = bit(NOTIFICATION_PENDING);
+
 /// First bit of the physical interrupts.
 const PHYSICAL: u32 = 16;
 /// What a failed call, and GET with nothing pending, return: 32 bits of ones.

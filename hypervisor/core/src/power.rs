@@ -79,6 +79,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
         if mode == Mode::Boot {
             ports.note(Note::Started { partition: index });
+            self.give_bitmap(index);
         }
         paravirtual::reset(seat, partition);
         seat.set_task(Task::Cycles);

@@ -208,6 +208,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     /// taken from it at their next event.
     pub(crate) fn stop<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         here.compartment.stop();
+        // Also when another core stopped it: this one may have borrowed something since.
+        self.ledger.lock().release(here.context.partition, ports);
         here.seat.set_task(Task::Cycles);
         self.leave(here, State::Off, &Reply::error(Error::Aborted), ports)
     }

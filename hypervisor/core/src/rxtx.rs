@@ -17,6 +17,9 @@ pub(crate) const RETAIN_RX: u32 = 1;
 /// Size of a buffer, of a page, and of what is copied at once.
 pub(crate) const PAGE: u64 = 4096;
 
+/// Most bytes that the ledger answers to a retrieve: one range, and the borrowers' descriptors.
+const ANSWER: usize = 1024;
+
 /// A pair of registered buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Buffers {
@@ -33,6 +36,10 @@ pub(crate) struct Buffers {
 pub(crate) struct Mailbox {
     version: u32,
     pub buffers: Option<Buffers>,
+    /// What was copied from TX: the stack has no room for it.
+    pub staging: [u8; PAGE as usize],
+    /// What goes to RX behind a retrieve.
+    pub answer: [u8; ANSWER],
 }
 
 impl Mailbox {
@@ -40,6 +47,8 @@ impl Mailbox {
         Self {
             version: V1_0,
             buffers: None,
+            staging: [0; PAGE as usize],
+            answer: [0; ANSWER],
         }
     }
 
@@ -129,6 +138,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if mailbox.buffers.is_some() {
             return Err(Error::Denied);
         }
+        if party == Party::Normal {
+            // What was lent is not the lender's to have written by the hypervisor.
+            let ledger = self.ledger.lock();
+            if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) {
+                return Err(Error::Denied);
+            }
+        }
         let page = |address| Page { world, address };
         mailbox.buffers = Some(Buffers {
             rx: page(rx),
@@ -173,6 +189,22 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             }
             _ => Err(Error::Denied),
         }
+    }
+
+    /// FFA_RX_ACQUIRE (DEN0077A, section 13.5): the normal world takes its own RX buffer, so that
+    /// nothing is written to it until FFA_RX_RELEASE.
+    pub(crate) fn rx_acquire(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
+        if party != Party::Normal {
+            return Err(Error::NotSupported);
+        }
+        self.own_or_zero(party, endpoint)?;
+        let mut mailbox = self.normal.lock();
+        let buffers = mailbox.buffers.as_mut().ok_or(Error::InvalidParameters)?;
+        if buffers.rx_full {
+            return Err(Error::Denied);
+        }
+        buffers.rx_full = true;
+        Ok(Reply::done())
     }
 
     /// An endpoint field that is only used by a hypervisor for its VMs: zero, or the caller itself.

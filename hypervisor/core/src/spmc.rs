@@ -9,6 +9,8 @@ use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, decode};
 use crate::error::Error;
 use crate::function;
+use crate::memory::Ledger;
+use crate::notification::Notifications;
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
@@ -24,6 +26,9 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) cpus: [Cpu; C],
     /// What the normal world has negotiated and registered.
     pub(crate) normal: Mutex<Mailbox>,
+    pub(crate) normal_notifications: Mutex<Notifications<C>>,
+    /// Who has lent which memory to whom. Taken behind a mailbox's lock, never before one.
+    pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
 }
 
 /// A party to a call: the normal world, or a partition (its index in the table).
@@ -52,6 +57,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             compartments: [const { Compartment::new() }; P],
             cpus: [const { Cpu::new() }; C],
             normal: Mutex::new(Mailbox::new()),
+            normal_notifications: Mutex::new(Notifications::new()),
+            ledger: Mutex::new(Ledger::new()),
         }
     }
 
@@ -126,10 +133,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu),
             // From the SPMD: a secure interrupt that is no longer there.
             Call::Interrupt => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
-            call => Action::Normal(
-                self.common_call(core, Party::Normal, &call, regs, ports)
-                    .over(regs),
-            ),
+            call => Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs)),
         }
     }
 
@@ -156,21 +160,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             Call::SecondaryEntry { address } => self.secondary_entry(here, address),
             call => {
                 let party = Party::Partition(here.context.partition);
-                self.common_call(here.core, party, &call, regs, ports)
+                self.common_call(here.cpu, party, &call, ports)
             }
         };
         self.answer(here, &reply, regs)
     }
 
     /// Calls that are answered at once.
-    fn common_call<T: Ports>(
-        &self,
-        _core: Core,
-        party: Party,
-        call: &Call,
-        _regs: &Regs,
-        ports: &mut T,
-    ) -> Reply {
+    fn common_call<T: Ports>(&self, cpu: &Cpu, party: Party, call: &Call, ports: &mut T) -> Reply {
         match *call {
             Call::Version { requested } => self.version(party, requested),
             Call::Features { id, input } => self.features(party, id, input).into(),
@@ -185,9 +182,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             Call::PartitionInfoGetRegs { uuid, start, tag } => {
                 self.partition_info_get_regs(party, uuid, start, tag).into()
             }
+            Call::RxAcquire { endpoint } => self.rx_acquire(party, endpoint).into(),
+            Call::Memory { .. }
+            | Call::Relinquish
+            | Call::Reclaim { .. }
+            | Call::FragmentRx { .. }
+            | Call::FragmentTx { .. } => self.memory_call(party, call, ports).into(),
             // Not FF-A: SMCCC's "unknown function", a 32-bit or 64-bit -1 alike.
             Call::Unknown => Reply::Short([u64::MAX, 0, 0, 0, 0, 0, 0, 0]),
-            _ => Reply::error(Error::NotSupported),
+            _ => self.notification_call(cpu, party, call, ports).into(),
         }
     }
 
@@ -255,7 +258,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         here.cpu.set_current(None);
         here.seat.leave(to);
         match here.cpu.mode() {
-            Mode::Serving => Action::Normal(reply.over(&here.cpu.kept())),
+            Mode::Serving => {
+                if here.cpu.take_schedule() {
+                    ports.schedule_receiver();
+                }
+                Action::Normal(reply.over(&here.cpu.kept()))
+            }
             mode => self.start_next(here.core, here.cpu, mode, ports),
         }
     }

@@ -1,14 +1,9 @@
 //! The start-up area of a partition, and its FF-A boot information (DEN0077A, section 5.4).
 //!
-//! The last 16 KiB of the first region: one page of boot information, then the manifest. The
-//! partition is entered with the address of the boot information in x0.
+//! Both lie below the image in the first region: one page of boot information, then the manifest.
+//! The partition is entered with the address of the boot information in x0.
 
-use crate::table::Partition;
-
-/// Bytes of a partition's first region that hold what it is told at its start.
-pub const AREA: u64 = 0x4000;
-/// Most bytes that a manifest can have.
-pub const MANIFEST_MAX: u64 = AREA - 0x1000;
+use crate::table::{BOOT_INFO_OFFSET, MANIFEST_OFFSET, Partition};
 
 /// Signature of the boot information header.
 const SIGNATURE: u32 = 0x0ffa;
@@ -21,18 +16,20 @@ const DESCRIPTOR: u32 = 32;
 /// Bytes of the boot information: the header and one descriptor.
 pub const BOOT_INFORMATION: usize = 64;
 
-/// Where a partition's boot information goes. Its first region is larger than the area: the table's
-/// checks see to it.
+/// Where a partition's boot information goes.
 #[must_use]
 pub fn boot_information_address(partition: &Partition) -> u64 {
-    let end = partition.memory.first().map_or(AREA, |region| region.range.end());
-    end.saturating_sub(AREA)
+    base(partition).saturating_add(BOOT_INFO_OFFSET)
 }
 
 /// Where a partition's manifest goes.
 #[must_use]
 pub fn manifest_address(partition: &Partition) -> u64 {
-    boot_information_address(partition).saturating_add(0x1000)
+    base(partition).saturating_add(MANIFEST_OFFSET)
+}
+
+fn base(partition: &Partition) -> u64 {
+    partition.memory.first().map_or(0, |region| region.range.base)
 }
 
 /// The boot information of a partition: one descriptor, of its manifest (a flattened device tree),
