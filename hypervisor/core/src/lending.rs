@@ -1,0 +1,242 @@
+//! Memory calls: descriptors go from TX into the hypervisor's memory once, and from there to the
+//! ledger (DEN0077A, chapter 16 of 1.1; DEN0140).
+//!
+//! Locks: the caller's mailbox, then the ledger. What happens under the ledger's lock is bounded by
+//! the length of one fragment and by the ranges of one share.
+
+use crate::api::Ports;
+use crate::decode::{Call, Transaction, low};
+use crate::error::Error;
+use crate::function;
+use crate::memory::{Kind, Progress};
+use crate::reply::Reply;
+use crate::rxtx::{Mailbox, PAGE};
+use crate::spmc::{Party, Spmc};
+
+/// Bytes of a relinquish descriptor for one endpoint: handle, flags, count, the endpoint.
+const RELINQUISH: usize = 18;
+
+/// A memory transaction that begins: FFA_MEM_SHARE, LEND, DONATE or RETRIEVE_REQ.
+struct Request {
+    kind: Transaction,
+    /// Length of the whole descriptor in bytes.
+    total: u32,
+    /// Length of what stands in TX.
+    fragment: u32,
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// The memory calls.
+    pub(crate) fn memory_call<T: Ports>(
+        &self,
+        party: Party,
+        call: &Call,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
+        match *call {
+            Call::Memory {
+                kind,
+                total,
+                fragment,
+                address,
+                pages,
+            } => self.begin_memory(
+                party,
+                &Request {
+                    kind,
+                    total,
+                    fragment,
+                },
+                (address, pages),
+                ports,
+            ),
+            Call::Relinquish => self.relinquish(party, ports),
+            Call::Reclaim { handle, flags } => self.reclaim(party, handle, flags, ports),
+            Call::FragmentRx {
+                handle,
+                offset,
+                endpoint,
+            } => self.fragment_rx(party, handle, offset, endpoint),
+            Call::FragmentTx {
+                handle,
+                length,
+                endpoint,
+            } => self.fragment_tx(party, handle, length, endpoint, ports),
+            _ => Err(Error::NotSupported),
+        }
+    }
+
+    /// A transaction whose descriptor stands in TX; other buffers are not supported, so the
+    /// parameters that would name one must be zero.
+    fn begin_memory<T: Ports>(
+        &self,
+        party: Party,
+        request: &Request,
+        buffer: (u64, u32),
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
+        if buffer != (0, 0) || request.fragment > request.total {
+            return Err(Error::InvalidParameters);
+        }
+        let kind = match request.kind {
+            Transaction::Share => Kind::Share,
+            Transaction::Lend => Kind::Lend,
+            Transaction::Donate => Kind::Donate,
+            Transaction::Retrieve => return self.retrieve(party, request, ports),
+        };
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let version = mailbox.version();
+        let fragment = copy_in(&mut mailbox, request.fragment, ports)?;
+        let sender = self.id_of(party);
+        let progress =
+            self.ledger
+                .lock()
+                .share(self.table, sender, kind, version, request.total, fragment)?;
+        Ok(told(sender, progress))
+    }
+
+    /// FFA_MEM_FRAG_TX: more of a descriptor.
+    fn fragment_tx<T: Ports>(
+        &self,
+        party: Party,
+        handle: u64,
+        length: u32,
+        endpoint: u32,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
+        let sender = self.id_of(party);
+        named(sender, endpoint)?;
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let fragment = copy_in(&mut mailbox, length, ports)?;
+        let progress = self
+            .ledger
+            .lock()
+            .fragment_tx(self.table, sender, handle, fragment)?;
+        Ok(told(sender, progress))
+    }
+
+    /// FFA_MEM_RETRIEVE_REQ of a partition; its answer goes into RX.
+    fn retrieve<T: Ports>(&self, party: Party, request: &Request, ports: &mut T) -> Result<Reply, Error> {
+        let Party::Partition(receiver) = party else {
+            // From a hypervisor in the normal world, which is not served.
+            return Err(Error::NotSupported);
+        };
+        if request.fragment != request.total {
+            return Err(Error::InvalidParameters);
+        }
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let version = mailbox.version();
+        // Asked before: what is retrieved cannot be put back.
+        mailbox.writable()?;
+        copy_in(&mut mailbox, request.fragment, ports)?;
+        let Mailbox {
+            staging,
+            answer,
+            buffers,
+            ..
+        } = &mut *mailbox;
+        let asked = staging
+            .get(..request.fragment as usize)
+            .ok_or(Error::InvalidParameters)?;
+        let retrieved = self
+            .ledger
+            .lock()
+            .retrieve(self.table, receiver, version, asked, answer, ports)?;
+        if let Some(buffers) = buffers
+            && let Some(bytes) = answer.get(..retrieved.fragment as usize)
+        {
+            ports.write(buffers.rx, 0, bytes);
+            buffers.rx_full = true;
+        }
+        Ok(Reply::words(
+            function::MEM_RETRIEVE_RESP,
+            &[retrieved.total, retrieved.fragment],
+        ))
+    }
+
+    /// FFA_MEM_FRAG_RX of a partition: the rest of a retrieve's answer.
+    fn fragment_rx(&self, party: Party, handle: u64, offset: u32, endpoint: u32) -> Result<Reply, Error> {
+        let Party::Partition(receiver) = party else {
+            return Err(Error::NotSupported);
+        };
+        named(self.id_of(party), endpoint)?;
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        mailbox.writable()?;
+        let answer = &mut mailbox.answer;
+        let length = self
+            .ledger
+            .lock()
+            .fragment_rx(self.table, receiver, handle, offset, answer)?;
+        Ok(Reply::words(
+            function::MEM_FRAG_TX,
+            &[low(handle), low(handle >> 32), length],
+        ))
+    }
+
+    /// FFA_MEM_RELINQUISH of a partition.
+    fn relinquish<T: Ports>(&self, party: Party, ports: &mut T) -> Result<Reply, Error> {
+        let Party::Partition(receiver) = party else {
+            return Err(Error::NotSupported);
+        };
+        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let request = copy_in(&mut mailbox, RELINQUISH as u32, ports)?;
+        self.ledger
+            .lock()
+            .relinquish(self.table, receiver, request, ports)?;
+        Ok(Reply::done())
+    }
+
+    /// FFA_MEM_RECLAIM.
+    fn reclaim<T: Ports>(
+        &self,
+        party: Party,
+        handle: u64,
+        flags: u32,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
+        self.ledger
+            .lock()
+            .reclaim(self.id_of(party), handle, flags, ports)?;
+        Ok(Reply::done())
+    }
+}
+
+/// Copies the first bytes of TX into the mailbox, once.
+fn copy_in<'a, T: Ports>(mailbox: &'a mut Mailbox, length: u32, ports: &mut T) -> Result<&'a [u8], Error> {
+    let tx = mailbox.buffers.as_ref().ok_or(Error::InvalidParameters)?.tx;
+    if u64::from(length) > PAGE {
+        return Err(Error::InvalidParameters);
+    }
+    let into = mailbox
+        .staging
+        .get_mut(..length as usize)
+        .ok_or(Error::InvalidParameters)?;
+    ports.read(tx, 0, into);
+    Ok(into)
+}
+
+/// What the sender of a descriptor is told.
+fn told(sender: u16, progress: Progress) -> Reply {
+    match progress {
+        Progress::Complete(handle) => Reply::success(low(handle), low(handle >> 32)),
+        Progress::More { handle, next_offset } => {
+            // The sender's ID is for a hypervisor that relays the call; zero for the normal world.
+            let words = [
+                low(handle),
+                low(handle >> 32),
+                next_offset,
+                u32::from(sender) << 16,
+            ];
+            Reply::words(function::MEM_FRAG_RX, &words)
+        }
+    }
+}
+
+/// Endpoint field of fragment calls (bits 31 to 16): zero, or the caller itself.
+fn named(caller: u16, endpoint: u32) -> Result<(), Error> {
+    if endpoint == 0 || endpoint == u32::from(caller) << 16 {
+        Ok(())
+    } else {
+        Err(Error::InvalidParameters)
+    }
+}
