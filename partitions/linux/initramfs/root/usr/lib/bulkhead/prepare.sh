@@ -1,0 +1,28 @@
+#!/bin/sh
+# Loads the TEE drivers, finds each TEE's devices, and starts a supplicant for each that needs one.
+. /usr/lib/bulkhead/common.sh
+
+mkdir -p /run/bulkhead /var/lib/tee
+while read -r module; do
+    insmod "$module" || fail "the module $module cannot be loaded"
+done </etc/bulkhead/modules
+
+bulkhead-tees >$TEES 2>/run/bulkhead/tees.error
+while read -r name id kind device private; do
+    line="\"event\":\"tee\",\"name\":\"$name\",\"id\":\"$id\",\"kind\":\"$kind\",\"device\":\"$device\",\"private\":\"$private\""
+    why=
+    if [ "$device" = - ]; then
+        why="Linux found no TEE at this endpoint"
+    elif [ "$kind" = optee ]; then
+        mkdir -p "/var/lib/tee/$name"
+        tee-supplicant -d -f "/var/lib/tee/$name" -l /usr/lib/optee_armtz "$private" 2>"/run/bulkhead/supplicant.$name" ||
+            why="tee-supplicant did not start: $(cat "/run/bulkhead/supplicant.$name")"
+    fi
+    if [ -z "$why" ]; then
+        say "{$line,\"ok\":true}"
+    else
+        fault
+        say "{$line,\"ok\":false,\"detail\":\"$(quoted "$why")\"}"
+    fi
+done <$TEES
+[ -s $TEES ] || fail "$(cat /run/bulkhead/tees.error)"
