@@ -15,6 +15,9 @@ mod source;
 mod units;
 
 use std::path::Path;
+use std::sync::Arc;
+
+use reader::Faults;
 
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner};
 pub use draft::Tee;
@@ -32,18 +35,38 @@ pub use units::{hex, show_range, show_size};
 pub fn load(table: &Path) -> Result<System, Report> {
     let mut faults = Vec::new();
     let source = reader::read_source(table, &mut faults);
-    let system = source.and_then(|source| {
-        let draft = draft::read(reader::parse(&source, &mut faults)?, &mut faults);
-        let board = draft
-            .board
-            .as_ref()
-            .and_then(|name| board::find(table, name, &mut faults));
-        check::draft(table, &draft, board.as_ref(), &mut faults);
-        faults
-            .is_empty()
-            .then(|| resolve::system(table, &draft, board?))
-            .flatten()
+    let system = source.and_then(|source| understand(table, &source, &mut faults));
+    conclude(table, system, faults)
+}
+
+/// Checks a table's text as if it stood in the file `table`, which need not exist.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(table: &Path, text: &str) -> Result<System, Report> {
+    let mut faults = Vec::new();
+    let source = Arc::new(Source {
+        path: table.display().to_string(),
+        text: text.to_owned(),
     });
+    let system = understand(table, &source, &mut faults);
+    conclude(table, system, faults)
+}
+
+fn understand(table: &Path, source: &Arc<Source>, faults: &mut Faults) -> Option<System> {
+    let draft = draft::read(reader::parse(source, faults)?, faults);
+    let board = draft
+        .board
+        .as_ref()
+        .and_then(|name| board::find(table, name, faults));
+    check::draft(table, &draft, board.as_ref(), faults);
+    faults
+        .is_empty()
+        .then(|| resolve::system(table, &draft, board?))
+        .flatten()
+}
+
+fn conclude(table: &Path, system: Option<System>, faults: Faults) -> Result<System, Report> {
     match (Report::of(faults), system) {
         (None, Some(system)) => Ok(system),
         (Some(report), _) => Err(report),

@@ -3,38 +3,41 @@
 /// A page, the unit of every range, in bytes.
 pub const PAGE: u64 = 4096;
 
-/// Reads `"6MiB"`, `"4KiB"`, `"1GiB"` or `"512B"`. None if the form is wrong or the value has more than 64 bits.
-#[must_use]
-pub fn size(text: &str) -> Option<u64> {
-    let (number, unit) = split(text)?;
-    let factor: u64 = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(factor)
+/// Why a quantity cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misread {
+    /// It is not a number with a unit.
+    Form,
+    /// It has more than 64 bits.
+    TooLarge,
 }
 
-/// Reads `"10ms"`, `"500us"` or `"1s"` as microseconds. None if the form is wrong or the value too large.
-#[must_use]
-pub fn duration(text: &str) -> Option<u64> {
-    let (number, unit) = split(text)?;
-    let factor: u64 = match unit {
-        "us" => 1,
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        _ => return None,
-    };
-    number.checked_mul(factor)
+/// Reads `"6MiB"`, `"4KiB"`, `"1GiB"` or `"512B"` as bytes.
+pub fn size(text: &str) -> Result<u64, Misread> {
+    quantity(
+        text,
+        &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)],
+    )
 }
 
-/// Parts a number from the unit behind it.
-fn split(text: &str) -> Option<(u64, &str)> {
+/// Reads `"10ms"`, `"500us"` or `"1s"` as microseconds.
+pub fn duration(text: &str) -> Result<u64, Misread> {
+    quantity(text, &[("us", 1), ("ms", 1_000), ("s", 1_000_000)])
+}
+
+/// A number, perhaps a space, and a unit.
+fn quantity(text: &str, units: &[(&str, u64)]) -> Result<u64, Misread> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
-    Some((number.parse().ok()?, unit.strip_prefix(' ').unwrap_or(unit)))
+    let unit = unit.strip_prefix(' ').unwrap_or(unit);
+    let factor = units
+        .iter()
+        .find(|(known, _)| *known == unit)
+        .filter(|_| digits > 0)
+        .ok_or(Misread::Form)?
+        .1;
+    let number: u64 = number.parse().map_err(|_| Misread::TooLarge)?;
+    number.checked_mul(factor).ok_or(Misread::TooLarge)
 }
 
 /// Reads 64 hexadecimal digits.
@@ -81,21 +84,22 @@ mod tests {
 
     #[test]
     fn reads_sizes_and_refuses_what_overflows() {
-        assert_eq!(size("6MiB"), Some(6 << 20));
-        assert_eq!(size("4 KiB"), Some(4096));
-        assert_eq!(size("6MB"), None);
-        assert_eq!(size("MiB"), None);
-        assert_eq!(size("-1MiB"), None);
-        assert_eq!(size("17179869184GiB"), None);
-        assert_eq!(size("17179869183GiB"), Some(17_179_869_183 << 30));
+        assert_eq!(size("6MiB"), Ok(6 << 20));
+        assert_eq!(size("4 KiB"), Ok(4096));
+        assert_eq!(size("6MB"), Err(Misread::Form));
+        assert_eq!(size("MiB"), Err(Misread::Form));
+        assert_eq!(size("-1MiB"), Err(Misread::Form));
+        assert_eq!(size("17179869184GiB"), Err(Misread::TooLarge));
+        assert_eq!(size("99999999999999999999B"), Err(Misread::TooLarge));
+        assert_eq!(size("17179869183GiB"), Ok(17_179_869_183 << 30));
     }
 
     #[test]
     fn reads_durations() {
-        assert_eq!(duration("10ms"), Some(10_000));
-        assert_eq!(duration("1s"), Some(1_000_000));
-        assert_eq!(duration("10"), None);
-        assert_eq!(duration("18446744073709551615s"), None);
+        assert_eq!(duration("10ms"), Ok(10_000));
+        assert_eq!(duration("1s"), Ok(1_000_000));
+        assert_eq!(duration("10"), Err(Misread::Form));
+        assert_eq!(duration("18446744073709551615s"), Err(Misread::TooLarge));
     }
 
     #[test]

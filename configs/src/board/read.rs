@@ -36,11 +36,15 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     let (name, compatible, boot_core) = head.and_then(|fields| read_head(fields, faults))?;
     let (gic, firmware, own) = (gic?, firmware?, own?);
     file.finish(faults);
-    let boot_core = find_name(&cores, &boot_core, "core", faults)?;
-    let log = find_name(&devices, &own.log, "device", faults)?;
-    let timer = find_name(&interrupts, &own.timer, "interrupt", faults)?;
-    let memory_ranges = memory.iter().map(|named| (&named.name, named.item.range));
-    disjoint(&memory_ranges.collect::<Vec<_>>(), faults);
+    refuse_repeats(&cores, "core", faults);
+    refuse_repeats(&memory, "memory", faults);
+    refuse_repeats(&devices, "device", faults);
+    refuse_repeats(&interrupts, "interrupt", faults);
+    refuse_overlaps(&memory, faults);
+    let boot_core = find_name(&cores, &boot_core, "core", faults);
+    let log = find_name(&devices, &own.log, "device", faults);
+    let timer = find_name(&interrupts, &own.timer, "interrupt", faults);
+    let (boot_core, log, timer) = (boot_core?, log?, timer?);
     let mut board = Board {
         name,
         compatible,
@@ -51,10 +55,10 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         timer_intid: interrupts[timer].item.intid,
         schedule_receiver: own.schedule_receiver,
         window_base: own.window,
-        cores: unique(cores, "core", faults),
-        memory: unique(memory, "memory", faults),
-        devices: unique(devices, "device", faults),
-        interrupts: unique(interrupts, "interrupt", faults),
+        cores: items(cores),
+        memory: items(memory),
+        devices: items(devices),
+        interrupts: items(interrupts),
         gic,
         firmware,
         optee_platform,
@@ -324,8 +328,12 @@ fn find_name<T>(all: &[Named<T>], name: &At<String>, what: &str, faults: &mut Fa
     found
 }
 
-/// Takes the names off, refusing those that are used twice.
-fn unique<T>(all: Vec<Named<T>>, what: &str, faults: &mut Faults) -> Vec<T> {
+/// Takes the names off.
+fn items<T>(all: Vec<Named<T>>) -> Vec<T> {
+    all.into_iter().map(|named| named.item).collect()
+}
+
+fn refuse_repeats<T>(all: &[Named<T>], what: &str, faults: &mut Faults) {
     for (index, named) in all.iter().enumerate() {
         if let Some(first) = all[..index]
             .iter()
@@ -335,17 +343,19 @@ fn unique<T>(all: Vec<Named<T>>, what: &str, faults: &mut Faults) -> Vec<T> {
             faults.push(wrong(&title, &named.name.span, "again here").at(&first.name.span, "first here"));
         }
     }
-    all.into_iter().map(|named| named.item).collect()
 }
 
-fn disjoint(ranges: &[(&At<String>, Range)], faults: &mut Faults) {
-    for (index, (name, range)) in ranges.iter().enumerate() {
-        if let Some((first, _)) = ranges[..index].iter().find(|(_, other)| other.overlaps(range)) {
+fn refuse_overlaps(all: &[Named<Memory>], faults: &mut Faults) {
+    for (index, named) in all.iter().enumerate() {
+        if let Some(first) = all[..index]
+            .iter()
+            .find(|other| other.item.range.overlaps(&named.item.range))
+        {
             let title = format!(
                 "the memory `{}` overlaps the memory `{}`",
-                name.value, first.value
+                named.name.value, first.name.value
             );
-            faults.push(wrong(&title, &name.span, "this memory").at(&first.span, "and this one"));
+            faults.push(wrong(&title, &named.name.span, "this memory").at(&first.name.span, "and this one"));
         }
     }
 }
@@ -363,5 +373,7 @@ fn aligned(value: &At<u64>, faults: &mut Faults) -> Option<u64> {
 }
 
 fn wrong(title: &str, span: &Span, label: &str) -> Diagnostic {
-    Diagnostic::new(Rule::Board, title).at(span, label)
+    Diagnostic::new(Rule::Board, title)
+        .at(span, label)
+        .help("mend the board file")
 }

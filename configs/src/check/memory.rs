@@ -51,10 +51,14 @@ fn overlap(first: &Owned<'_>, second: &Owned<'_>) -> Diagnostic {
         first.range.base.max(second.range.base),
         first.range.end().min(second.range.end()),
     );
-    let title = format!(
-        "memory of {} overlaps memory of {} in {shared}",
-        second.owner, first.owner
-    );
+    let title = if first.owner == second.owner {
+        format!("memory of {} overlaps itself in {shared}", second.owner)
+    } else {
+        format!(
+            "memory of {} overlaps memory of {} in {shared}",
+            second.owner, first.owner
+        )
+    };
     let label = |owned: &Owned<'_>| {
         format!(
             "{} has {}",
@@ -161,7 +165,7 @@ fn outside(partition: &Partition, range: Range, span: &Span, board: &Board) -> D
             format!("{shown} meets firmware's memory `{}`", memory.name)
         }
         Some(memory) => format!("{shown} meets the normal world's memory `{}`", memory.name),
-        None => format!("{shown} is not all memory"),
+        None => format!("{shown} does not lie within it"),
     };
     let fault = Diagnostic::new(Rule::OutsideSecure, title).at(span, label);
     fault.help(format!("secure memory is {}", show_secure(board)))

@@ -113,6 +113,8 @@ pub struct Image {
     pub file: Option<At<String>>,
     /// The digest that it must have.
     pub sha256: Option<At<[u8; 32]>>,
+    /// Whether a digest is written at all, well-formed or not.
+    pub has_digest: bool,
 }
 
 /// `preemption`

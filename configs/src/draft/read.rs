@@ -94,11 +94,13 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
 
 fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
     let mut fields = item.table("`image`", faults)?;
+    let digest = fields.optional("sha256");
     let image = Image {
         span: fields.span.clone(),
         build: fields.optional("build").and_then(|item| item.word(TEES, faults)),
         file: fields.optional("file").and_then(|item| item.string(faults)),
-        sha256: fields.optional("sha256").and_then(|item| item.digest(faults)),
+        has_digest: digest.is_some(),
+        sha256: digest.and_then(|item| item.digest(faults)),
     };
     fields.finish(faults);
     Some(image)
@@ -145,7 +147,13 @@ fn read_cores(item: Item<'_>, faults: &mut Faults) -> Option<Vec<At<String>>> {
 /// `"at-once"` or `{ managed-exit = … }`.
 fn read_preemption(item: Item<'_>, faults: &mut Faults) -> Option<Preemption> {
     if !item.is_table() {
-        item.word(&[("at-once", ())], faults)?;
+        let before = faults.len();
+        let word = item.word(&[("at-once", ())], faults);
+        let example = "write \"at-once\" or { managed-exit = \"10ms\" }";
+        faults[before..]
+            .iter_mut()
+            .for_each(|fault| fault.help = Some(example.to_owned()));
+        word?;
         return Some(Preemption::AtOnce);
     }
     let mut fields = item.table("`preemption`", faults)?;

@@ -10,7 +10,7 @@ use super::{Faults, Fields, list, nearest};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Source, Span};
-use crate::units;
+use crate::units::{self, Misread};
 
 /// One value and its key's name.
 pub struct Item<'i> {
@@ -39,11 +39,16 @@ impl<'i> Item<'i> {
 
     fn wrong_type(&self, wanted: &str) -> Diagnostic {
         let found = article(self.value.type_str());
-        self.fault(
-            Rule::WrongType,
-            format!("`{}` is {found}, but {wanted} is needed", self.key),
-            wanted,
-        )
+        let title = format!("`{}` is {found}, but {wanted} is needed", self.key);
+        self.fault(Rule::WrongType, title, "this value")
+            .help(match wanted {
+                "a string" => "write it in quotes, as in \"text\"",
+                "an integer" => "write digits without quotes, as in 128 or 0x8001",
+                "a size" => "write a whole number and a unit in quotes, as in \"6MiB\"",
+                "an array" => "write it in brackets, as in [\"a\", \"b\"]",
+                "a table" => "write it in braces, as in { key = \"value\" }",
+                _ => "write true or false without quotes",
+            })
     }
 
     fn bad_value(&self, wanted: &str) -> Diagnostic {
@@ -110,12 +115,13 @@ impl<'i> Item<'i> {
         };
         let value = u64::from_str_radix(number.as_str(), number.radix()).ok();
         if value.is_none() {
-            let how = if number.as_str().starts_with('-') {
+            let negative = number.as_str().starts_with('-');
+            let how = if negative {
                 "is negative"
             } else {
                 "has more than 64 bits"
             };
-            faults.push(self.fault(Rule::TooLarge, format!("`{}` {how}", self.key), "this number"));
+            faults.push(self.too_large(how));
         }
         value.map(|value| self.at(value))
     }
@@ -125,11 +131,7 @@ impl<'i> Item<'i> {
         let number = self.integer(faults)?;
         let value = u32::try_from(number.value).ok();
         if value.is_none() {
-            faults.push(self.fault(
-                Rule::TooLarge,
-                format!("`{}` has more than 32 bits", self.key),
-                "this number",
-            ));
+            faults.push(self.too_large("has more than 32 bits"));
         }
         value.map(|value| self.at(value))
     }
@@ -139,12 +141,8 @@ impl<'i> Item<'i> {
         match &self.value {
             DeValue::Integer(_) => self.integer(faults),
             DeValue::String(text) => {
-                let value = units::size(text);
-                if value.is_none() {
-                    let help = "write a whole number and B, KiB, MiB or GiB, as in \"6MiB\"";
-                    faults.push(self.bad_value("a size").help(help));
-                }
-                value.map(|value| self.at(value))
+                let help = "write a whole number and B, KiB, MiB or GiB, as in \"6MiB\"";
+                self.quantity(units::size(text), "a size", help, faults)
             }
             _ => {
                 faults.push(self.wrong_type("a size"));
@@ -156,12 +154,27 @@ impl<'i> Item<'i> {
     /// A duration in microseconds.
     pub fn duration(&self, faults: &mut Faults) -> Option<At<u64>> {
         let text = self.string(faults)?;
-        let value = units::duration(&text.value);
-        if value.is_none() {
-            let help = "write a whole number and us, ms or s, as in \"10ms\"";
-            faults.push(self.bad_value("a duration").help(help));
-        }
-        value.map(|value| self.at(value))
+        let help = "write a whole number and us, ms or s, as in \"10ms\"";
+        self.quantity(units::duration(&text.value), "a duration", help, faults)
+    }
+
+    fn quantity(
+        &self,
+        read: Result<u64, Misread>,
+        what: &str,
+        help: &str,
+        faults: &mut Faults,
+    ) -> Option<At<u64>> {
+        let value = read.map_err(|why| match why {
+            Misread::Form => faults.push(self.bad_value(what).help(help)),
+            Misread::TooLarge => faults.push(self.too_large("has more than 64 bits")),
+        });
+        value.ok().map(|value| self.at(value))
+    }
+
+    fn too_large(&self, how: &str) -> Diagnostic {
+        self.fault(Rule::TooLarge, format!("`{}` {how}", self.key), "this number")
+            .help("write a number within these bounds")
     }
 
     /// A UUID in its canonical form.

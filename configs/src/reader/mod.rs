@@ -21,22 +21,22 @@ pub type Faults = Vec<Diagnostic>;
 
 /// Reads a file as text, or says why that cannot be.
 pub fn read_source(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
-    let shown = path.display();
-    let fault = |why: String| Diagnostic::new(Rule::Unreadable, format!("cannot read `{shown}`: {why}"));
     let bytes = match std::fs::metadata(path).map(|meta| meta.len()) {
         Ok(length) if length > MAX_BYTES => Err(format!("it has {length} bytes")),
         Ok(_) => std::fs::read(path).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string()));
-    text.map(|text| {
-        Arc::new(Source {
-            path: shown.to_string(),
+    match bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string())) {
+        Ok(text) => Some(Arc::new(Source {
+            path: path.display().to_string(),
             text,
-        })
-    })
-    .map_err(|why| faults.push(fault(why)))
-    .ok()
+        })),
+        Err(why) => {
+            let title = format!("cannot read `{}`: {why}", path.display());
+            faults.push(Diagnostic::new(Rule::Unreadable, title).help("give the path of a table"));
+            None
+        }
+    }
 }
 
 /// Parses a file's text into its top table.
@@ -98,9 +98,9 @@ impl<'i> Fields<'i> {
         let item = self.optional(key);
         if item.is_none() {
             let title = format!("{} has no `{key}`", self.what);
-            faults.push(
-                Diagnostic::new(Rule::MissingKey, title).at(&self.span, format!("`{key}` is missing here")),
-            );
+            let fault = Diagnostic::new(Rule::MissingKey, title);
+            let fault = fault.at(&self.span, format!("`{key}` is missing here"));
+            faults.push(fault.help(format!("add `{key} = …`")));
         }
         item
     }
@@ -118,13 +118,18 @@ impl<'i> Fields<'i> {
     }
 }
 
-/// The name nearest to `word`, if one is near enough to be meant.
+/// The one name near enough to `word` to be meant; none if there are several.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let scored = names.map(|name| (strsim::osa_distance(word, name), name));
-    scored
+    let mut near: Vec<_> = scored
         .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
-        .min()
-        .map(|(_, name)| name)
+        .collect();
+    near.sort_unstable();
+    match near.as_slice() {
+        [(_, name)] => Some(name),
+        [(best, name), (next, _), ..] if best < next => Some(name),
+        _ => None,
+    }
 }
 
 /// Names for a help text, quoted and separated by commas.

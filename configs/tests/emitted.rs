@@ -1,0 +1,321 @@
+//! What is emitted, read back by those who would read it: rustc, a device tree parser, TF-A's package format.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bulkhead_configs::{Images, System, emit, hex, load, mk_args};
+use fdt::Fdt;
+
+/// The default system with images of odd sizes.
+fn phone() -> (System, BTreeMap<String, Vec<u8>>) {
+    let system = load(Path::new("phone.toml")).unwrap_or_else(|report| panic!("{report}"));
+    let sizes = [("vendor-a", 820_123), ("vendor-b", 1), ("vendor-c", 4096)];
+    let images: Images = sizes
+        .iter()
+        .map(|(name, size)| ((*name).to_owned(), vec![0xa5; *size]))
+        .collect();
+    let artefacts = emit(&system, &images).unwrap_or_else(|report| panic!("{report}"));
+    let files = artefacts
+        .into_iter()
+        .map(|artefact| (artefact.path, artefact.contents))
+        .collect();
+    (system, files)
+}
+
+fn text(files: &BTreeMap<String, Vec<u8>>, path: &str) -> String {
+    String::from_utf8(files[path].clone()).unwrap()
+}
+
+/// A folder for one test's files.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Compiles `table` with the real types and a `main`; what rustc says if it refuses.
+fn compile(folder: &Path, table: &str, main: &str) -> Result<PathBuf, String> {
+    let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hypervisor/core/src/table.rs");
+    let core = folder.join("core.rs");
+    fs::write(
+        &core,
+        format!("#![no_std]\n#[path = {types:?}]\npub mod table;\n"),
+    )
+    .unwrap();
+    fs::write(folder.join("table.rs"), table).unwrap();
+    fs::write(
+        folder.join("main.rs"),
+        format!("#![deny(warnings)]\ninclude!(\"table.rs\");\n{main}"),
+    )
+    .unwrap();
+    let rustc = |args: &[&str]| {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output = Command::new(rustc)
+            .current_dir(folder)
+            .args(["--edition", "2024"])
+            .args(args)
+            .output()
+            .unwrap();
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    };
+    rustc(&["--crate-type", "rlib", "--crate-name", "bulkhead_core", "core.rs"])?;
+    rustc(&[
+        "--extern",
+        "bulkhead_core=libbulkhead_core.rlib",
+        "-L",
+        ".",
+        "-o",
+        "main",
+        "main.rs",
+    ])?;
+    Ok(folder.join("main"))
+}
+
+#[test]
+fn the_table_compiles_and_says_what_the_model_says() {
+    let (system, files) = phone();
+    let main = r#"
+        fn main() {
+            println!("{} {CORES} {PARTITIONS} {SHARES} {WINDOW_PAGES}", TABLE.name);
+            for each in TABLE.partitions {
+                let range = each.memory[0].range;
+                let (image, package) = (&each.image, &each.image.package);
+                println!("{} {:#x} {:#x}+{:#x} {:#x} {:#x}+{:#x} {:#x} {:#x} {:?}", each.name, each.id, range.base,
+                    range.size, image.load, package.base, package.size, image.size, each.cores, each.callers);
+                println!("{:?}", image.sha256);
+            }
+        }"#;
+    let program =
+        compile(&scratch("table"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
+    let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
+    let mut lines = output.lines();
+    assert_eq!(lines.next().unwrap(), "phone 4 3 384 18432");
+    for partition in &system.partitions {
+        let package = &files[&partition.package_path()];
+        let size = u32::from_le_bytes(package[20..24].try_into().unwrap());
+        let home = partition.memory[0].range;
+        let top = home.end() - package.len() as u64;
+        let expected = format!(
+            "{} {:#x} {:#x}+{:#x} {:#x} {top:#x}+{:#x} {size:#x} 0xf [0]",
+            partition.name,
+            partition.id,
+            home.base,
+            home.size,
+            home.base + 0x4000,
+            package.len(),
+        );
+        assert_eq!(lines.next().unwrap(), expected);
+        lines.next().unwrap();
+    }
+}
+
+#[test]
+fn a_table_that_breaks_an_invariant_does_not_compile() {
+    let (_, files) = phone();
+    let table = text(&files, "table.rs");
+    let broken = [
+        (
+            "SHARES: usize = 384",
+            "SHARES: usize = 385",
+            "shares are miscounted",
+        ),
+        (
+            "WINDOW_PAGES: usize = 18432",
+            "WINDOW_PAGES: usize = 1",
+            "the windows' pages are miscounted",
+        ),
+        (
+            "PARTITIONS: usize = 3",
+            "PARTITIONS: usize = 2",
+            "partitions are miscounted",
+        ),
+        (
+            "base: 0xe800000, size: 0x600000",
+            "base: 0xe700000, size: 0x700000",
+            "two partitions overlap",
+        ),
+        (
+            "base: 0xe200000, size: 0x600000",
+            "base: 0xe100000, size: 0x700000",
+            "a region overlaps the hypervisor",
+        ),
+        (
+            "base: 0xee00000, size: 0x100000",
+            "base: 0xee00000, size: 0x300000",
+            "a region is outside secure memory",
+        ),
+        ("load: 0xe204000", "load: 0xe200000", "an image is misplaced"),
+        ("id: 0x8002", "id: 0x8001", "IDs are not ascending"),
+        (
+            "callers: &[0x0000]",
+            "callers: &[0x8009]",
+            "a caller does not exist",
+        ),
+        (
+            "boot_order: &[0, 1, 2]",
+            "boot_order: &[0, 1, 1]",
+            "the boot order names a partition twice",
+        ),
+        (
+            "cores: 0xf,",
+            "cores: 0x1f,",
+            "a partition lists a core that is not there",
+        ),
+        (
+            "cores: 0xf,",
+            "cores: 0xe,",
+            "a partition does without the boot core",
+        ),
+        (
+            "limit_us: 10000",
+            "limit_us: 0",
+            "a managed exit has a bound out of range",
+        ),
+        ("shares: 128", "shares: 0", "shares are out of range"),
+    ];
+    let folder = scratch("broken");
+    for (good, bad, why) in broken {
+        assert!(table.contains(good), "the table has no {good}");
+        let said = compile(&folder, &table.replacen(good, bad, 1), "fn main() {}").unwrap_err();
+        assert!(said.contains(why), "{bad}: {said}");
+    }
+}
+
+/// A property of 1, 2, 4 or 8 cells as a number.
+fn number(tree: &Fdt<'_>, path: &str, name: &str) -> u64 {
+    let node = tree.find_node(path).unwrap_or_else(|| panic!("no {path}"));
+    let value = node.property(name).unwrap_or_else(|| panic!("no {name}")).value;
+    value.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}
+
+#[test]
+fn firmware_reads_the_hypervisor_and_the_packages() {
+    let (system, files) = phone();
+    let tree = Fdt::new(&files["tos_fw_config.dtb"]).unwrap();
+    assert_eq!(
+        tree.find_node("/")
+            .unwrap()
+            .property("compatible")
+            .unwrap()
+            .as_str(),
+        Some("arm,ffa-core-manifest-1.0")
+    );
+    assert_eq!(number(&tree, "/attribute", "spmc_id"), 0x8000);
+    assert_eq!(
+        (
+            number(&tree, "/attribute", "maj_ver"),
+            number(&tree, "/attribute", "min_ver")
+        ),
+        (1, 2)
+    );
+    assert_eq!(
+        number(&tree, "/attribute", "load_address"),
+        system.hypervisor.base
+    );
+    assert_eq!(number(&tree, "/attribute", "binary_size"), system.hypervisor.size);
+
+    let tree = Fdt::new(&files["tb_fw_config.dtb"]).unwrap();
+    let list = tree.find_node("/secure-partitions").unwrap();
+    assert_eq!(list.property("compatible").unwrap().as_str(), Some("arm,sp"));
+    assert_eq!(list.children().count(), system.partitions.len());
+    for partition in &system.partitions {
+        let path = format!("/secure-partitions/{}", partition.name);
+        let uuid = tree
+            .find_node(&path)
+            .unwrap()
+            .property("uuid")
+            .unwrap()
+            .as_str()
+            .unwrap();
+        assert_eq!(uuid, partition.package_uuid_text());
+        let end = number(&tree, &path, "load-address") + files[&partition.package_path()].len() as u64;
+        assert_eq!(end, partition.memory[0].range.end());
+    }
+}
+
+#[test]
+fn a_package_holds_its_manifest_and_its_image() {
+    let (_, files) = phone();
+    let package = &files["sp/vendor-a.pkg"];
+    let word = |at: usize| u32::from_le_bytes(package[at..at + 4].try_into().unwrap()) as usize;
+    assert_eq!(&package[..4], b"SPKG");
+    assert_eq!(
+        (word(4), word(8), word(16), word(20)),
+        (2, 0x1000, 0x4000, 820_123)
+    );
+    assert_eq!(&package[0x1000..0x1000 + word(12)], &files["sp/vendor-a.dtb"][..]);
+    assert!(package[0x4000..0x4000 + 820_123].iter().all(|byte| *byte == 0xa5));
+    assert!(package[0x4000 + 820_123..].iter().all(|byte| *byte == 0));
+    assert_eq!(package.len() % 4096, 0);
+}
+
+#[test]
+fn a_manifest_says_what_op_tee_reads() {
+    let (_, files) = phone();
+    let tree = Fdt::new(&files["sp/vendor-b.dtb"]).unwrap();
+    assert_eq!(
+        tree.find_node("/")
+            .unwrap()
+            .property("compatible")
+            .unwrap()
+            .as_str(),
+        Some("arm,ffa-manifest-1.0")
+    );
+    assert_eq!(number(&tree, "/", "ffa-version"), 0x0001_0002);
+    assert_eq!(number(&tree, "/", "load-address"), 0x0e80_0000);
+    assert_eq!(number(&tree, "/", "mem-size"), 6 << 20);
+    assert_eq!(number(&tree, "/", "id"), 0x8002);
+    assert_eq!(number(&tree, "/", "execution-ctx-count"), 4);
+    assert_eq!(
+        hex(tree.find_node("/").unwrap().property("uuid").unwrap().value),
+        "486178e0e7f811e3bc5e0002a5d5c51b"
+    );
+}
+
+#[test]
+fn op_tee_is_built_for_its_place() {
+    let (system, files) = phone();
+    let args = mk_args(system.partition("vendor-b").unwrap());
+    let value = |name: &str| {
+        args.iter()
+            .find(|(variable, _)| variable == name)
+            .unwrap()
+            .1
+            .as_str()
+    };
+    assert_eq!(value("CFG_TZDRAM_START"), "0x0e804000");
+    assert_eq!(value("CFG_TZDRAM_SIZE"), "0x005fc000");
+    assert_eq!(value("CFG_TEE_CORE_NB_CORE"), "4");
+    assert_eq!(value("CFG_DEVICE_ENUM_PTA"), "n");
+    assert!(text(&files, "tee/vendor-b.mk-args").contains("CFG_FFA_CONSOLE=y\n"));
+    assert!(mk_args(system.partition("vendor-c").unwrap()).is_empty());
+}
+
+#[test]
+fn the_normal_world_gets_its_routes_and_the_linker_its_place() {
+    let (_, files) = phone();
+    let routes: toml::Table = text(&files, "linux/tees.toml").parse().unwrap();
+    assert_eq!(routes["default"].as_str(), Some("vendor-a"));
+    let endpoints: Vec<_> = routes["tee"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tee| tee["endpoint"].as_integer())
+        .collect();
+    assert_eq!(endpoints, [Some(0x8001), Some(0x8002), Some(0x8003)]);
+    assert!(
+        text(&files, "memory.ld").contains("HYPERVISOR_BASE = 0xe100000;\nHYPERVISOR_SIZE = 0x100000;\n")
+    );
+    assert!(text(&files, "linux/reserved.dts").contains("secure-ram@e100000"));
+}
+
+#[test]
+fn the_same_table_gives_the_same_bytes() {
+    assert_eq!(phone().1, phone().1);
+}

@@ -1,0 +1,166 @@
+//! Whatever is written into a table gets an answer: a system or a report that can be shown, never a panic.
+
+use std::path::Path;
+
+use bulkhead_configs::{Images, emit, load_text};
+use proptest::prelude::*;
+
+const GOOD: &str = include_str!("rules/good.toml");
+
+/// Loads, shows, and makes artefacts as far as it goes.
+fn answer(text: &str, image: usize) {
+    let table = Path::new("tests/rules/fuzzed.toml");
+    match load_text(table, text) {
+        Err(report) => assert!(report.to_string().contains("error[BH")),
+        Ok(system) => {
+            let images: Images = system
+                .partitions
+                .iter()
+                .map(|each| (each.name.clone(), vec![1; image]))
+                .collect();
+            if let Err(report) = emit(&system, &images) {
+                assert!(report.to_string().contains("error[BH"));
+            }
+        }
+    }
+}
+
+/// Values that are at or over some limit.
+fn nasty() -> impl Strategy<Value = String> {
+    let fixed = [
+        "0",
+        "-1",
+        "1",
+        "0xffffffffffffffff",
+        "0x10000000000000000",
+        "0xfffffffffffff000",
+        "18446744073709551615",
+        "\"18446744073709551615B\"",
+        "\"17179869183GiB\"",
+        "\"16777215TiB\"",
+        "\"0B\"",
+        "\"1B\"",
+        "nan",
+        "inf",
+        "true",
+        "[]",
+        "[[]]",
+        "{}",
+        "\"\"",
+        "\"all\"",
+        "\"é\"",
+        "\"\\u0000\"",
+        "1979-05-27",
+        "[\"cpu0\"]",
+        "[\"alpha\"]",
+        "{ base = 0xfffffffffffff000, size = \"4KiB\" }",
+        "{ base = 0xfffffffff000, size = \"4KiB\" }",
+        "[{ base = 0x0e200000, size = \"1MiB\" }, { base = 0x0e300000, size = \"1MiB\", rights = \"rw\" }]",
+        "{ managed-exit = \"1us\" }",
+        "\"at-once\"",
+        "{ name = \"a\", default = true }",
+    ];
+    prop_oneof![
+        proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned),
+        any::<u64>().prop_map(|number| format!("{number:#x}")),
+        any::<i128>().prop_map(|number| number.to_string()),
+        "\"[ -~]{0,40}\"",
+    ]
+}
+
+const KEYS: &[&str] = &[
+    "name",
+    "id",
+    "tee",
+    "image",
+    "uuid",
+    "memory",
+    "cores",
+    "window",
+    "shares",
+    "preemption",
+    "callers",
+    "boot-order",
+    "devices",
+    "interrupts",
+    "client",
+    "board",
+    "hypervisor",
+    "x",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        answer(&text, 10);
+    }
+
+    #[test]
+    fn any_bytes_that_are_text(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        answer(&String::from_utf8_lossy(&bytes), 10);
+    }
+
+    /// A good table with some lines given other values.
+    #[test]
+    fn other_values(changes in proptest::collection::vec((0usize..64, nasty()), 1..4), image in 0usize..5_000_000) {
+        let mut lines: Vec<String> = GOOD.lines().map(str::to_owned).collect();
+        for (at, value) in changes {
+            let at = at % lines.len();
+            if let Some((key, _)) = lines[at].clone().split_once(" = ") {
+                lines[at] = format!("{key} = {value}");
+            }
+        }
+        answer(&lines.join("\n"), image);
+    }
+
+    /// Tables of known keys in any number and order, with any values.
+    #[test]
+    fn any_tree(
+        system in proptest::collection::vec((proptest::sample::select(KEYS), nasty()), 0..6),
+        partitions in proptest::collection::vec(
+            proptest::collection::vec((proptest::sample::select(KEYS), nasty()), 0..18), 0..4),
+    ) {
+        let mut text = String::from("[system]\n");
+        let lines = |pairs: &[(&str, String)]| {
+            pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>()
+        };
+        text.push_str(&lines(&system));
+        for partition in &partitions {
+            text.push_str("[[partition]]\n");
+            text.push_str(&lines(partition));
+        }
+        answer(&text, 10);
+    }
+
+    /// A good table with pieces cut out and put in.
+    #[test]
+    fn cut_and_paste(from in 0usize..2000, length in 0usize..200, to in 0usize..2000, piece in "[\\[\\]{}=\",.a-z0-9\n ]{0,20}") {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        let from = from % bytes.len();
+        let until = (from + length).min(bytes.len());
+        let cut: Vec<u8> = bytes.drain(from..until).collect();
+        let to = to % (bytes.len() + 1);
+        bytes.splice(to..to, cut.into_iter().chain(piece.bytes()));
+        answer(&String::from_utf8_lossy(&bytes), 10);
+    }
+}
+
+#[test]
+fn deep_nesting_and_megabytes_are_refused() {
+    answer(&format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000)), 1);
+    answer(&format!("{}1", "a.".repeat(100_000)), 1);
+    answer(&"[[partition]]\n".repeat(5_000), 1);
+    answer(&"x".repeat(900_000), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said() {
+    let report = bulkhead_configs::load(Path::new("tests/rules/nowhere.toml")).unwrap_err();
+    let text = report.to_string();
+    assert!(
+        text.starts_with("error[BH007]: cannot read `tests/rules/nowhere.toml`: "),
+        "{text}"
+    );
+}
