@@ -26,12 +26,8 @@ impl Memory for Borrowed {
 }
 
 /// The first context: makes the TEE and its buffers known, then serves.
-fn first(boot: Boot) -> ! {
-    let Boot {
-        window,
-        further_entry,
-    } = boot;
-    match start(window, further_entry) {
+fn first(boot: &mut Boot) -> ! {
+    match start(boot) {
         Ok(own) => log!("rust-tee: endpoint {own:#x} is up"),
         Err(error) => {
             log!("rust-tee cannot start: the SPMC answered {error:?}");
@@ -41,18 +37,18 @@ fn first(boot: Boot) -> ! {
     serve_context(0)
 }
 
-fn start(window: Option<Window>, further_entry: u64) -> Result<u16, ffa::Error> {
+fn start(boot: &Boot) -> Result<u16, ffa::Error> {
     let version = call(&Regs::new(ffa::VERSION, &[u64::from(ffa::VERSION_1_2)])).w(0);
     if version >> 16 != 1 || version & 0xffff < 2 {
         return Err(ffa::Error::NOT_SUPPORTED);
     }
     let own = call(&Regs::new(ffa::ID_GET, &[])).success()?.w(2) as u16;
     let buffers = Mailbox::map()?;
-    if window.is_none() {
+    if boot.window.is_none() {
         log!("rust-tee: the manifest names no window: memory cannot be borrowed");
     }
-    TEE.call_once(|| Tee::new(own, own_key(), buffers, Borrowed(window), &TABLES));
-    call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[further_entry])).success()?;
+    TEE.call_once(|| Tee::new(own, own_key(), buffers, Borrowed(boot.window), &TABLES));
+    call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[boot.further_entry])).success()?;
     Ok(own)
 }
 

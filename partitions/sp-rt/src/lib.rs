@@ -22,7 +22,7 @@ mod lock;
 
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use arch::{
-    Boot, call, context_index, hypercall, interrupts, mailbox, park, random, threads, window::Window,
+    Boot, call, context_index, hypercall, interrupts, mailbox, park, probe, random, threads, window::Window,
 };
 pub use lock::{Locked, masked};
 

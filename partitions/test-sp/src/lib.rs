@@ -1,1 +1,70 @@
-//! To be written.
+//! What the bare-metal cases and the test partition say to each other.
+//!
+//! A case sends FFA_MSG_SEND_DIRECT_REQ, 64-bit form, with a command in x3 and arguments in x4 to
+//! x7; the partition answers with a status in x3 (0, or an FF-A status) and results in x4 to x7.
+#![no_std]
+
+/// Answers x4 to x7 as they came.
+pub const ECHO: u64 = 1;
+/// Answers its ID (x4), its context (x5) and how many messages the context has had (x6).
+pub const IDENTITY: u64 = 2;
+/// Retrieves the share with the handle in x4; answers its first address (x4), the numbers of
+/// ranges (x5) and pages (x6), and the sum of all ranges' addresses (x7).
+pub const RETRIEVE: u64 = 3;
+/// Gives the share with the handle in x4 back.
+pub const RELINQUISH: u64 = 4;
+/// Reads 8 bytes at the address in x4: the value in x4, the syndrome in x5 (0 if it worked).
+pub const READ: u64 = 5;
+/// Writes x5 to the address in x4: the syndrome in x5 (0 if it worked).
+pub const WRITE: u64 = 6;
+/// Looks for the value in x4 in all FP registers and in system registers: how many hold it (x4 and
+/// x5). Then fills all of them with values made from x5.
+pub const CLOBBER: u64 = 7;
+/// Answers how many system registers no longer hold what the last [`CLOBBER`] of this context put
+/// there (x4).
+pub const CHECK: u64 = 8;
+/// Fills general and FP registers, counts x4 down to zero, and answers how many registers changed
+/// meanwhile (x4).
+pub const BUSY: u64 = 9;
+/// Does the thing numbered in x4 (see [`forbidden`]) with the argument in x5: the syndrome in x5
+/// (0 if it was let through) and what it got in x4.
+pub const FORBIDDEN: u64 = 10;
+/// Makes the FF-A call in x4 with the arguments x5 to x7: x0 to x3 of the answer in x4 to x7.
+pub const CALL: u64 = 11;
+/// Makes the HVC in x4 with the arguments x5 to x7: x0 of the answer in x4.
+pub const HYPERCALL: u64 = 12;
+/// The things that a partition must not do.
+pub mod forbidden {
+    /// Cleans and invalidates a line by set and way.
+    pub const SET_WAY: u64 = 0;
+    /// An SMC to firmware: the function in x5.
+    pub const FIRMWARE: u64 = 1;
+    /// Writes MDSCR_EL1 (debug).
+    pub const DEBUG: u64 = 2;
+    /// Writes DBGBVR0_EL1 (debug).
+    pub const BREAKPOINT: u64 = 3;
+    /// Writes PMCR_EL0 (counters).
+    pub const COUNTERS: u64 = 4;
+    /// Writes ACTLR_EL1.
+    pub const AUXILIARY: u64 = 5;
+    /// Reads an unallocated system register (S3_0_C15_C0_0).
+    pub const UNKNOWN_REGISTER: u64 = 6;
+    /// Writes ICC_SGI1R_EL1: sends an SGI to others.
+    pub const SGI: u64 = 7;
+    /// Writes ICC_PMR_EL1.
+    pub const PRIORITY: u64 = 8;
+    /// Writes OSLAR_EL1.
+    pub const OS_LOCK: u64 = 9;
+    /// Writes TRFCR_EL1 (trace).
+    pub const TRACE: u64 = 10;
+    /// Executes an undefined instruction, expecting nothing: the partition's own fault.
+    pub const OWN_FAULT: u64 = 11;
+    /// Never comes back.
+    pub const HANG: u64 = 12;
+    /// Waits for an interrupt (WFI) for ever.
+    pub const SLEEP: u64 = 13;
+    /// Panics.
+    pub const PANIC: u64 = 14;
+    /// An SVE instruction.
+    pub const SVE: u64 = 15;
+}

@@ -13,6 +13,8 @@
 
     .equ CONTEXT_SP, 0              // Context::stack_pointer
     .equ CONTEXT_EMERGENCY, 8       // Context::emergency_stack
+    .equ CONTEXT_PROBE, 16          // Context::probe
+    .equ CONTEXT_SYNDROME, 24       // Context::syndrome
 
 // First context: x0 = address of the boot information, MMU off, anything else unknown.
     .section .text.entry, "ax"
@@ -91,7 +93,7 @@ sp_rt_vectors:
     vector  fatal
     vector  fatal
     vector  fatal
-    vector  fatal                   // from EL1 with SP_EL1
+    vector  synchronous             // from EL1 with SP_EL1
     vector  interrupt
     vector  interrupt
     vector  fatal
@@ -103,6 +105,20 @@ sp_rt_vectors:
     vector  fatal
     vector  fatal
     vector  fatal
+
+// An exception by an instruction. Where one was expected, step over it; else there is no way on.
+synchronous:
+    stp     x0, x1, [sp, #-16]!
+    mrs     x0, tpidr_el1
+    ldr     x1, [x0, #CONTEXT_PROBE]
+    cbz     x1, fatal
+    mrs     x1, esr_el1
+    str     x1, [x0, #CONTEXT_SYNDROME]
+    mrs     x1, elr_el1
+    add     x1, x1, #4
+    msr     elr_el1, x1
+    ldp     x0, x1, [sp], #16
+    eret
 
 // An exception that nothing here can mend. The stack may be the reason: take another one.
 fatal:

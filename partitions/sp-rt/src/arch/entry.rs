@@ -1,5 +1,6 @@
 //! Entry of the contexts from the assembly code, the contexts' own data, and the fatal end.
 use super::{mmu, window::Window};
+use crate::paging::Access;
 use crate::{MAX_CONTEXTS, bootinfo, console};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -28,21 +29,44 @@ core::arch::global_asm!(
     context_stack_size = const STACK,
 );
 
-/// What the assembly code finds through TPIDR_EL1. Its first two fields are known there.
+/// What the assembly code finds through TPIDR_EL1. It knows these fields.
 #[repr(C)]
 struct Context {
     /// The stack pointer of the context while a thread runs on it.
     stack_pointer: AtomicU64,
     /// The end of its emergency stack.
     emergency_stack: AtomicU64,
+    /// Not 0 while an exception is expected.
+    probe: AtomicU64,
+    /// The syndrome of the one that came.
+    syndrome: AtomicU64,
 }
 
-static CONTEXTS: [Context; MAX_CONTEXTS] = [const {
-    Context {
-        stack_pointer: AtomicU64::new(0),
-        emergency_stack: AtomicU64::new(0),
+static CONTEXTS: [Context; MAX_CONTEXTS] = [const { Context::new() }; MAX_CONTEXTS];
+
+impl Context {
+    const fn new() -> Self {
+        Self {
+            stack_pointer: AtomicU64::new(0),
+            emergency_stack: AtomicU64::new(0),
+            probe: AtomicU64::new(0),
+            syndrome: AtomicU64::new(0),
+        }
     }
-}; MAX_CONTEXTS];
+}
+
+/// Runs `f`, in which single instructions may fail by an exception: each such is stepped over.
+/// Gives the syndrome (ESR_EL1) of the last one, or `None`.
+///
+/// Not for threads: the context must not change meanwhile.
+pub fn probe(f: impl FnOnce()) -> Option<u64> {
+    let context = &CONTEXTS[super::context_index()];
+    context.syndrome.store(0, Ordering::Relaxed);
+    context.probe.store(1, Ordering::Release);
+    f();
+    context.probe.store(0, Ordering::Release);
+    Some(context.syndrome.load(Ordering::Acquire)).filter(|syndrome| *syndrome != 0)
+}
 
 unsafe extern "C" {
     static __image_start: u8;
@@ -66,8 +90,8 @@ macro_rules! entry {
     ($main:path, $further:path) => {
         // SAFETY: the runtime's own names; the types are checked by the calls below.
         #[unsafe(no_mangle)]
-        fn sp_rt_main(boot: $crate::Boot) -> ! {
-            $main(boot)
+        fn sp_rt_main(mut boot: $crate::Boot) -> ! {
+            $main(&mut boot)
         }
         // SAFETY: as above.
         #[unsafe(no_mangle)]
@@ -78,12 +102,19 @@ macro_rules! entry {
 }
 
 /// What a partition learns at its start.
-#[derive(Clone, Copy)]
 pub struct Boot {
     /// The window for borrowed memory, if the manifest names one.
     pub window: Option<Window>,
     /// The address at which the other contexts are to be entered.
     pub further_entry: u64,
+}
+
+impl Boot {
+    /// Maps `[start, start + size)`, which is not the image's own, onto itself. False if that is
+    /// not possible. Only at the start: before the other contexts can be entered.
+    pub fn map(&mut self, start: u64, size: u64, access: Access) -> bool {
+        mmu::map_apart(start, size, access)
+    }
 }
 
 /// The image's parts: addresses of its start, read-only data, data, and end.
@@ -113,11 +144,11 @@ pub(super) fn stacks() -> impl Iterator<Item = (u64, u64)> {
 fn start_context() -> usize {
     let index = super::context_index();
     let context = &CONTEXTS[index];
-    // Plain stores: with the MMU off there are no atomic read-modify-writes.
-    let emergency = EMERGENCY_STACKS[index].0.get().addr() + EMERGENCY;
-    context.emergency_stack.store(emergency as u64, Ordering::Relaxed);
     mmu::set_vectors(core::ptr::from_ref(context).addr() as u64);
     mmu::enable();
+    // Not before: with the MMU off, the store would pass by lines that other cores have cached.
+    let emergency = EMERGENCY_STACKS[index].0.get().addr() + EMERGENCY;
+    context.emergency_stack.store(emergency as u64, Ordering::Relaxed);
     index
 }
 

@@ -81,13 +81,13 @@ pub(super) fn map_manifest(boot_info: u64, manifest: Manifest) -> Option<&'stati
     Some(unsafe { core::slice::from_raw_parts(manifest.address as *const u8, size as usize) })
 }
 
-/// Maps a range of non-secure addresses. Only the first context calls this, at its start.
-pub(super) fn map_window(base: u64, size: u64) -> bool {
+/// Maps a range that does not touch the image. Only the first context calls this, at its start.
+pub(super) fn map_apart(base: u64, size: u64, access: Access) -> bool {
     let image = super::entry::image();
     let apart = base
         .checked_add(size)
         .is_some_and(|end| end <= image.code || base >= image.end);
-    apart && add(base, size, Access::Borrowed)
+    apart && add(base, size, access)
 }
 
 /// Sets the exception vectors and the pointer to the context's data.

@@ -3,7 +3,7 @@
 //! The other world changes that memory at any time: nothing in it is ever borrowed as a Rust
 //! reference; it is copied in and out by volatile accesses.
 use super::mmu;
-use crate::paging::BLOCK;
+use crate::paging::{Access, BLOCK};
 
 /// A mapped range of non-secure addresses.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ impl Window {
     /// Maps `[base, base + size)`, both multiples of 2 MiB.
     pub(super) fn map(base: u64, size: u64) -> Option<Self> {
         let whole = base.is_multiple_of(BLOCK) && size.is_multiple_of(BLOCK);
-        (whole && mmu::map_window(base, size)).then_some(Self { base, size })
+        (whole && mmu::map_apart(base, size, Access::Borrowed)).then_some(Self { base, size })
     }
 
     /// Whether the range lies in the window.

@@ -1,0 +1,235 @@
+//! What touches the machine: the only module of this crate with `unsafe`.
+use core::arch::asm;
+use test_sp::forbidden;
+
+/// Reads 8 bytes of memory that is none of Rust's.
+pub fn read(address: u64) -> u64 {
+    let mut value = 0_u64;
+    // SAFETY: a single load, which the caller expects to fail, of memory outside of the image.
+    unsafe {
+        asm!("ldr {v}, [{a}]", v = inout(reg) value, a = in(reg) address, options(nostack, preserves_flags))
+    };
+    value
+}
+
+/// Writes 8 bytes of memory that is none of Rust's.
+pub fn write(address: u64, value: u64) {
+    // SAFETY: a single store, which the caller expects to fail, outside of the image.
+    unsafe {
+        asm!("str {v}, [{a}]", v = in(reg) value, a = in(reg) address, options(nostack, preserves_flags))
+    };
+}
+
+/// System registers that nothing here needs, so that they can be filled with anything.
+macro_rules! each_register {
+    ($do:ident) => {
+        $do!(
+            "tpidr_el0",
+            "tpidrro_el0",
+            "contextidr_el1",
+            "ttbr1_el1",
+            "par_el1",
+            "afsr0_el1",
+            "afsr1_el1",
+            "far_el1",
+            "esr_el1",
+            "elr_el1",
+            "sp_el0",
+            "amair_el1",
+            "cntkctl_el1",
+            "csselr_el1",
+            "S3_0_C2_C1_0",
+            "S3_0_C2_C1_1",
+            "S3_0_C2_C1_2",
+            "S3_0_C2_C1_3",
+            "S3_0_C2_C2_0",
+            "S3_0_C2_C2_1",
+            "S3_0_C2_C2_2",
+            "S3_0_C2_C2_3",
+            "S3_0_C2_C3_0",
+            "S3_0_C2_C3_1"
+        )
+    };
+}
+
+/// How many there are.
+pub const REGISTERS: usize = 24;
+
+/// Reads them all. The last ten are the pointer-authentication keys.
+pub fn registers() -> [u64; REGISTERS] {
+    macro_rules! read_each {
+        ($($name:literal),*) => {
+            [$({
+                let value: u64;
+                // SAFETY: reading a register changes nothing.
+                unsafe { asm!(concat!("mrs {}, ", $name), out(reg) value, options(nomem, nostack, preserves_flags)) };
+                value
+            }),*]
+        };
+    }
+    each_register!(read_each)
+}
+
+/// Writes to each of them a value made from `seed`.
+pub fn fill_registers(seed: u64) {
+    let mut value = seed;
+    macro_rules! write_each {
+        ($($name:literal),*) => {
+            $({
+                value = value.rotate_left(5) ^ 0x5a5a_1234_0000_ffff;
+                // SAFETY: no code here uses the register, see above.
+                unsafe { asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nomem, nostack, preserves_flags)) };
+            })*
+        };
+    }
+    each_register!(write_each);
+    // SAFETY: makes the above take effect.
+    unsafe { asm!("isb", options(nomem, nostack, preserves_flags)) };
+}
+
+macro_rules! each_vector {
+    ($($before:literal,)* ; $make:ident) => {
+        concat!(
+            $make!("0", "0"),
+            $make!("1", "16"),
+            $make!("2", "32"),
+            $make!("3", "48"),
+            $make!("4", "64"),
+            $make!("5", "80"),
+            $make!("6", "96"),
+            $make!("7", "112"),
+            $make!("8", "128"),
+            $make!("9", "144"),
+            $make!("10", "160"),
+            $make!("11", "176"),
+            $make!("12", "192"),
+            $make!("13", "208"),
+            $make!("14", "224"),
+            $make!("15", "240"),
+            $make!("16", "256"),
+            $make!("17", "272"),
+            $make!("18", "288"),
+            $make!("19", "304"),
+            $make!("20", "320"),
+            $make!("21", "336"),
+            $make!("22", "352"),
+            $make!("23", "368"),
+            $make!("24", "384"),
+            $make!("25", "400"),
+            $make!("26", "416"),
+            $make!("27", "432"),
+            $make!("28", "448"),
+            $make!("29", "464"),
+            $make!("30", "480"),
+            $make!("31", "496")
+        )
+    };
+}
+
+macro_rules! store {
+    ($n:literal, $at:literal) => {
+        concat!("str q", $n, ", [{to}, #", $at, "]\n")
+    };
+}
+
+macro_rules! fill {
+    ($n:literal, $at:literal) => {
+        concat!("dup v", $n, ".2d, {value}\n")
+    };
+}
+
+/// The FP registers as they are, as pairs of numbers.
+pub fn vectors() -> [u64; 64] {
+    let mut all = [0_u64; 64];
+    // SAFETY: 512 bytes are stored, all in `all`.
+    unsafe { asm!(each_vector!(; store), to = in(reg) all.as_mut_ptr(), options(nostack, preserves_flags)) };
+    all
+}
+
+/// Fills the FP registers, FPCR's rounding mode and FPSR's flags.
+pub fn fill_vectors(value: u64) {
+    // SAFETY: all registers are named as lost; FPCR is set back to what Rust code expects.
+    unsafe {
+        asm!(
+            each_vector!(; fill),
+            "msr fpsr, {flags}",
+            value = in(reg) value,
+            flags = in(reg) 0x1f_u64,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
+            options(nomem, nostack)
+        );
+    }
+}
+
+/// Fills the FP registers and a few general ones, counts down, and counts those that changed.
+pub fn busy(count: u64) -> u64 {
+    let mut all = [0_u64; 64];
+    let value = 0x0123_4567_89ab_cdef_u64;
+    let (a, b, c): (u64, u64, u64);
+    // SAFETY: 512 bytes are stored in `all`; all changed registers are named.
+    unsafe {
+        asm!(
+            each_vector!(; fill),
+            "mov {a}, {value}",
+            "mov {b}, {value}",
+            "mov {c}, {value}",
+            "1: subs {count}, {count}, #1",
+            "b.hi 1b",
+            each_vector!(; store),
+            value = in(reg) value,
+            to = in(reg) all.as_mut_ptr(),
+            count = inout(reg) count => _,
+            a = out(reg) a,
+            b = out(reg) b,
+            c = out(reg) c,
+            out("v0") _, out("v1") _, out("v2") _, out("v3") _, out("v4") _, out("v5") _, out("v6") _, out("v7") _,
+            out("v8") _, out("v9") _, out("v10") _, out("v11") _, out("v12") _, out("v13") _, out("v14") _, out("v15") _,
+            out("v16") _, out("v17") _, out("v18") _, out("v19") _, out("v20") _, out("v21") _, out("v22") _, out("v23") _,
+            out("v24") _, out("v25") _, out("v26") _, out("v27") _, out("v28") _, out("v29") _, out("v30") _, out("v31") _,
+            options(nostack)
+        );
+    }
+    let changed = all.iter().chain(&[a, b, c]).filter(|v| **v != value).count();
+    changed as u64
+}
+
+/// Does what a partition must not do, in one instruction where that is possible.
+pub fn forbidden(what: u64, argument: u64) -> u64 {
+    macro_rules! attempt {
+        ($instruction:literal, $value:ident) => {
+            asm!($instruction, inout(reg) $value, options(nostack, preserves_flags))
+        };
+    }
+    let mut value = argument;
+    // SAFETY: what these instructions would change, if they were let through, is nothing that the
+    // code here relies on: that is what the case then reports as a failure.
+    unsafe {
+        match what {
+            forbidden::SET_WAY => attempt!("dc cisw, {}", value),
+            forbidden::DEBUG => attempt!("msr mdscr_el1, {}", value),
+            forbidden::BREAKPOINT => attempt!("msr dbgbvr0_el1, {}", value),
+            forbidden::COUNTERS => attempt!("msr pmcr_el0, {}", value),
+            forbidden::AUXILIARY => attempt!("msr actlr_el1, {}", value),
+            forbidden::UNKNOWN_REGISTER => attempt!("mrs {}, S3_0_C15_C0_0", value),
+            forbidden::SGI => attempt!("msr S3_0_C12_C11_5, {}", value),
+            forbidden::PRIORITY => attempt!("msr S3_0_C4_C6_0, {}", value),
+            forbidden::OS_LOCK => attempt!("msr oslar_el1, {}", value),
+            forbidden::TRACE => attempt!("msr S3_0_C1_C2_1, {}", value),
+            // cntd x0
+            forbidden::SVE => {
+                asm!(".inst 0x04e0e3e0", lateout("x0") value, options(nostack, preserves_flags));
+            }
+            forbidden::HANG => loop {
+                asm!("nop", options(nomem, nostack, preserves_flags));
+            },
+            forbidden::SLEEP => loop {
+                asm!("wfi", options(nomem, nostack, preserves_flags));
+            },
+            _ => asm!("udf #0", options(nostack, preserves_flags)),
+        }
+    }
+    value
+}

@@ -1,0 +1,206 @@
+//! The loop of each context, and the commands.
+use crate::arch;
+use core::sync::atomic::{AtomicU64, Ordering};
+use sp_rt::ffa::{self, Error, Regs};
+use sp_rt::mailbox::Mailbox;
+use sp_rt::paging::Access;
+use sp_rt::retrieve::{self, Range, Sink};
+use sp_rt::{Boot, Locked, MAX_CONTEXTS, call, context_index, hypercall, interrupts, log, park, probe};
+use test_sp as command;
+
+sp_rt::entry!(first, serve);
+
+static MAILBOX: Locked<Option<Mailbox>> = Locked::new(None);
+static OWN: AtomicU64 = AtomicU64::new(0);
+static MESSAGES: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
+static SEEDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
+
+/// What is mapped in stage 1 though it is not this partition's, so that only stage 2 keeps it out:
+/// EL3's memory, the hypervisor's, a neighbour's, the log's UART, the distributor; and, as
+/// non-secure addresses, the normal world's memory at its own place.
+const FOREIGN: [(u64, u64, Access); 6] = [
+    (0x0e00_0000, 0x1000, Access::Data),
+    (0x0e10_0000, 0x1000, Access::Data),
+    (0x0e20_0000, 0x1000, Access::Data),
+    (0x0904_0000, 0x1000, Access::Device),
+    (0x0800_0000, 0x1000, Access::Device),
+    (0x6000_0000, 0x20_0000, Access::Borrowed),
+];
+
+fn first(boot: &mut Boot) -> ! {
+    for (start, size, access) in FOREIGN {
+        if !boot.map(start, size, access) {
+            log!("test-sp: {start:#x} is not mapped: it is this partition's own");
+        }
+    }
+    match start(boot.further_entry) {
+        Ok(own) => log!("test-sp: endpoint {own:#x} is up"),
+        Err(error) => {
+            log!("test-sp cannot start: the SPMC answered {error:?}");
+            park();
+        }
+    }
+    serve(0)
+}
+
+fn start(further_entry: u64) -> Result<u64, Error> {
+    if call(&Regs::new(ffa::VERSION, &[u64::from(ffa::VERSION_1_2)])).w(0) >> 16 != 1 {
+        return Err(Error::NOT_SUPPORTED);
+    }
+    let own = call(&Regs::new(ffa::ID_GET, &[])).success()?.x(2);
+    OWN.store(own, Ordering::Relaxed);
+    let mailbox = Mailbox::map()?;
+    MAILBOX.with(|place| *place = Some(mailbox));
+    call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[further_entry])).success()?;
+    Ok(own)
+}
+
+fn serve(_context: usize) -> ! {
+    let mut answer = Regs::msg_wait();
+    loop {
+        let waiting = answer == Regs::msg_wait();
+        let request = call(&answer);
+        answer = match request.function() {
+            ffa::DIRECT_REQ_64 => respond(&request),
+            ffa::DIRECT_REQ_32 => echo_32(&request),
+            ffa::DIRECT_REQ2 => echo_2(&request),
+            ffa::INTERRUPT => {
+                let _ = interrupts::take();
+                Regs::msg_wait()
+            }
+            ffa::ERROR if waiting => park(),
+            _ => Regs::msg_wait(),
+        };
+    }
+}
+
+/// The IDs of an answer: the other way round.
+fn back(request: &Regs) -> u64 {
+    u64::from(request.destination()) << 16 | u64::from(request.source())
+}
+
+fn echo_32(request: &Regs) -> Regs {
+    let r = request;
+    Regs::new(
+        ffa::DIRECT_RESP_32,
+        &[back(r), 0, r.x(3), r.x(4), r.x(5), r.x(6), r.x(7)],
+    )
+}
+
+fn echo_2(request: &Regs) -> Regs {
+    let mut answer = *request;
+    answer.0[0] = u64::from(ffa::DIRECT_RESP2);
+    answer.0[1] = back(request);
+    answer.0[2] = 0;
+    answer.0[3] = 0;
+    answer
+}
+
+fn respond(request: &Regs) -> Regs {
+    let arguments = [request.x(4), request.x(5), request.x(6), request.x(7)];
+    let (status, results) = match run(request.source(), request.x(3), arguments) {
+        Ok(results) => (0, results),
+        Err(Error(status)) => (i64::from(status).cast_unsigned(), [0; 4]),
+    };
+    let [a, b, c, d] = results;
+    Regs::new(ffa::DIRECT_RESP_64, &[back(request), 0, status, a, b, c, d])
+}
+
+fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error> {
+    let context = context_index();
+    let messages = MESSAGES[context].fetch_add(1, Ordering::Relaxed) + 1;
+    let own = OWN.load(Ordering::Relaxed);
+    Ok(match what {
+        command::ECHO => [a, b, c, d],
+        command::IDENTITY => [own, context as u64, messages, 0],
+        command::RETRIEVE => with_mailbox(|mailbox| {
+            let mut seen = Seen::default();
+            retrieve::retrieve(mailbox, own as u16, sender, a, &mut seen)?;
+            Ok([seen.first, seen.ranges, seen.pages, seen.sum])
+        })?,
+        command::RELINQUISH => with_mailbox(|mailbox| {
+            retrieve::relinquish(mailbox, own as u16, a);
+            Ok([0; 4])
+        })?,
+        command::READ => {
+            let mut value = 0;
+            let syndrome = probe(|| value = arch::read(a));
+            [value, syndrome.unwrap_or(0), 0, 0]
+        }
+        command::WRITE => [0, probe(|| arch::write(a, b)).unwrap_or(0), 0, 0],
+        command::CLOBBER => clobber(context, a, b),
+        command::CHECK => check(context),
+        command::BUSY => [arch::busy(a), 0, 0, 0],
+        command::FORBIDDEN => forbid(a, b),
+        command::CALL => {
+            let answer = call(&Regs::new(a as u32, &[b, c, d]));
+            [answer.x(0), answer.x(1), answer.x(2), answer.x(3)]
+        }
+        command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
+        _ => return Err(Error::NOT_SUPPORTED),
+    })
+}
+
+fn with_mailbox(f: impl FnOnce(&mut Mailbox) -> Result<[u64; 4], Error>) -> Result<[u64; 4], Error> {
+    MAILBOX.with(|place| place.as_mut().map_or(Err(Error::DENIED), f))
+}
+
+/// Counts what the caller left behind, then leaves as much as possible behind itself.
+fn clobber(context: usize, looked_for: u64, seed: u64) -> [u64; 4] {
+    let vectors = arch::vectors().iter().filter(|v| **v == looked_for).count() as u64;
+    let registers = arch::registers().iter().filter(|v| **v == looked_for).count() as u64;
+    arch::fill_registers(seed);
+    // Some have bits that cannot be set: what they are now is what they have to stay.
+    SEEDS[context].store(digest(&arch::registers()), Ordering::Relaxed);
+    arch::fill_vectors(seed);
+    [vectors, registers, 0, 0]
+}
+
+/// Whether this context's system registers are as `clobber` left them (x4: 0 if so).
+fn check(context: usize) -> [u64; 4] {
+    let same = digest(&arch::registers()) == SEEDS[context].load(Ordering::Relaxed);
+    [u64::from(!same), 0, 0, 0]
+}
+
+fn digest(values: &[u64]) -> u64 {
+    values.iter().fold(0, |sum: u64, v| sum.rotate_left(7) ^ v)
+}
+
+fn forbid(what: u64, argument: u64) -> [u64; 4] {
+    let mut got = 0;
+    let syndrome = match what {
+        command::forbidden::FIRMWARE => probe(|| got = call(&Regs::new(argument as u32, &[])).x(0)),
+        command::forbidden::OWN_FAULT => {
+            arch::forbidden(what, argument);
+            None
+        }
+        command::forbidden::PANIC => panic!("as asked"),
+        _ => probe(|| got = arch::forbidden(what, argument)),
+    };
+    [got, syndrome.unwrap_or(0), 0, 0]
+}
+
+/// What a retrieval brought.
+#[derive(Default)]
+struct Seen {
+    first: u64,
+    ranges: u64,
+    pages: u64,
+    sum: u64,
+}
+
+impl Sink for Seen {
+    fn begin(&mut self, _ranges: usize) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn range(&mut self, range: Range) -> Result<(), Error> {
+        if self.ranges == 0 {
+            self.first = range.address;
+        }
+        self.ranges += 1;
+        self.pages += u64::from(range.pages);
+        self.sum = self.sum.wrapping_add(range.address);
+        Ok(())
+    }
+}
