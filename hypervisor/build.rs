@@ -13,7 +13,10 @@ fn main() {
     println!("cargo:rerun-if-changed={out}/memory.ld");
     println!("cargo:rustc-env=BULKHEAD_TABLE={out}/table.rs");
     println!("cargo:rustc-link-arg-bins=-T{out}/memory.ld");
-    println!("cargo:rustc-link-arg-bins=-T{}", root.join("../linker/hypervisor.ld").display());
+    println!(
+        "cargo:rustc-link-arg-bins=-T{}",
+        root.join("../linker/hypervisor.ld").display()
+    );
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rustc-link-arg-bins=-zmax-page-size=4096");
     // Which of the log calls are compiled in; defmt reads it while it expands them.

@@ -46,7 +46,10 @@ pub fn check(core: usize) -> Result<(), Mismatch> {
 }
 
 fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Fdt<'_>> {
-    let page = |n: usize| Page { world: World::Normal, address: TABLE.board.device_tree + (n * PAGE) as u64 };
+    let page = |n: usize| Page {
+        world: World::Normal,
+        address: TABLE.board.device_tree + (n * PAGE) as u64,
+    };
     let mut header = [0; 8];
     window::read(core, page(0), 0, &mut header);
     let size = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
@@ -58,16 +61,19 @@ fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Fdt<'_>> {
 }
 
 fn compatible(tree: &Fdt<'_>) -> bool {
-    tree.find_node("/")
+    tree.all_nodes()
+        .next()
         .and_then(|root| root.compatible())
         .is_some_and(|list| list.all().any(|name| name == TABLE.board.compatible))
 }
 
 fn cores(tree: &Fdt<'_>) -> bool {
     let mut found = 0;
-    for cpu in tree.cpus() {
-        let id = cpu.ids().first() as u64;
-        if !TABLE.board.cores.contains(&id) {
+    // Not `Fdt::cpus`: it looks for `/cpus` by path, which `fdt` 0.1.5 does not find in a tree whose
+    // first node has no `@`, as TF-A's `psci` has none, and panics.
+    for cpu in tree.all_nodes().filter(|node| node.name.starts_with("cpu@")) {
+        let id = cpu.property("reg").and_then(|reg| reg.as_usize());
+        if !id.is_some_and(|id| TABLE.board.cores.contains(&(id as u64))) {
             return false;
         }
         found += 1;
@@ -76,14 +82,23 @@ fn cores(tree: &Fdt<'_>) -> bool {
 }
 
 fn interrupt_controller(tree: &Fdt<'_>) -> bool {
-    let Some(mut frames) = tree.find_compatible(&["arm,gic-v3"]).and_then(|node| node.reg()) else { return false };
-    let mut at = |address: u64| frames.next().is_some_and(|frame| frame.starting_address as usize as u64 == address);
+    let Some(mut frames) = tree.find_compatible(&["arm,gic-v3"]).and_then(|node| node.reg()) else {
+        return false;
+    };
+    let mut at = |address: u64| {
+        frames
+            .next()
+            .is_some_and(|frame| frame.starting_address as usize as u64 == address)
+    };
     at(TABLE.board.gicd) && at(TABLE.board.gicr)
 }
 
 fn log_uart(tree: &Fdt<'_>) -> bool {
     tree.all_nodes()
-        .filter(|node| node.compatible().is_some_and(|list| list.all().any(|name| name == "arm,pl011")))
+        .filter(|node| {
+            node.compatible()
+                .is_some_and(|list| list.all().any(|name| name == "arm,pl011"))
+        })
         .filter_map(|node| node.reg()?.next())
         .any(|frame| frame.starting_address as usize as u64 == TABLE.board.log_uart)
 }

@@ -24,7 +24,12 @@ const FFA_SUCCESS: u64 = 0xc400_0061;
 pub extern "C" fn boot_main(index: usize) -> ! {
     uart::init();
     cpu::init(index);
-    defmt::info!("Bulkhead {=str} for {=str}: table {=str}", env!("CARGO_PKG_VERSION"), TABLE.board.name, TABLE.name);
+    defmt::info!(
+        "Bulkhead {=str} for {=str}: table {=str}",
+        env!("CARGO_PKG_VERSION"),
+        TABLE.board.name,
+        TABLE.name
+    );
     if let Err(mismatch) = board::check(index) {
         defmt::error!("board mismatch: {}", mismatch);
         fatal::stop("this image was built for another machine");

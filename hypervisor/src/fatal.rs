@@ -6,7 +6,10 @@ use core::panic::PanicInfo;
 pub extern "C" fn exception(vector: u64, syndrome: u64, pc: u64, address: u64) -> ! {
     defmt::error!(
         "fatal exception at EL2: vector {=u64} syndrome {=u64:#x} pc {=u64:#x} address {=u64:#x}",
-        vector, syndrome, pc, address
+        vector,
+        syndrome,
+        pc,
+        address
     );
     halt()
 }

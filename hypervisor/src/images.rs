@@ -34,7 +34,10 @@ pub fn prepare(core: usize, partition: &Partition) -> Result<(), Refusal> {
 }
 
 fn secure(address: u64) -> Page {
-    Page { world: World::Secure, address }
+    Page {
+        world: World::Secure,
+        address,
+    }
 }
 
 /// Pages of the image and the bytes used in each.
@@ -58,7 +61,12 @@ fn measure(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) -> [u8; 
 fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
     let image = &partition.image;
     for (offset, used) in pages(image.size) {
-        window::read(core, secure(image.package.base + PAYLOAD_OFFSET + offset), 0, &mut buffer[..used]);
+        window::read(
+            core,
+            secure(image.package.base + PAYLOAD_OFFSET + offset),
+            0,
+            &mut buffer[..used],
+        );
         buffer[used..].fill(0);
         window::write(core, secure(image.load + offset), 0, &buffer[..]);
         window::publish(core, secure(image.load + offset));

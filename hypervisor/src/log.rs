@@ -13,18 +13,35 @@ pub fn note(note: Note) {
     match note {
         Note::Started { partition } => defmt::debug!("{=str}: entered", name(partition)),
         Note::Ready { partition } => defmt::info!("{=str}: ready", name(partition)),
-        Note::StartFailed { partition } => defmt::error!("{=str}: failed to start; it stays stopped", name(partition)),
+        Note::StartFailed { partition } => {
+            defmt::error!("{=str}: failed to start; it stays stopped", name(partition))
+        }
         Note::StartTimeout { partition } => {
             defmt::error!("{=str}: did not start in time; it stays stopped", name(partition));
         }
         Note::Stopped { context, fault } => defmt::error!(
             "{=str}: stopped on core {=u8}: syndrome {=u64:#x} pc {=u64:#x} address {=u64:#x} ipa {=u64:#x}",
-            name(context.partition), context.home, fault.syndrome, fault.pc, fault.address, fault.ipa
+            name(context.partition),
+            context.home,
+            fault.syndrome,
+            fault.pc,
+            fault.address,
+            fault.ipa
         ),
         Note::UnownedInterrupt { intid } => defmt::warn!("interrupt {=u32} has no owner", intid),
-        Note::Preemptions { partition, total, managed, forced, migrated } => defmt::debug!(
+        Note::Preemptions {
+            partition,
+            total,
+            managed,
+            forced,
+            migrated,
+        } => defmt::debug!(
             "{=str}: preempted {=u32} managed {=u32} forced {=u32} migrated {=u32}",
-            name(partition), total, managed, forced, migrated
+            name(partition),
+            total,
+            managed,
+            forced,
+            migrated
         ),
     }
 }

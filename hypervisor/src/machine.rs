@@ -37,7 +37,13 @@ impl Ports for Machine {
     fn clear(&mut self, address: u64, count: u32) {
         for n in 0..u64::from(count) {
             let address = address + n * PAGE as u64;
-            window::clear(self.core, Page { world: World::Normal, address });
+            window::clear(
+                self.core,
+                Page {
+                    world: World::Normal,
+                    address,
+                },
+            );
         }
     }
 

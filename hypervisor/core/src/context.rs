@@ -97,6 +97,8 @@ pub(crate) struct Seat {
     pub enabled: AtomicU64,
     /// Those pending.
     pub pending: AtomicU64,
+    /// Physical ones that came and were not dealt with yet.
+    pub active: AtomicU64,
     /// Those signalled as virtual FIQ, not IRQ.
     pub fiq: AtomicU64,
 }
@@ -109,6 +111,7 @@ impl Seat {
             managed: AtomicBool::new(false),
             enabled: AtomicU64::new(0),
             pending: AtomicU64::new(0),
+            active: AtomicU64::new(0),
             fiq: AtomicU64::new(0),
         }
     }

@@ -136,7 +136,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             return self.answer(here, &Reply::error(error), call);
         }
         let reply = match response.form {
-            Form::Extended => Reply::Wide(response.regs),
+            Form::Extended => {
+                let mut regs = response.regs;
+                // Reserved in a response.
+                regs.0[2] = 0;
+                regs.0[3] = 0;
+                Reply::Wide(regs)
+            }
             Form::Short32 | Form::Short64 => {
                 let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = response.regs.0;
                 Reply::Short([x0, x1, x2, x3, x4, x5, x6, x7])

@@ -25,6 +25,8 @@ mod rxtx;
 pub mod spmc;
 pub mod start;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod ticket;
 
 pub use paravirtual::MAX_INTERRUPTS;

@@ -112,7 +112,8 @@ fn deactivate<T: Ports, const C: usize>(
     if intid != again {
         return None;
     }
-    if bit >= self::bit(PHYSICAL) {
+    // Only the virtual ones and those that came: nothing else is there to be deactivated.
+    if here.seat.active.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
         ports.end_interrupt(intid);
     }
     Some(())
@@ -179,9 +180,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             let home = if intid < 32 { core } else { interrupt.core };
             if let Some(seat) = compartment.seats.get(usize::from(home))
                 && let Some(bit) = bit_of(partition, intid)
-                && !compartment.stopped()
             {
-                seat.pending.fetch_or(bit, Ordering::Release);
+                // One whose owner was stopped stays active, and so cannot come again.
+                if !compartment.stopped() {
+                    seat.active.fetch_or(bit, Ordering::AcqRel);
+                    seat.pending.fetch_or(bit, Ordering::Release);
+                }
                 return;
             }
         }

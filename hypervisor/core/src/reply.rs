@@ -12,6 +12,8 @@ pub(crate) enum Reply {
     Short([u64; 8]),
     /// x0 to x17.
     Wide(Regs),
+    /// SMCCC's "unknown function": x0 is -1, nothing else changes.
+    Unknown,
 }
 
 impl Reply {
@@ -49,6 +51,11 @@ impl Reply {
     pub(crate) fn over(&self, kept: &Regs) -> Regs {
         match self {
             Self::Wide(regs) => *regs,
+            Self::Unknown => {
+                let mut regs = *kept;
+                regs.0[0] = u64::MAX;
+                regs
+            }
             Self::Short(first) => {
                 let mut regs = *kept;
                 for (to, from) in regs.0.iter_mut().zip(first) {

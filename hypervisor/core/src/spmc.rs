@@ -188,8 +188,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             | Call::Reclaim { .. }
             | Call::FragmentRx { .. }
             | Call::FragmentTx { .. } => self.memory_call(party, call, ports).into(),
-            // Not FF-A: SMCCC's "unknown function", a 32-bit or 64-bit -1 alike.
-            Call::Unknown => Reply::Short([u64::MAX, 0, 0, 0, 0, 0, 0, 0]),
+            Call::Unknown => Reply::Unknown,
             _ => self.notification_call(cpu, party, call, ports).into(),
         }
     }

@@ -1,6 +1,6 @@
 //! The register state of one execution context, and of the normal world while a partition runs.
 
-use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, SPSR_EL1, VBAR_EL1, Readable as _, Writeable as _};
+use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, Readable as _, SPSR_EL1, VBAR_EL1, Writeable as _};
 
 /// General registers, in the layout that `vectors` uses.
 #[repr(C)]
@@ -16,7 +16,11 @@ pub struct General {
 impl General {
     /// All zero.
     pub const fn new() -> Self {
-        Self { x: [0; 31], elr: 0, spsr: 0 }
+        Self {
+            x: [0; 31],
+            elr: 0,
+            spsr: 0,
+        }
     }
 }
 
@@ -106,7 +110,11 @@ pub const RESET_PSTATE: u64 = 0x3c5;
 impl State {
     /// A context that was never entered.
     pub const fn new() -> Self {
-        Self { general: General::new(), el1: El1::new(), fp: super::fp::Simd::new() }
+        Self {
+            general: General::new(),
+            el1: El1::new(),
+            fp: super::fp::Simd::new(),
+        }
     }
 
     /// Puts the context at its first instruction: MMU and caches off, x0 as given, all else zero.

@@ -2,8 +2,8 @@
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTHCTL_EL2, CNTVOFF_EL2, CPTR_EL2, HCR_EL2, ICC_SRE_EL2, ICH_HCR_EL2, MDCR_EL2, MIDR_EL1, TPIDR_EL2,
-    VBAR_EL2, ReadWriteable as _, Readable as _, Writeable as _,
+    CNTHCTL_EL2, CNTVOFF_EL2, CPTR_EL2, HCR_EL2, ICC_SRE_EL2, ICH_HCR_EL2, MDCR_EL2, MIDR_EL1,
+    ReadWriteable as _, Readable as _, TPIDR_EL2, VBAR_EL2, Writeable as _,
 };
 
 use super::cell::Owned;

@@ -56,7 +56,12 @@ pub fn decode(state: &mut State) -> Exit {
 /// What is known of a fault.
 pub fn fault(state: &State, syndrome: u64) -> Fault {
     let address = FAR_EL2.get();
-    Fault { syndrome, address, ipa: (HPFAR_EL2.get() & 0xfff_ffff_fff0) << 8 | address & 0xfff, pc: state.general.elr }
+    Fault {
+        syndrome,
+        address,
+        ipa: (HPFAR_EL2.get() & 0xfff_ffff_fff0) << 8 | address & 0xfff,
+        pc: state.general.elr,
+    }
 }
 
 /// A register's place: op0, op1, CRn, CRm, op2.
@@ -64,7 +69,13 @@ type Place = (u64, u64, u64, u64, u64);
 
 fn answer_register(state: &mut State, syndrome: u64) -> bool {
     let iss = syndrome & 0x1ff_ffff;
-    let place = (iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 0xf, iss >> 1 & 0xf, iss >> 17 & 7);
+    let place = (
+        iss >> 20 & 3,
+        iss >> 14 & 7,
+        iss >> 10 & 0xf,
+        iss >> 1 & 0xf,
+        iss >> 17 & 7,
+    );
     let target = (iss >> 5 & 0x1f) as usize;
     let reads = iss & 1 == 1;
     const ACTLR_EL1: Place = (3, 0, 1, 0, 1);

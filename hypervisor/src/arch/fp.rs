@@ -20,7 +20,11 @@ pub struct Simd {
 impl Simd {
     /// All zero.
     pub const fn new() -> Self {
-        Self { v: [0; 32], fpcr: 0, fpsr: 0 }
+        Self {
+            v: [0; 32],
+            fpcr: 0,
+            fpsr: 0,
+        }
     }
 
     /// Takes the registers from the core.
@@ -71,7 +75,14 @@ impl Vectors {
             r::zcr_el2::write(0xf);
             // SAFETY: the areas hold the longest vectors; SVE is not trapped at EL2 here
             // (`cpu::allow_vectors` went before).
-            unsafe { sve_save(&raw mut self.z, &raw mut self.p, &raw mut self.ffr, &raw mut self.fpcr) }
+            unsafe {
+                sve_save(
+                    &raw mut self.z,
+                    &raw mut self.p,
+                    &raw mut self.ffr,
+                    &raw mut self.fpcr,
+                )
+            }
         } else {
             // SAFETY: `z` is larger than 32 V registers and 16-byte aligned.
             unsafe { v_save(&raw mut self.z, &raw mut self.fpcr) }
@@ -83,7 +94,14 @@ impl Vectors {
         if has_sve() {
             r::zcr_el2::write(0xf);
             // SAFETY: reads what `save` wrote, at the same length.
-            unsafe { sve_load(&raw const self.z, &raw const self.p, &raw const self.ffr, &raw const self.fpcr) }
+            unsafe {
+                sve_load(
+                    &raw const self.z,
+                    &raw const self.p,
+                    &raw const self.ffr,
+                    &raw const self.fpcr,
+                )
+            }
             r::zcr_el2::write(self.zcr_el2);
         } else {
             // SAFETY: reads what `save` wrote.
@@ -102,7 +120,12 @@ unsafe extern "C" {
     fn simd_load(from: *const Simd);
     fn v_save(v: *mut [u8; 32 * LONGEST], fpcr: *mut u64);
     fn v_load(v: *const [u8; 32 * LONGEST], fpcr: *const u64);
-    fn sve_save(z: *mut [u8; 32 * LONGEST], p: *mut [u8; 16 * LONGEST / 8], ffr: *mut [u8; LONGEST / 8], fpcr: *mut u64);
+    fn sve_save(
+        z: *mut [u8; 32 * LONGEST],
+        p: *mut [u8; 16 * LONGEST / 8],
+        ffr: *mut [u8; LONGEST / 8],
+        fpcr: *mut u64,
+    );
     fn sve_load(
         z: *const [u8; 32 * LONGEST],
         p: *const [u8; 16 * LONGEST / 8],

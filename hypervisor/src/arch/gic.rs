@@ -66,13 +66,21 @@ fn enable(frame: u64, intid: u32) {
 pub fn init() {
     let gicd = TABLE.board.gicd;
     write(gicd, read(gicd) | CTLR_ENABLE_GROUP1_SECURE);
-    for interrupt in TABLE.partitions.iter().flat_map(|p| p.interrupts).filter(|i| i.intid >= 32) {
+    for interrupt in TABLE
+        .partitions
+        .iter()
+        .flat_map(|p| p.interrupts)
+        .filter(|i| i.intid >= 32)
+    {
         set_group(gicd, interrupt.intid, Group::Secure);
         let config = gicd + ICFGR + u64::from(interrupt.intid / 16) * 4;
         change_bit(config, (interrupt.intid % 16) * 2 + 1, interrupt.edge);
         let affinity = TABLE.board.cores[usize::from(interrupt.core)];
         write(gicd + IROUTER + u64::from(interrupt.intid) * 8, affinity as u32);
-        write(gicd + IROUTER + u64::from(interrupt.intid) * 8 + 4, (affinity >> 32) as u32);
+        write(
+            gicd + IROUTER + u64::from(interrupt.intid) * 8 + 4,
+            (affinity >> 32) as u32,
+        );
         enable(gicd, interrupt.intid);
     }
 }
@@ -83,7 +91,12 @@ pub fn init_core(index: usize) {
     set_group(frame, TABLE.board.timer_intid, Group::Secure);
     enable(frame, TABLE.board.timer_intid);
     set_group(frame, TABLE.board.schedule_receiver_intid, Group::Normal);
-    for interrupt in TABLE.partitions.iter().flat_map(|p| p.interrupts).filter(|i| i.intid < 32) {
+    for interrupt in TABLE
+        .partitions
+        .iter()
+        .flat_map(|p| p.interrupts)
+        .filter(|i| i.intid < 32)
+    {
         set_group(frame, interrupt.intid, Group::Secure);
         enable(frame, interrupt.intid);
     }

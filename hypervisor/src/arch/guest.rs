@@ -1,6 +1,6 @@
 //! One core's way between the worlds and the partitions: what differs is switched, nothing else.
 
-use aarch64_cpu::registers::{ESR_EL2, VMPIDR_EL2, Readable as _, Writeable as _};
+use aarch64_cpu::registers::{ESR_EL2, Readable as _, VMPIDR_EL2, Writeable as _};
 use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
 
 use super::cell::Owned;
@@ -28,7 +28,13 @@ pub struct Core {
 impl Core {
     /// The core with this index, entered from EL3 with the normal world's registers in it.
     pub const fn new(index: usize) -> Self {
-        Self { index, loaded: None, vectors_of: None, held_mask: None, timer_runs: false }
+        Self {
+            index,
+            loaded: None,
+            vectors_of: None,
+            held_mask: None,
+            timer_runs: false,
+        }
     }
 
     /// Enters a context and comes back with what happened.
@@ -113,7 +119,11 @@ impl Core {
         new.el1.load();
         VMPIDR_EL2.set(virtual_affinity(context));
         stage2::activate(context.partition);
-        if self.vectors_of == Some(context) { cpu::allow_fp() } else { cpu::trap_fp() }
+        if self.vectors_of == Some(context) {
+            cpu::allow_fp()
+        } else {
+            cpu::trap_fp()
+        }
         self.loaded = Some(context);
     }
 

@@ -10,7 +10,9 @@ struct Frames {
     encoder: defmt::Encoder,
 }
 
-static FRAMES: Owned<Frames> = Owned::new(Frames { encoder: defmt::Encoder::new() });
+static FRAMES: Owned<Frames> = Owned::new(Frames {
+    encoder: defmt::Encoder::new(),
+});
 
 /// The core that is writing a frame (its index plus one), or zero.
 ///
@@ -27,7 +29,9 @@ unsafe impl defmt::Logger for Logger {
     fn acquire() {
         let me = cpu::index() + 1;
         while WRITER.load(Ordering::Relaxed) != me
-            && WRITER.compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed).is_err()
+            && WRITER
+                .compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed)
+                .is_err()
         {
             core::hint::spin_loop();
         }

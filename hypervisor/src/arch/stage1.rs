@@ -100,7 +100,11 @@ pub extern "C" fn build() {
     let (l1, l2, l3, setup) = unsafe { (LEVEL1.get(), LEVEL2.get(), LEVEL3.get(), STAGE1_SETUP.get()) };
     // SAFETY: as above.
     let (wl2, wl3) = unsafe { (WINDOW_LEVEL2.get(), window::table()) };
-    let mut map = IdentityMap { level2: l2, level3: l3, used: 0 };
+    let mut map = IdentityMap {
+        level2: l2,
+        level3: l3,
+        used: 0,
+    };
     map.image();
     map.devices();
     l1.0[0] = LEVEL2.address() | VALID;
@@ -132,7 +136,10 @@ fn sctlr() -> u64 {
     const RES1: u64 = 0x30c5_0830;
     const WXN: u64 = 1 << 19;
     const STACK_ALIGNMENT: u64 = 1 << 3;
-    (SCTLR_EL2::M::Enable + SCTLR_EL2::C::Cacheable + SCTLR_EL2::I::Cacheable).value | RES1 | WXN | STACK_ALIGNMENT
+    (SCTLR_EL2::M::Enable + SCTLR_EL2::C::Cacheable + SCTLR_EL2::I::Cacheable).value
+        | RES1
+        | WXN
+        | STACK_ALIGNMENT
 }
 
 /// The first gigabyte, mapped where it is, page by page.
@@ -151,7 +158,11 @@ impl IdentityMap<'_> {
         let stacks = symbol!(__stacks_start);
         for core in 0..CORES {
             let guard = stacks + (core * start::STACK_STRIDE) as u64;
-            self.map(guard + PAGE as u64, guard + start::STACK_STRIDE as u64, Kind::Data);
+            self.map(
+                guard + PAGE as u64,
+                guard + start::STACK_STRIDE as u64,
+                Kind::Data,
+            );
         }
     }
 

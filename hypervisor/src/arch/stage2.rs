@@ -2,7 +2,7 @@
 //! borrowed memory in the non-secure one.
 
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{VTCR_EL2, VTTBR_EL2, Readable as _, Writeable as _};
+use aarch64_cpu::registers::{Readable as _, VTCR_EL2, VTTBR_EL2, Writeable as _};
 use bulkhead_core::api::Access;
 use bulkhead_core::table::{Partition, Rights};
 use static_assertions::const_assert;
@@ -24,7 +24,10 @@ struct Roots {
 }
 
 static ROOTS: [Owned<Roots>; PARTITIONS] = [const {
-    Owned::new(Roots { secure: [Table::empty(), Table::empty()], window: [Table::empty(), Table::empty()] })
+    Owned::new(Roots {
+        secure: [Table::empty(), Table::empty()],
+        window: [Table::empty(), Table::empty()],
+    })
 }; PARTITIONS];
 
 static LEVEL3: Owned<[Table; LEVEL3_TABLES]> = Owned::new([const { Table::empty() }; LEVEL3_TABLES]);
@@ -90,9 +93,17 @@ pub fn build() {
         let (from, to) = (level3_before(index), level3_before(index + 1));
         let (window, rest) = level3[from..to].split_at_mut(window_tables(partition));
         build_window(roots, partition, window);
-        let mut secure = Secure { roots, level3: rest, used: 0 };
+        let mut secure = Secure {
+            roots,
+            level3: rest,
+            used: 0,
+        };
         for region in partition.memory {
-            let never = if region.rights == Rights::ReadWrite { EXECUTE_NEVER } else { 0 };
+            let never = if region.rights == Rights::ReadWrite {
+                EXECUTE_NEVER
+            } else {
+                0
+            };
             secure.map(region.range.base, region.range.end(), MEMORY | never);
         }
         for device in partition.devices {
@@ -215,7 +226,9 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
 
 /// Unmaps pages of a window, and returns when no core holds a translation of them.
 pub fn unmap_window(partition: usize, slot: u32, count: u32) {
-    let Some(p) = TABLE.partitions.get(partition) else { return };
+    let Some(p) = TABLE.partitions.get(partition) else {
+        return;
+    };
     for n in 0..count {
         if let Some(entry) = window_entry(partition, slot.saturating_add(n)) {
             // SAFETY: as in `map_window`.

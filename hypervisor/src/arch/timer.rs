@@ -9,7 +9,9 @@ pub fn microseconds() -> u64 {
     let frequency = CNTFRQ_EL0.get().max(1);
     let count = CNTPCT_EL0.get();
     let (seconds, rest) = (count / frequency, count % frequency);
-    seconds.saturating_mul(1_000_000).saturating_add(rest.saturating_mul(1_000_000) / frequency)
+    seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(rest.saturating_mul(1_000_000) / frequency)
 }
 
 /// Raises the timer's interrupt in this many microseconds.

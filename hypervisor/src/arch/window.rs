@@ -37,7 +37,11 @@ struct Mapped {
 impl Mapped {
     fn new(core: usize, page: Page, writable: bool) -> Self {
         let slot = core * STRIDE;
-        let entry = stage1::window_page(page.address & !(PAGE as u64 - 1), page.world == World::Normal, writable);
+        let entry = stage1::window_page(
+            page.address & !(PAGE as u64 - 1),
+            page.world == World::Normal,
+            writable,
+        );
         set(slot, entry);
         // SAFETY: makes the new entry visible to this core's walker; touches no memory of Rust's.
         unsafe { core::arch::asm!("dsb nshst", "isb", options(nostack)) };
@@ -117,10 +121,18 @@ fn clean(pointer: *mut u8) {
 /// # Safety
 /// `from` and `to` are valid for `length` bytes and do not overlap.
 unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
-    let words = if (from as usize | to as usize) % 8 == 0 { length / 8 } else { 0 };
+    let words = if (from as usize | to as usize) % 8 == 0 {
+        length / 8
+    } else {
+        0
+    };
     for n in 0..words {
         // SAFETY: within `length` by the loop's bound, aligned by the check above.
-        unsafe { to.cast::<u64>().add(n).write_volatile(from.cast::<u64>().add(n).read_volatile()) };
+        unsafe {
+            to.cast::<u64>()
+                .add(n)
+                .write_volatile(from.cast::<u64>().add(n).read_volatile())
+        };
     }
     for n in words * 8..length {
         // SAFETY: within `length` by the loop's bound.

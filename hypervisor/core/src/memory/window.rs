@@ -249,8 +249,17 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
             Some(below) => self.pool[below].above = above,
             None => self.borrowers[usize::from(partition)].lowest = above,
         }
-        let grant = &mut self.pool[index];
-        (grant.above, grant.slots) = (Link::NONE, Slots { first: 0, count: 0 });
+        let Grant {
+            share,
+            offered,
+            value,
+            next,
+            ..
+        } = self.pool[index];
+        self.pool[index] = Grant {
+            next,
+            ..Grant::new(share, partition, offered, value)
+        };
         slots
     }
 }

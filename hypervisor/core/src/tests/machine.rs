@@ -1,0 +1,214 @@
+//! Ports that record, and a shell that enters nothing.
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::table::TABLE;
+use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs, Run, World};
+use crate::error::Error;
+use crate::function as f;
+use crate::spmc::Spmc;
+use crate::table::Core;
+
+/// The dispatcher that is tested.
+pub type Subject = Spmc<3, 4, 12, 64>;
+
+/// Memory and records.
+#[derive(Default)]
+pub struct Recorder {
+    pub pages: BTreeMap<(bool, u64), Box<[u8]>>,
+    pub notes: Vec<Note>,
+    pub console: Vec<(usize, Vec<u8>)>,
+    pub ended: Vec<u32>,
+    pub scheduled: usize,
+    pub mapped: Vec<(usize, u32, u64, u32)>,
+}
+
+impl Recorder {
+    fn page(&mut self, page: Page) -> &mut [u8] {
+        assert_eq!(page.address % 4096, 0);
+        let key = (page.world == World::Secure, page.address);
+        self.pages.entry(key).or_insert_with(|| std::vec![0; 4096].into())
+    }
+}
+
+impl Ports for Recorder {
+    fn read(&mut self, page: Page, offset: usize, into: &mut [u8]) {
+        let end = offset + into.len();
+        into.copy_from_slice(&self.page(page)[offset..end]);
+    }
+
+    fn write(&mut self, page: Page, offset: usize, from: &[u8]) {
+        self.page(page)[offset..offset + from.len()].copy_from_slice(from);
+    }
+
+    fn map_window(&mut self, partition: usize, slot: u32, address: u64, count: u32, _: Access) {
+        self.mapped.push((partition, slot, address, count));
+    }
+
+    fn unmap_window(&mut self, partition: usize, slot: u32, count: u32) {
+        self.mapped.retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
+    }
+
+    fn clear(&mut self, _: u64, _: u32) {}
+
+    fn end_interrupt(&mut self, intid: u32) {
+        self.ended.push(intid);
+    }
+
+    fn schedule_receiver(&mut self) {
+        self.scheduled += 1;
+    }
+
+    fn console(&mut self, partition: usize, bytes: &[u8]) {
+        self.console.push((partition, bytes.to_vec()));
+    }
+
+    fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+}
+
+/// A machine.
+pub struct Machine {
+    pub spmc: Box<Subject>,
+    pub ports: Recorder,
+}
+
+impl Machine {
+    /// Before the start.
+    pub fn new() -> Self {
+        Self { spmc: Box::new(Spmc::new(&TABLE)), ports: Recorder::default() }
+    }
+
+    /// All partitions wait on all their cores.
+    pub fn started() -> Self {
+        let mut machine = Self::new();
+        let mut action = machine.step(0, Event::Boot);
+        while let Action::Run(run) = action {
+            let entry = super::table::memory(run.context.partition) + 0x100;
+            assert_eq!(x(machine.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry]), 0) >> 32, 0);
+            action = machine.call(0, &[u64::from(f::MSG_WAIT)]);
+        }
+        for core in 1..4 {
+            let mut action = machine.step(core, Event::CoreOn);
+            while let Action::Run(_) = action {
+                action = machine.call(core, &[u64::from(f::MSG_WAIT)]);
+            }
+        }
+        machine.ports = Recorder::default();
+        machine
+    }
+
+    pub fn step(&mut self, core: Core, event: Event) -> Action {
+        self.spmc.step(core, event, &mut self.ports)
+    }
+
+    /// A call of the normal world, with marks in x8 to x17.
+    pub fn normal(&mut self, core: Core, first: &[u64]) -> Action {
+        let mut regs = Regs::new(first);
+        for n in first.len().max(8)..18 {
+            regs.0[n] = mark(n);
+        }
+        self.step(core, Event::Normal(regs))
+    }
+
+    /// A call of the partition that runs on a core.
+    pub fn call(&mut self, core: Core, first: &[u64]) -> Action {
+        self.step(core, Event::Call(Conduit::Smc, Regs::new(first)))
+    }
+
+    /// A paravirtual call; its result.
+    pub fn hvc(&mut self, core: Core, first: &[u64]) -> u64 {
+        x(self.step(core, Event::Call(Conduit::Hvc, Regs::new(first))), 0)
+    }
+
+    /// A direct request to a partition, which runs then.
+    pub fn enter(&mut self, core: Core, id: u16) -> Run {
+        run(self.normal(core, &request(id)))
+    }
+
+    /// The partition on a core answers the normal world.
+    pub fn respond(&mut self, core: Core, id: u16) -> Action {
+        self.call(core, &[u64::from(f::DIRECT_RESP_32), u64::from(id) << 16, 0, 7])
+    }
+
+    /// Everything that a refused call must leave alone.
+    pub fn state(&self) -> String {
+        let mut text = String::new();
+        for c in &self.spmc.compartments {
+            let mailbox = c.mailbox.lock();
+            text += &format!("{:?} {} {:?}", c.seats, c.stopped(), c.secondary_entry);
+            text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
+            text += &format!("{:?} {:?}\n", c.tickets.lock(), c.notifications.lock());
+        }
+        let mailbox = self.spmc.normal.lock();
+        text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
+        text += &format!("{:?} {:?}", self.spmc.normal_notifications.lock(), self.ports.mapped);
+        text
+    }
+
+    /// A call of the normal world is refused so, and changes nothing.
+    pub fn refused(&mut self, core: Core, first: &[u64], error: Error) {
+        let before = self.state();
+        let action = self.normal(core, first);
+        assert_eq!(code(action), Some(error.code()), "{first:x?}: {action:x?}");
+        assert!(matches!(action, Action::Normal(_)));
+        assert_eq!(before, self.state(), "{first:x?}");
+    }
+
+    /// A call of a partition is refused so, and changes nothing; it goes on.
+    pub fn partition_refused(&mut self, core: Core, first: &[u64], error: Error) {
+        let before = self.state();
+        let action = self.call(core, first);
+        assert_eq!(code(action), Some(error.code()), "{first:x?}: {action:x?}");
+        assert!(matches!(action, Action::Run(_)));
+        assert_eq!(before, self.state(), "{first:x?}");
+    }
+}
+
+/// What stands in a register that nobody uses.
+pub fn mark(n: usize) -> u64 {
+    0x5a5a_0000_0000_0000 + n as u64
+}
+
+/// Registers of a direct request from the normal world.
+pub fn request(id: u16) -> [u64; 8] {
+    [u64::from(f::DIRECT_REQ_32), u64::from(id), 0, 3, 4, 5, 6, 7]
+}
+
+/// The registers that an action hands over.
+pub fn regs(action: Action) -> Regs {
+    match action {
+        Action::Normal(regs) => regs,
+        Action::Run(Run { entry: Entry::Answer(regs), .. }) => regs,
+        Action::Run(_) => panic!("no registers: {action:?}"),
+    }
+}
+
+/// One of them.
+pub fn x(action: Action, n: usize) -> u64 {
+    regs(action).0[n]
+}
+
+/// The code of FFA_ERROR.
+pub fn code(action: Action) -> Option<u32> {
+    let regs = regs(action);
+    (regs.0[0] == u64::from(f::ERROR)).then_some(regs.0[2] as u32)
+}
+
+/// The run that an action is.
+pub fn run(action: Action) -> Run {
+    match action {
+        Action::Run(run) => run,
+        Action::Normal(regs) => panic!("no run: {:x?}", regs.0),
+    }
+}
+
+/// Whether an action is FFA_SUCCESS.
+pub fn succeeded(action: Action) -> bool {
+    matches!(x(action, 0) as u32, f::SUCCESS_32 | f::SUCCESS_64)
+}

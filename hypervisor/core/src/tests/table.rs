@@ -1,0 +1,108 @@
+//! The table of these tests.
+
+use crate::table::{
+    Board, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+};
+
+/// A protocol that two partitions speak.
+pub const COMMON: Uuid = Uuid([
+    0x48, 0x61, 0x78, 0xe0, 0xe7, 0xf8, 0x11, 0xe3, 0xbc, 0x5e, 0x00, 0x02, 0xa5, 0xd5, 0xc5, 0x1b,
+]);
+pub const OWN_B: Uuid = Uuid([0xb; 16]);
+pub const OWN_C: Uuid = Uuid([0xc; 16]);
+
+/// Managed exit, all cores, all properties.
+pub const A: u16 = 0x8001;
+/// Preempted at once, all cores, owns interrupts 40 (core 1) and 25 (each core).
+pub const B: u16 = 0x8002;
+/// For A only, on the boot core only; its ID leaves a gap.
+pub const C: u16 = 0x8005;
+
+/// Base of each partition's memory, of 1 MiB.
+pub const fn memory(index: usize) -> u64 {
+    0x0e20_0000 + index as u64 * 0x10_0000
+}
+
+/// The normal world's memory.
+pub const NORMAL: Range = Range { base: 0x4000_0000, size: 0x100_0000 };
+
+const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Partition {
+    let regions: &'static [Region] = match index {
+        0 => &[Region {
+            range: Range { base: memory(0), size: 0x10_0000 },
+            rights: Rights::ReadWriteExecute,
+        }],
+        1 => &[
+            Region { range: Range { base: memory(1), size: 0x8_0000 }, rights: Rights::ReadWriteExecute },
+            Region { range: Range { base: memory(1) + 0x8_0000, size: 0x8_0000 }, rights: Rights::ReadWrite },
+        ],
+        _ => &[Region {
+            range: Range { base: memory(2), size: 0x10_0000 },
+            rights: Rights::ReadWriteExecute,
+        }],
+    };
+    Partition {
+        name,
+        id,
+        uuids: &[COMMON],
+        properties: 0x70b,
+        image: Image {
+            package_uuid: Uuid([1; 16]),
+            package: Range { base: memory(index) + 0x4_0000, size: 0x1_0000 },
+            sha256: [0; 32],
+            size: 0x1000,
+            load: memory(index),
+            entry: memory(index),
+        },
+        manifest: &[0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0, 8],
+        memory: regions,
+        cores,
+        devices: &[],
+        interrupts: &[],
+        window: Range { base: 0x4000_0000, size: 0x20_0000 },
+        shares: 4,
+        preemption: Preemption::AtOnce,
+        callers: &[0],
+    }
+}
+
+static PARTITIONS: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        uuids: &[COMMON, OWN_B],
+        properties: 0x101,
+        interrupts: &[
+            Interrupt { intid: 40, edge: false, core: 1 },
+            Interrupt { intid: 25, edge: true, core: 0 },
+        ],
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition { uuids: &[OWN_C], callers: &[A], ..partition("c", C, 2, 0b0001) },
+];
+
+/// Four cores, three partitions; b starts first.
+pub static TABLE: Table = Table {
+    name: "test",
+    board: Board {
+        name: "none",
+        compatible: "none",
+        device_tree: 0x4000_0000,
+        cores: &[0, 1, 2, 3],
+        boot_core: 0,
+        secure: &[Range { base: 0x0e10_0000, size: 0xf0_0000 }],
+        normal: &[NORMAL],
+        gicd: 0,
+        gicr: 0,
+        gicr_stride: 0,
+        log_uart: 0,
+        timer_intid: 20,
+        schedule_receiver_intid: 8,
+    },
+    hypervisor: Range { base: 0x0e10_0000, size: 0x10_0000 },
+    spmc_id: 0x8000,
+    partitions: &PARTITIONS,
+    boot_order: &[1, 0, 2],
+};
