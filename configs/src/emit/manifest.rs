@@ -1,5 +1,6 @@
 //! A partition's own manifest (FF-A manifest binding 1.0), which the boot information hands to it.
 
+use crate::draft::Tee;
 use crate::model::{IMAGE_OFFSET, Partition, Preemption, System};
 
 use super::tree::{Node, Value, cell, flatten, uuid_cells};
@@ -41,9 +42,13 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
         ("messaging-method", cell(partition.messaging)),
         ("ns-interrupts-action", cell(interrupts_action(partition))),
     ];
-    if matches!(partition.preemption, Preemption::ManagedExit { .. }) {
+    // OP-TEE takes the normal world's interrupts, and so its managed exit, as virtual FIQs.
+    if matches!(partition.preemption, Preemption::ManagedExit { .. }) && partition.tee != Tee::Optee {
         properties.push(("managed-exit-virq", Value::Flag));
     }
+    // Ours: where borrowed memory appears; partitions that map it as a whole want to know.
+    let window = &partition.window;
+    properties.push(("bulkhead,window", Value::Longs(vec![window.base, window.size])));
     if partition.notifications {
         properties.push(("notification-support", Value::Flag));
     }

@@ -10,6 +10,8 @@ pub enum Value<'a> {
     Cells(Vec<u32>),
     /// One number of 64 bits (two cells).
     Long(u64),
+    /// Numbers of 64 bits.
+    Longs(Vec<u64>),
     /// A string.
     Text(&'a str),
 }
@@ -65,6 +67,7 @@ fn add(writer: &mut FdtWriter, node: &Node<'_>) -> vm_fdt::FdtWriterResult<()> {
             Value::Flag => writer.property_null(name)?,
             Value::Cells(cells) => writer.property_array_u32(name, cells)?,
             Value::Long(value) => writer.property_u64(name, *value)?,
+            Value::Longs(values) => writer.property_array_u64(name, values)?,
             Value::Text(text) => writer.property_string(name, text)?,
         }
     }
