@@ -21,7 +21,7 @@ use reader::Faults;
 
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner};
 pub use draft::Tee;
-pub use emit::{Artefact, Images, emit, mk_args};
+pub use emit::{Artefact, Images, emit, mk_args, picture};
 pub use model::{Client, Image, Origin, Partition, Preemption, Range, Region, SPMC_ID, System};
 pub use report::{Diagnostic, Mark, Report};
 pub use rule::Rule;

@@ -319,3 +319,19 @@ fn the_normal_world_gets_its_routes_and_the_linker_its_place() {
 fn the_same_table_gives_the_same_bytes() {
     assert_eq!(phone().1, phone().1);
 }
+
+/// The picture in the README is the one that the default table gives. `BLESS=1` writes it anew.
+#[test]
+fn the_pictured_system_is_the_default_one() {
+    let (system, files) = phone();
+    let picture = bulkhead_configs::picture(&system);
+    assert_eq!(files["layout.svg"], picture.as_bytes());
+    let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/phone.svg");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&shown, &picture).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&shown).unwrap() == picture,
+        "docs/phone.svg is not the picture of configs/phone.toml"
+    );
+}

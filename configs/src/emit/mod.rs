@@ -66,7 +66,7 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
         ),
         Artefact::new("linux/tees.toml", linux::routes(system)),
         Artefact::new("linux/reserved.dts", linux::reserved(system)),
-        Artefact::new("layout.svg", picture::layout(system)),
+        Artefact::new("layout.svg", picture(system)),
     ];
     for placed in placed {
         let partition = placed.partition;
@@ -83,6 +83,12 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
         }
     }
     Ok(out)
+}
+
+/// A picture of a system as SVG; it needs no images.
+#[must_use]
+pub fn picture(system: &System) -> String {
+    picture::layout(system)
 }
 
 /// Refuses a configuration tree that is larger than firmware's room for it.

@@ -1,0 +1,127 @@
+//! What each owner has, in words.
+
+use super::svg::{Anchor, Font, Rect, Svg};
+use super::{EDGE, FAINT, HYPERVISOR, INK, MARGIN, WIDTH, colour};
+use crate::model::{Partition, Preemption, System};
+use crate::units::{show_range, show_size};
+
+const ROW: f64 = 26.0;
+
+/// Columns: heading and left edge.
+const COLUMNS: [(&str, f64); 6] = [
+    ("owner", 48.0),
+    ("memory", 216.0),
+    ("called by", 448.0),
+    ("borrows up to", 604.0),
+    ("preempted", 790.0),
+    ("devices, interrupts", 936.0),
+];
+
+/// Draws from `top` on; the lowest used coordinate.
+pub fn draw(svg: &mut Svg, system: &System, top: f64) -> f64 {
+    let mut y = top + 14.0;
+    for (heading, x) in COLUMNS {
+        svg.text(x, y, heading, Font::sans(12.0).bold(), FAINT, Anchor::Start);
+    }
+    let range = system.hypervisor;
+    let memory = show_range(range.base, range.end());
+    let log = system
+        .board
+        .devices
+        .iter()
+        .find(|device| device.range.base == system.board.log_uart);
+    let log = log.map_or_else(String::new, |device| format!("{} (log)", device.name));
+    let nothing = String::new;
+    y = row(
+        svg,
+        y,
+        HYPERVISOR,
+        &[
+            "Bulkhead".to_owned(),
+            memory,
+            nothing(),
+            nothing(),
+            nothing(),
+            log,
+        ],
+    );
+    for (index, partition) in system.partitions.iter().enumerate() {
+        y = row(svg, y, colour(index), &cells(system, partition));
+    }
+    y
+}
+
+fn cells(system: &System, partition: &Partition) -> [String; 6] {
+    let ranges = partition
+        .memory
+        .iter()
+        .map(|region| show_range(region.range.base, region.range.end()));
+    let callers: Vec<&str> = partition
+        .callers
+        .iter()
+        .map(|id| system.endpoint_name(*id))
+        .collect();
+    let devices = partition.devices.iter().map(|device| device.name.clone());
+    let interrupts = partition
+        .interrupts
+        .iter()
+        .map(|interrupt| format!("{} ({})", interrupt.name, interrupt.intid));
+    let owned: Vec<String> = devices.chain(interrupts).collect();
+    [
+        partition.name.clone(),
+        ranges.collect::<Vec<_>>().join(", "),
+        if callers.is_empty() {
+            "nobody".to_owned()
+        } else {
+            callers.join(", ")
+        },
+        format!(
+            "{} in {} shares",
+            show_size(partition.window.size),
+            partition.shares
+        ),
+        match partition.preemption {
+            Preemption::AtOnce => "at once".to_owned(),
+            Preemption::ManagedExit { limit_us } => format!("managed exit {}", show_duration(limit_us)),
+        },
+        if owned.is_empty() {
+            "none".to_owned()
+        } else {
+            owned.join(", ")
+        },
+    ]
+}
+
+fn row(svg: &mut Svg, above: f64, fill: &str, cells: &[String; 6]) -> f64 {
+    let y = above + ROW;
+    svg.line((MARGIN, y - 17.5), (WIDTH - MARGIN, y - 17.5), EDGE);
+    svg.rect(
+        Rect {
+            x: MARGIN,
+            y: y - 9.5,
+            width: 10.0,
+            height: 10.0,
+            radius: 2.0,
+        },
+        fill,
+        "none",
+    );
+    for (index, (text, (_, x))) in cells.iter().zip(COLUMNS).enumerate() {
+        let font = match index {
+            0 => Font::sans(12.5).bold(),
+            1 => Font::mono(12.0),
+            _ => Font::sans(12.5),
+        };
+        let right = COLUMNS.get(index + 1).map_or(WIDTH - MARGIN, |(_, x)| *x - 6.0);
+        svg.text(x, y, &font.fit(text, right - x), font, INK, Anchor::Start);
+    }
+    y
+}
+
+fn show_duration(us: u32) -> String {
+    if us.is_multiple_of(1000) {
+        format!("{} ms", us / 1000)
+    } else {
+        format!("{us} us")
+    }
+}
