@@ -116,6 +116,38 @@ fn the_table_compiles_and_says_what_the_model_says() {
 }
 
 #[test]
+fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
+    let system = load(Path::new("tests/devices.toml")).unwrap_or_else(|report| panic!("{report}"));
+    let images = Images::from([
+        ("test-a".to_owned(), vec![1; 9]),
+        ("test-b".to_owned(), vec![2; 5000]),
+    ]);
+    let artefacts = emit(&system, &images).unwrap_or_else(|report| panic!("{report}"));
+    let files: BTreeMap<_, _> = artefacts
+        .into_iter()
+        .map(|artefact| (artefact.path, artefact.contents))
+        .collect();
+    let main = r#"
+        fn main() {
+            let [a, b] = TABLE.partitions else { panic!() };
+            println!("{} {:#x} {:?}", a.devices[0].name, a.devices[0].range.base, a.interrupts);
+            println!("{:?} {:?} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, b.cores, a.callers, TABLE.boot_order);
+        }"#;
+    let program =
+        compile(&scratch("devices"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
+    let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
+    let expected = "secure-gpio 0x90b0000 [Interrupt { intid: 220, edge: true, core: 0 }]\n\
+                    ReadWrite AtOnce 0x3 [0, 32770] [1, 0]\n";
+    assert_eq!(output, expected);
+    let tree = Fdt::new(&files["sp/test-a.dtb"]).unwrap();
+    assert_eq!(
+        number(&tree, "/device-regions/secure-gpio", "base-address"),
+        0x090b_0000
+    );
+    assert_eq!(number(&tree, "/device-regions/secure-gpio", "pages-count"), 1);
+}
+
+#[test]
 fn a_table_that_breaks_an_invariant_does_not_compile() {
     let (_, files) = phone();
     let table = text(&files, "table.rs");

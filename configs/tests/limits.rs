@@ -1,0 +1,116 @@
+//! Good neighbours: tables and images that are just inside a limit, beside those of `rules` that are just outside.
+
+use std::path::Path;
+
+use bulkhead_configs::{Images, Preemption, System, emit, load, load_text};
+
+const GOOD: &str = include_str!("rules/good.toml");
+
+/// The good table with one text replaced; it has to stay good.
+fn with(from: &str, to: &str) -> System {
+    assert!(GOOD.contains(from), "the good table has no `{from}`");
+    let text = GOOD.replacen(from, to, 1);
+    load_text(Path::new("tests/rules/good.toml"), &text).unwrap_or_else(|report| panic!("{report}"))
+}
+
+fn emits(system: &System, alpha: usize, beta: usize) {
+    let images = Images::from([
+        ("alpha".to_owned(), vec![1; alpha]),
+        ("beta".to_owned(), vec![1; beta]),
+    ]);
+    emit(system, &images).unwrap_or_else(|report| panic!("{report}"));
+}
+
+#[test]
+fn every_table_of_the_repository_is_good() {
+    let folders = [".", "cases"]
+        .into_iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok());
+    let files = folders.flatten().map(|entry| entry.unwrap().path());
+    let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    for table in tables.filter(|path| !path.ends_with("Cargo.toml")) {
+        load(&table).unwrap_or_else(|report| panic!("{report}"));
+    }
+}
+
+#[test]
+fn ids_at_both_ends() {
+    assert_eq!(with("id = 0x8002", "id = 0x80ff").partitions[1].id, 0x80ff);
+}
+
+#[test]
+fn memory_up_to_the_end_and_side_by_side() {
+    let region = "{ base = 0x0e800000, size = \"1MiB\" }";
+    assert_eq!(
+        with(region, "{ base = 0x0ef00000, size = \"1MiB\" }").partitions[1]
+            .home()
+            .end(),
+        0x0f00_0000
+    );
+    with("size = \"6MiB\"", "size = \"6144KiB\"");
+    emits(&with(region, "{ base = 0x0e800000, size = \"40KiB\" }"), 1, 4096);
+}
+
+#[test]
+fn windows_at_both_ends() {
+    let large = with("window = \"32MiB\"", "window = \"248MiB\"");
+    assert_eq!(large.window_pages() * 8, 512 << 10);
+    assert_eq!(
+        with("window = \"32MiB\"", "window = \"2MiB\"").partitions[0]
+            .window
+            .pages(),
+        512
+    );
+}
+
+#[test]
+fn numbers_at_both_ends() {
+    assert_eq!(with("shares = 128", "shares = 256").partitions[0].shares, 256);
+    assert_eq!(with("shares = 128", "shares = 1").partitions[0].shares, 1);
+    assert_eq!(
+        with("\"10ms\"", "\"1s\"").partitions[0].preemption,
+        Preemption::ManagedExit { limit_us: 1_000_000 }
+    );
+    assert_eq!(
+        with("\"10ms\"", "\"1us\"").partitions[0].preemption,
+        Preemption::ManagedExit { limit_us: 1 }
+    );
+    with("boot-order = 2", "boot-order = 65535");
+    with("memory = \"1MiB\"", "memory = \"256KiB\"");
+}
+
+#[test]
+fn the_largest_package_and_the_largest_image_for_a_region() {
+    // A package of 4 MiB with its 16 KiB before the image, in a region of 10 MiB.
+    let table = GOOD
+        .replace("size = \"6MiB\"", "size = \"10MiB\"")
+        .replace("0x0e800000", "0x0ec00000");
+    let system =
+        load_text(Path::new("tests/rules/good.toml"), &table).unwrap_or_else(|report| panic!("{report}"));
+    emits(&system, (4 << 20) - 0x4000, 1);
+    // 6 MiB hold 16 KiB, the image, and the package of 16 KiB and the image again.
+    emits(&with("id = 0x8001", "id = 0x8001"), 3_129_344, 1);
+}
+
+#[test]
+fn partitions_without_an_order_start_last_in_the_order_of_the_file() {
+    let system = with("boot-order = 1\n", "");
+    assert_eq!(system.boot_order, [1, 0]);
+}
+
+#[test]
+fn callers_default_to_the_normal_world() {
+    assert_eq!(
+        with("callers = [\"normal-world\"]\n", "").partitions[0].callers,
+        [0]
+    );
+    assert_eq!(
+        with(
+            "callers = [\"normal-world\"]",
+            "callers = [\"beta\", \"normal-world\"]"
+        )
+        .partitions[0]
+            .callers,
+        [0, 0x8002]
+    );
+}
