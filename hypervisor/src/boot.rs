@@ -59,11 +59,20 @@ pub extern "C" fn core_main(index: usize) -> ! {
 fn serve(index: usize, first: Event) -> ! {
     let mut core = Core::new(index);
     let mut machine = Machine::new(index);
+    let this = index as CoreIndex;
     let mut event = first;
     loop {
-        event = match SPMC.step(index as CoreIndex, event, &mut machine) {
-            Action::Run(run) => core.run(&run),
-            Action::Normal(regs) => core.normal(&regs),
+        event = match SPMC.step(this, event, &mut machine) {
+            Action::Run(run) => {
+                core.load(&run);
+                SPMC.settle(this);
+                core.run(&run)
+            }
+            Action::Normal(regs) => {
+                core.unload();
+                SPMC.settle(this);
+                core.normal(&regs)
+            }
         };
     }
 }

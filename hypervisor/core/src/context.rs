@@ -24,7 +24,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    const fn pack(self) -> u32 {
+    pub(crate) const fn pack(self) -> u32 {
         match self {
             Self::Off => 0,
             Self::Waiting => 1,
@@ -34,7 +34,7 @@ impl State {
         }
     }
 
-    const fn unpack(value: u32) -> Self {
+    pub(crate) const fn unpack(value: u32) -> Self {
         let core = (value >> 8 & 0xff) as Core;
         match value & 0xff {
             1 => Self::Waiting,

@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::{Context, Regs};
+use crate::context::State;
 use crate::table::Core;
 
 /// Whom the core works for.
@@ -20,11 +21,28 @@ pub(crate) enum Mode {
 /// The registers x8 to x17.
 const KEPT: usize = 10;
 
+/// A context as a number: 1 + (partition << 8 | home). Indices of partitions fit 16 bits: their IDs do.
+fn pack(context: Context) -> u32 {
+    1 + (((context.partition & 0xffff) as u32) << 8 | u32::from(context.home))
+}
+
+/// The context of a number; none for 0.
+fn unpack(value: u32) -> Option<Context> {
+    let value = value.checked_sub(1)?;
+    Some(Context {
+        partition: (value >> 8) as usize,
+        home: (value & 0xff) as Core,
+    })
+}
+
 /// What is known of one core.
 #[derive(Debug)]
 pub(crate) struct Cpu {
-    /// 0: none; else 1 + (partition << 8 | home).
+    /// 0: none; else the packed context.
     current: AtomicU32,
+    /// The context that has given up the core in this step, and its next state: 0 or
+    /// (packed context) << 32 | packed state.
+    left: AtomicU64,
     mode: AtomicU32,
     /// Next place in `Table::boot_order` while partitions are started here.
     next: AtomicU32,
@@ -37,6 +55,7 @@ impl Cpu {
     pub(crate) const fn new() -> Self {
         Self {
             current: AtomicU32::new(0),
+            left: AtomicU64::new(0),
             mode: AtomicU32::new(0),
             next: AtomicU32::new(0),
             kept: [const { AtomicU64::new(0) }; KEPT],
@@ -46,19 +65,26 @@ impl Cpu {
 
     /// The context that runs here.
     pub(crate) fn current(&self) -> Option<Context> {
-        let value = self.current.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(Context {
-            partition: (value >> 8) as usize,
-            home: (value & 0xff) as Core,
-        })
+        unpack(self.current.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_current(&self, context: Option<Context>) {
-        // Indices of partitions fit 16 bits: their IDs do.
-        let value = context.map_or(0, |c| {
-            1 + (((c.partition & 0xffff) as u32) << 8 | u32::from(c.home))
-        });
-        self.current.store(value, Ordering::Relaxed);
+        self.current.store(context.map_or(0, pack), Ordering::Relaxed);
+    }
+
+    /// Notes that a context has given up the core, and what it is to become once the core holds
+    /// none of its registers.
+    pub(crate) fn set_left(&self, context: Context, to: State) {
+        let value = u64::from(pack(context)) << 32 | u64::from(to.pack());
+        self.left.store(value, Ordering::Relaxed);
+    }
+
+    /// The context that has given up the core, and its next state; it is noted no more.
+    pub(crate) fn take_left(&self) -> Option<(Context, State)> {
+        let value = self.left.load(Ordering::Relaxed);
+        let context = unpack((value >> 32) as u32)?;
+        self.left.store(0, Ordering::Relaxed);
+        Some((context, State::unpack((value & 0xffff_ffff) as u32)))
     }
 
     pub(crate) fn mode(&self) -> Mode {

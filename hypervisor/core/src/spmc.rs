@@ -70,12 +70,26 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
     }
 
+    /// Lets other cores have the context that the last step took from this core. The shell calls it
+    /// when the core holds none of that context's registers any more; until then the context is
+    /// still this core's, so that nobody can resume it from registers that are not saved yet.
+    pub fn settle(&self, core: Core) {
+        let left = self.cpus.get(usize::from(core)).and_then(Cpu::take_left);
+        if let Some((context, to)) = left
+            && let Some(compartment) = self.compartments.get(context.partition)
+            && let Some(seat) = compartment.seats.get(usize::from(context.home))
+        {
+            seat.leave(to);
+        }
+    }
+
     /// Decides what follows an event on a core.
     pub fn step<T: Ports>(&self, core: Core, event: Event, ports: &mut T) -> Action {
         let Some(cpu) = self.cpus.get(usize::from(core)) else {
             // The shell numbers cores by the table; a core beyond it has nothing to run.
             return Action::Normal(Reply::error(Error::NotSupported).over(&Regs([0; 18])));
         };
+        self.settle(core);
         match event {
             Event::Normal(regs) => {
                 cpu.keep(&regs);
@@ -255,7 +269,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     ) -> Action {
         paravirtual::end_managed_exit(here.seat);
         here.cpu.set_current(None);
-        here.seat.leave(to);
+        here.cpu.set_left(here.context, to);
         match here.cpu.mode() {
             Mode::Serving => {
                 if here.cpu.take_schedule() {

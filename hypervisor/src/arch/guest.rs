@@ -37,13 +37,20 @@ impl Core {
         }
     }
 
-    /// Enters a context and comes back with what happened.
+    /// Makes a context's registers the core's; the registers that were there before are saved.
+    #[inline]
+    pub fn load(&mut self, run: &Run) {
+        if self.loaded != Some(run.context) {
+            self.load_other(run.context);
+        }
+    }
+
+    /// Enters the context that `load` has loaded and comes back with what happened.
     #[inline]
     pub fn run(&mut self, run: &Run) -> Event {
         let state = state(run.context);
         self.hold_normal(run.hold_normal);
         self.set_deadline(run.deadline);
-        self.load(run.context, state);
         match run.entry {
             Entry::Resume => {}
             Entry::Answer(regs) => state.general.x[..18].copy_from_slice(&regs.0),
@@ -64,11 +71,21 @@ impl Core {
         }
     }
 
-    /// Hands the core to the normal world and comes back with its next call.
+    /// Gives all registers back to the normal world.
+    #[inline]
+    pub fn unload(&mut self) {
+        self.unload_vectors();
+        if self.loaded.is_some() {
+            self.save_el1();
+            // SAFETY: this core's block; nothing else on this core refers to it now.
+            unsafe { cpu::block(self.index) }.normal.load();
+            self.loaded = None;
+        }
+    }
+
+    /// Hands the core, which `unload` has cleared, to the normal world and comes back with its next call.
     #[inline]
     pub fn normal(&mut self, regs: &Regs) -> Event {
-        self.unload();
-        self.unload_vectors();
         self.hold_normal(false);
         self.set_deadline(Deadline::None);
         let call = smc::call(regs);
@@ -109,34 +126,15 @@ impl Core {
         Some(Event::SecureInterrupt(intid))
     }
 
-    /// Makes a context's EL1 registers and stage 2 the core's.
-    #[inline]
-    fn load(&mut self, context: Context, new: &State) {
-        if self.loaded == Some(context) {
-            return;
-        }
+    /// Another context takes the core, or the first one since the normal world had it. The vector
+    /// registers go back to the normal world: a context that is not loaded has nothing on the core.
+    fn load_other(&mut self, context: Context) {
+        self.unload_vectors();
         self.save_el1();
-        new.el1.load();
+        state(context).el1.load();
         VMPIDR_EL2.set(virtual_affinity(context));
         stage2::activate(context.partition);
-        if self.vectors_of == Some(context) {
-            cpu::allow_fp()
-        } else {
-            cpu::trap_fp()
-        }
         self.loaded = Some(context);
-    }
-
-    /// Gives the EL1 registers back to the normal world.
-    #[inline]
-    fn unload(&mut self) {
-        if self.loaded.is_none() {
-            return;
-        }
-        self.save_el1();
-        // SAFETY: this core's block; nothing else on this core refers to it now.
-        unsafe { cpu::block(self.index) }.normal.load();
-        self.loaded = None;
     }
 
     #[inline]
@@ -148,7 +146,7 @@ impl Core {
         }
     }
 
-    /// Makes a context's FP/SIMD registers the core's, at its first use since it was entered.
+    /// Makes a context's FP/SIMD registers the core's, at its first use since it was loaded.
     fn load_vectors(&mut self, context: Context, new: &State) {
         cpu::allow_vectors();
         self.save_vectors();
