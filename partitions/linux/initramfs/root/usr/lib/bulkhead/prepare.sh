@@ -3,6 +3,8 @@
 . /usr/lib/bulkhead/common.sh
 
 mkdir -p /run/bulkhead /var/lib/tee
+# xtest's socket cases talk to this machine itself.
+ifconfig lo 127.0.0.1 up
 while read -r module; do
     insmod "$module" || fail "the module $module cannot be loaded"
 done </etc/bulkhead/modules
