@@ -16,6 +16,12 @@ macro_rules! rules {
                 match self { $(Self::$name => $code,)+ }
             }
 
+            /// What the rule demands, in one sentence.
+            #[must_use]
+            pub const fn demand(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)+ }
+            }
+
             /// Why the rule is there, in one or two sentences.
             #[must_use]
             pub const fn why(self) -> &'static str {

@@ -103,3 +103,28 @@ fn codes_are_unique() {
     let codes: BTreeSet<_> = Rule::ALL.iter().map(|rule| rule.code()).collect();
     assert_eq!(codes.len(), Rule::ALL.len());
 }
+
+/// The list of rules in the book is made from the rules themselves.
+#[test]
+fn the_book_lists_every_rule() {
+    let mut page =
+        String::from("# Rules of partition tables\n\nMade by `BLESS=1 cargo test -p bulkhead-configs`. ");
+    page.push_str("Each rule has a bad table with its exact message in `configs/tests/rules`.\n\n");
+    page.push_str("| code | rule | why |\n|---|---|---|\n");
+    for rule in Rule::ALL {
+        page.push_str(&format!(
+            "| {} | {} | {} |\n",
+            rule.code(),
+            rule.demand().trim(),
+            rule.why()
+        ));
+    }
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rules.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&book, &page).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&book).unwrap() == page,
+        "docs/rules.md does not say what the rules say"
+    );
+}
