@@ -47,7 +47,7 @@ rules! {
     /// Files can be read.
     Unreadable = "BH007", "a table is a UTF-8 file of at most 1 MiB";
     /// The board has a folder.
-    UnknownBoard = "BH008", "a board is described by boards/<name>/board.toml";
+    UnknownBoard = "BH008", "a board is described by `boards/NAME/board.toml`";
     /// The board's description is consistent.
     Board = "BH009", "the tables are made from what the board file says";
 
