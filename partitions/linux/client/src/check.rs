@@ -29,14 +29,25 @@ pub fn run(options: &Options) -> bool {
 
 /// How many checks passed, and what was wrong with the first that did not.
 fn ask(options: &Options) -> Result<u64, (u64, String)> {
-    let context = Context::new(&options.tee).map_err(|error| (0, format!("connecting: {error}")))?;
-    device(&context, options.device.as_deref()).map_err(|why| (0, why))?;
+    let context = connect(options).map_err(|why| (0, why))?;
     let mut passed = 1;
     for (name, check) in services::checks(options.kind) {
         check(&context).map_err(|why| (passed, format!("{name}: {why}")))?;
         passed += 1;
     }
     Ok(passed)
+}
+
+/// Connects to the TEE, and leaves it again.
+pub fn open(options: &Options) -> Result<(), String> {
+    connect(options).map(drop)
+}
+
+/// Connects to the TEE, and checks that it is the right one's device.
+fn connect(options: &Options) -> Result<Context, String> {
+    let context = Context::new(&options.tee).map_err(|error| format!("connecting: {error}"))?;
+    device(&context, options.device.as_deref())?;
+    Ok(context)
 }
 
 /// Checks that the connection is to the device that the TEE has.

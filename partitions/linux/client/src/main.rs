@@ -1,7 +1,7 @@
 //! `bulkhead-client`: a GlobalPlatform client on stock libteec that checks what a TEE answers.
 //!
-//! `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across calls. Each prints
-//! a line that `xtask` reads, and the exit status is 0 only if every answer was right.
+//! `open` connects only, `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across
+//! calls. Each but `open` prints a line that `xtask` reads; the exit status is 0 only if everything was right.
 
 #[cfg(libteec)]
 mod check;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool, String> {
     use bulkhead_client::options::Task;
     Ok(match options.task {
+        Task::Open => return check::open(options).map(|()| true),
         Task::Check => check::run(options),
         Task::Load => load::run(options),
         #[cfg(target_arch = "aarch64")]

@@ -1,12 +1,14 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client check|load|sve --tee NAME --kind optee|rust \
+pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve --tee NAME|- --kind optee|rust \
                          [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
+    /// Connect, and see whose device that opened.
+    Open,
     /// Ask everything once, and compare.
     Check,
     /// Call for a time, from several threads that are moved between cores.
@@ -29,9 +31,9 @@ pub enum Kind {
 pub struct Options {
     /// What to do.
     pub task: Task,
-    /// The TEE's name in the system's table.
+    /// The TEE's name in the system's table, or `-` to name none.
     pub tee: String,
-    /// Its services.
+    /// Its services; of no matter to [`Task::Open`].
     pub kind: Kind,
     /// The device that it must turn out to be.
     pub device: Option<String>,
@@ -46,6 +48,7 @@ impl Options {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
         let mut arguments = arguments.into_iter();
         let task = match arguments.next().as_deref() {
+            Some("open") => Task::Open,
             Some("check") => Task::Check,
             Some("load") => Task::Load,
             Some("sve") => Task::Sve,
@@ -66,6 +69,7 @@ impl Options {
             }
         }
         let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
+        let kind = kind.or((task == Task::Open).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
         Ok(Options {
             task,
@@ -110,6 +114,14 @@ mod tests {
         assert_eq!(
             (options.tee.as_str(), options.device.as_deref()),
             ("vendor-b", Some("/dev/tee1"))
+        );
+    }
+
+    #[test]
+    fn opening_needs_no_kind() {
+        assert_eq!(
+            parse("open --tee -").map(|options| (options.task, options.tee)),
+            Ok((Task::Open, "-".into()))
         );
     }
 

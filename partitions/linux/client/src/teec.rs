@@ -155,7 +155,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Connects to the TEE with this name.
+    /// Connects to the TEE with this name, or with `-` to the one that a client gets which names none.
     pub fn new(name: &str) -> Result<Context, Error> {
         let unnameable = Error {
             call: "a name with a zero byte",
@@ -168,8 +168,13 @@ impl Context {
             reg_mem: false,
             memref_null: false,
         }));
-        // SAFETY: a C string, and a context that is ours.
-        let code = unsafe { TEEC_InitializeContext(name.as_ptr(), raw.get()) };
+        let pointer = if name.as_bytes() == b"-" {
+            std::ptr::null()
+        } else {
+            name.as_ptr()
+        };
+        // SAFETY: a C string or NULL, and a context that is ours.
+        let code = unsafe { TEEC_InitializeContext(pointer, raw.get()) };
         result("TEEC_InitializeContext", code, 1)?;
         Ok(Context { raw })
     }
