@@ -69,8 +69,8 @@ rules! {
     WindowTables = "BH017", "the hypervisor sets aside 8 bytes of its memory for each 4 KiB of a window, and at most half of it";
     /// A window is apart from a partition's own addresses.
     WindowOverlap = "BH018", "borrowed and own memory need different addresses within a partition";
-    /// Packages can be reached by the boot loader.
-    PackageAddress = "BH019", "the boot loader takes load addresses of 32 bits";
+    /// Memory is where stage 2 and the boot loader reach.
+    Reach = "BH019", "stage 2 has tables for the first GiB of secure addresses, and the boot loader takes 32 bits";
     /// The first region can be executed.
     FirstRegion = "BH020", "a partition's first region holds its image";
 
@@ -112,6 +112,8 @@ rules! {
     InterruptOwner = "BH053", "an interrupt is delivered to one partition";
     /// An interrupt can go to a partition.
     InterruptKind = "BH054", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
+    /// Devices are where stage 2 reaches.
+    DeviceReach = "BH055", "stage 2 has one table for each device: it lies in the first GiB, within one 2 MiB block";
 
     /// Callers exist.
     UnknownCaller = "BH060", "a caller is \"normal-world\" or the name of a partition";

@@ -119,8 +119,12 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     fields.finish(faults);
     let (load, window, sgi) = (aligned(&load?, faults)?, aligned(&window?, faults)?, sgi?);
     let device_tree = aligned(&tree?, faults)?;
-    if window >= 1 << 40 {
-        faults.push(wrong("windows start below 2^40", &fields_span, "this table"));
+    if !window.is_multiple_of(1 << 30) || window > 3 << 30 {
+        faults.push(wrong(
+            "windows start at 0, 1, 2 or 3 GiB",
+            &fields_span,
+            "this table",
+        ));
     }
     if sgi.value > 15 {
         faults.push(wrong(

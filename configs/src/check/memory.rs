@@ -18,8 +18,8 @@ const HOME_LEAST: u64 = 2 * IMAGE_OFFSET + 2 * PAGE;
 /// Ends of addresses: 48 bits.
 const ADDRESS_END: u64 = 1 << 48;
 
-/// What the boot loader reaches: 32 bits.
-const LOADER_END: u64 = 1 << 32;
+/// What stage 2 reaches: its tables for own memory cover the first GiB.
+const REACH_END: u64 = 1 << 30;
 
 /// A range with its owner.
 struct Owned<'a> {
@@ -102,7 +102,7 @@ fn hypervisor<'a>(draft: &'a Draft, board: &Board, faults: &mut Faults) -> Optio
         base,
         size: size.value,
     };
-    loadable("the hypervisor", range, &size.span, faults);
+    reachable("the hypervisor", range, &size.span, faults);
     whole.then(|| Owned {
         owner: "the hypervisor".to_owned(),
         range,
@@ -144,8 +144,9 @@ fn region<'a>(
     };
     if !secure(board).any(|memory| memory.contains(&range)) {
         faults.push(outside(partition, range, &region.span, board));
+    } else {
+        reachable(&partition.title(), range, &region.span, faults);
     }
-    loadable(&partition.title(), range, &region.span, faults);
     whole.then(|| Owned {
         owner: partition.title(),
         range,
@@ -196,11 +197,11 @@ fn first_region(partition: &Partition, faults: &mut Faults) {
     faults.push(fault.help(format!("it needs at least {}", show_size(HOME_LEAST))));
 }
 
-fn loadable(owner: &str, range: Range, span: &Span, faults: &mut Faults) {
-    if range.end() > LOADER_END {
-        let title = format!("the boot loader does not reach memory of {owner}");
-        let fault = Diagnostic::new(Rule::PackageAddress, title).at(span, "it ends above 4 GiB");
-        faults.push(fault.help("use memory below 0x100000000"));
+fn reachable(owner: &str, range: Range, span: &Span, faults: &mut Faults) {
+    if range.end() > REACH_END {
+        let title = format!("memory of {owner} is out of reach");
+        let fault = Diagnostic::new(Rule::Reach, title).at(span, "it ends above 1 GiB");
+        faults.push(fault.help("use memory below 0x40000000"));
     }
 }
 

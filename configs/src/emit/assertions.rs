@@ -75,6 +75,8 @@ mod invariants {
             assert!(is_page_range(range), "a device is not made of pages");
             assert!(!meets(range, partition.memory, 0), "a device overlaps its owner's memory");
             assert!(!range.contains(TABLE.board.log_uart, 1), "the log's UART is passed through");
+            assert!(range.end() <= 1 << 30, "a device is out of reach");
+            assert!(range.base >> 21 == (range.end() - 1) >> 21, "a device is out of reach");
             let mut other = place + 1;
             while other < PARTITIONS {
                 let devices = TABLE.partitions[other].devices;

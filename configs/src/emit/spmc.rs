@@ -11,7 +11,7 @@ const VERSION: (u32, u32) = (1, 2);
 /// The manifest that EL3's dispatcher reads. It lets secondary cores be entered only between load address
 /// and load address + binary size.
 pub fn core_manifest(system: &System) -> Vec<u8> {
-    // The hypervisor's memory ends below 4 GiB with every package (BH019), so its size has 32 bits.
+    // The hypervisor's memory ends below 4 GiB like all packages (BH019), so its size has 32 bits.
     let size = u32::try_from(system.hypervisor.size).unwrap_or(u32::MAX);
     let attribute = vec![
         ("spmc_id", cell(u32::from(SPMC_ID))),
