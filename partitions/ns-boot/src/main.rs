@@ -8,6 +8,10 @@
 mod arch;
 #[cfg(all(target_os = "none", feature = "cases"))]
 mod cases;
+// The commands are one file of the two: the partition's crate has an entry of its own.
+#[cfg(all(target_os = "none", feature = "cases"))]
+#[path = "../../test-sp/src/commands.rs"]
+mod test_sp;
 #[cfg(target_os = "none")]
 mod uart;
 

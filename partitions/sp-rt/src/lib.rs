@@ -14,15 +14,16 @@ pub mod paging;
 pub mod retrieve;
 pub mod slots;
 
-#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+#[cfg(all(feature = "image", target_os = "none"))]
 mod arch;
-#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+#[cfg(all(feature = "image", target_os = "none"))]
 pub mod console;
 mod lock;
 
-#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+#[cfg(all(feature = "image", target_os = "none"))]
 pub use arch::{
-    Boot, call, context_index, hypercall, interrupts, mailbox, park, probe, random, threads, window::Window,
+    Boot, call, context_index, hypercall, interrupts, mailbox, panicked, park, probe, random, threads,
+    window::Window,
 };
 pub use lock::{Locked, masked};
 

@@ -1,12 +1,12 @@
 //! A lock that is held with interrupts masked, so that who holds it is not left in the middle.
-#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+#[cfg(all(feature = "image", target_os = "none"))]
 use crate::arch::interrupts::{mask, restore};
 use spin::mutex::SpinMutex;
 
 // On the host there is nothing to mask.
-#[cfg(not(all(target_arch = "aarch64", target_os = "none")))]
+#[cfg(not(all(feature = "image", target_os = "none")))]
 use host::{mask, restore};
-#[cfg(not(all(target_arch = "aarch64", target_os = "none")))]
+#[cfg(not(all(feature = "image", target_os = "none")))]
 mod host {
     pub fn mask() -> u64 {
         0

@@ -1,6 +1,6 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
+use crate::commands::forbidden;
 use core::arch::asm;
-use test_sp::forbidden;
 
 /// Reads 8 bytes of memory that is none of Rust's.
 pub fn read(address: u64) -> u64 {

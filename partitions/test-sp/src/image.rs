@@ -1,12 +1,12 @@
 //! The loop of each context, and the commands.
 use crate::arch;
+use crate::commands as command;
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self, Error, Regs};
 use sp_rt::mailbox::Mailbox;
 use sp_rt::paging::Access;
 use sp_rt::retrieve::{self, Range, Sink};
 use sp_rt::{Boot, Locked, MAX_CONTEXTS, call, context_index, hypercall, interrupts, log, park, probe};
-use test_sp as command;
 
 sp_rt::entry!(first, serve);
 

@@ -4,6 +4,8 @@
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
+mod commands;
+#[cfg(target_os = "none")]
 mod image;
 
 /// On a host there is nothing to run.

@@ -98,6 +98,10 @@ macro_rules! entry {
         fn sp_rt_further(context: usize) -> ! {
             $further(context)
         }
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::panicked(info)
+        }
     };
 }
 
@@ -186,8 +190,8 @@ extern "C" fn sp_rt_fatal(syndrome: u64, at: u64, address: u64, link: u64) -> ! 
     super::park()
 }
 
-#[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+/// Says why the partition panics and ends it.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
     console::last_words(format_args!("{info}"));
     super::park()
 }

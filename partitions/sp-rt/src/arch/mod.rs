@@ -6,7 +6,7 @@ mod mmu;
 pub mod threads;
 pub mod window;
 
-pub use entry::{Boot, probe};
+pub use entry::{Boot, panicked, probe};
 
 use crate::ffa::Regs;
 use core::arch::asm;

@@ -1,9 +1,16 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
+#[cfg(feature = "cases")]
+pub mod machine;
+#[cfg(feature = "cases")]
+pub mod state;
+
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
 
 /// Where the Linux image and its device tree stand.
+#[cfg(not(feature = "cases"))]
 const KERNEL: u64 = 0x4200_0000;
+#[cfg(not(feature = "cases"))]
 const DEVICE_TREE: u64 = 0x4000_0000;
 /// PSCI's SYSTEM_OFF.
 const SYSTEM_OFF: u64 = 0x8400_0008;

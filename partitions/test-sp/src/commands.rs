@@ -2,7 +2,6 @@
 //!
 //! A case sends FFA_MSG_SEND_DIRECT_REQ, 64-bit form, with a command in x3 and arguments in x4 to
 //! x7; the partition answers with a status in x3 (0, or an FF-A status) and results in x4 to x7.
-#![no_std]
 
 /// Answers x4 to x7 as they came.
 pub const ECHO: u64 = 1;

@@ -1,0 +1,60 @@
+//! The bare-metal cases: what each one checks, and of which rule, stands at it.
+//!
+//! Each prints `@case <name> pass|fail <detail>`; the last line is `@cases <passed> <failed>`.
+mod attacks;
+mod calls;
+mod cores;
+mod discovery;
+mod memory;
+mod messages;
+mod preemption;
+mod share;
+mod state;
+mod why;
+
+use crate::arch::{self, machine};
+use crate::uart;
+pub use calls::*;
+pub use why::{Outcome, Why};
+
+/// The partition that most cases call.
+pub const A: u16 = 0x8001;
+/// A second one.
+pub const B: u16 = 0x8002;
+/// The first of those that cases may stop for good; five of them.
+pub const VICTIM: u16 = 0x8003;
+/// How many partitions there are.
+pub const PARTITIONS: u64 = 7;
+
+/// A case: its name, and what it does.
+pub type Case = (&'static str, fn() -> Outcome);
+
+/// Runs all cases on the boot core and powers off.
+pub fn run() -> ! {
+    machine::start_core();
+    let groups: [&[Case]; 7] = [
+        discovery::CASES,
+        messages::CASES,
+        memory::CASES,
+        state::CASES,
+        preemption::CASES,
+        cores::CASES,
+        attacks::CASES,
+    ];
+    let (mut passed, mut failed) = (0, 0);
+    for (name, case) in groups.iter().flat_map(|group| group.iter()) {
+        let began = machine::now();
+        match case() {
+            Ok(()) => {
+                passed += 1;
+                uart::line(format_args!("@case {name} pass {} us", machine::now() - began));
+            }
+            Err(why) => {
+                failed += 1;
+                uart::line(format_args!("@case {name} fail {}", why.text()));
+            }
+        }
+    }
+    uart::line(format_args!("@cases {passed} {failed}"));
+    arch::power_off()
+}
