@@ -4,6 +4,7 @@ use super::archive::Archive;
 use super::cargo::Build;
 use super::{Firmware, modules};
 use crate::parts::Parts;
+use crate::parts::host::CROSS;
 use crate::parts::rust::LINUX;
 use crate::paths::{Paths, read, write};
 use crate::run::machine::Machine;
@@ -98,10 +99,21 @@ fn programs(paths: &Paths, parts: &Parts, archive: &mut Archive) -> Result<()> {
                 "cdylib" => format!("usr/lib/lib{}.so", product.name.replace('_', "-")),
                 _ => format!("usr/bin/{}", product.name),
             };
-            archive.file(&path, read(&product.path)?, 0o755);
+            archive.file(&path, stripped(&product.path)?, 0o755);
         }
     }
     Ok(())
+}
+
+/// A program without what only debuggers read, which would slow the start of Linux down.
+fn stripped(program: &Path) -> Result<Vec<u8>> {
+    let small = program.with_extension("stripped");
+    let tool = Tool::new(format!("{CROSS}strip"))
+        .arg("-o")
+        .arg(&small)
+        .arg(program);
+    tool.output("stripping a program")?;
+    read(&small)
 }
 
 /// Where a path goes when /bin, /sbin and /lib are links into /usr.

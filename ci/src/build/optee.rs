@@ -22,8 +22,14 @@ const EPOCH: &str = "1767225600";
 /// Builds it where it is not built yet; returns the path of the image. `settings` are make's variables.
 pub fn build(paths: &Paths, parts: &Parts, name: &str, settings: &[(String, String)]) -> Result<PathBuf> {
     let source = super::source_of(&parts.optee);
+    // Else the image would name the commit of the tree around it.
+    let version = format!(
+        "TEE_IMPL_VERSION={}",
+        source.rsplit(' ').next().unwrap_or_default()
+    );
     let tools = TOOLS.iter().map(|setting| (*setting).to_owned());
     let settings: Vec<String> = tools
+        .chain([version])
         .chain(settings.iter().map(|(name, value)| format!("{name}={value}")))
         .collect();
     let inputs = stamp::digest([&source, &compiler()?].into_iter().chain(&settings));

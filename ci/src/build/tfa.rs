@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The flags. The secure world may use FP/SIMD and SVE, whose state S-EL2 then has to keep apart; SME is off.
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 18] = [
     "PLAT=qemu",
     "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
     "SPD=spmd",
@@ -28,6 +28,9 @@ const FLAGS: [&str; 16] = [
     "ENABLE_SME_FOR_NS=0",
     "DEBUG=0",
     "LOG_LEVEL=20",
+    // Else it would name the state of the tree around it, and the time.
+    "BUILD_STRING=debian",
+    "BUILD_MESSAGE_TIMESTAMP=\"reproducible\"",
 ];
 
 /// Builds it where it is not built yet; returns the folder with bl1.bin, bl2.bin, bl31.bin and fiptool.

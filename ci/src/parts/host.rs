@@ -15,12 +15,13 @@ pub const CROSS: &str = "aarch64-linux-gnu-";
 pub const QEMU: &str = "qemu-system-aarch64";
 
 /// Programs and the packages that hold them.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
     ("aarch64-linux-gnu-objcopy", "binutils-aarch64-linux-gnu"),
     ("dtc", "device-tree-compiler"),
     ("fdtput", "device-tree-compiler"),
     ("make", "make"),
+    ("setpriv", "util-linux"),
     ("gcc", "gcc"),
     ("dpkg-source", "dpkg-dev"),
     ("patch", "patch"),

@@ -74,6 +74,16 @@ impl Record {
         }
     }
 
+    /// Whether these are the hypervisor's last words.
+    pub fn is_fatal(&self) -> bool {
+        self.level == "error" && self.message.starts_with("fatal: ")
+    }
+
+    /// What it says.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The record without colour.
     fn plain(&self) -> String {
         format!("{:>12} {:5} {}", self.time, self.level, self.message)

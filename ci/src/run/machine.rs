@@ -55,7 +55,9 @@ impl Machine {
 
     /// The command that boots `flash`, with both serial ports as `ports` says.
     pub fn command(&self, flash: &Path, ports: [&str; 2]) -> Command {
-        let mut tool = Tool::new(QEMU).args(self.arguments("")).arg("-bios").arg(flash);
+        // It must not outlive this process, however that ends.
+        let mut tool = Tool::new("setpriv").args(["--pdeathsig", "KILL", QEMU]);
+        tool = tool.args(self.arguments("")).arg("-bios").arg(flash);
         for port in ports {
             tool = tool.args(["-serial", port]);
         }

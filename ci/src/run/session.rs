@@ -59,6 +59,14 @@ pub struct Wish<'a> {
     pub show_console: bool,
 }
 
+/// What comes out of the machine.
+enum Said {
+    /// A line of the normal world's console.
+    Console(String),
+    /// The hypervisor's last words.
+    Fatal(String),
+}
+
 /// What the caller does with a line.
 #[derive(PartialEq, Eq)]
 pub enum Next {
@@ -80,14 +88,18 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
         accept(&ports.console, &machine, wish)?,
     );
     let (folder, show) = (wish.folder.to_path_buf(), wish.show_log);
+    let (sender, lines) = channel();
+    let fatal = sender.clone();
     let decoding = thread::spawn(move || {
         decoder::follow(&table, log, &folder, |record| {
             if show {
                 eprintln!("{}", record.coloured());
             }
+            if record.is_fatal() {
+                let _ = fatal.send(Said::Fatal(record.message().to_owned()));
+            }
         })
     });
-    let (sender, lines) = channel();
     let reading = read_console(
         console,
         wish.folder.join("console.log"),
@@ -102,12 +114,16 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
 }
 
 /// Follows the lines until `on` knows enough.
-fn watch(lines: &Receiver<String>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) -> Result<()> {
+fn watch(lines: &Receiver<Said>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) -> Result<()> {
     let deadline = Instant::now() + wish.limit;
     let console = wish.folder.join("console.log");
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => match events::read(&line) {
+            Ok(Said::Fatal(message)) => bail!(
+                "the hypervisor stopped: {message}; see {}",
+                wish.folder.join("hypervisor.log").display()
+            ),
+            Ok(Said::Console(line)) => match events::read(&line) {
                 Line::Panic => bail!("the normal world's kernel panicked; see {}", console.display()),
                 line => match on(line) {
                     Next::Continue => {}
@@ -129,7 +145,7 @@ fn watch(lines: &Receiver<String>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next
 }
 
 /// Waits until the machine has gone off.
-fn wait_for_end(lines: &Receiver<String>, console: &Path) -> Result<()> {
+fn wait_for_end(lines: &Receiver<Said>, console: &Path) -> Result<()> {
     let deadline = Instant::now() + POWER_OFF;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -149,7 +165,7 @@ fn read_console(
     stream: UnixStream,
     path: PathBuf,
     show: bool,
-    sender: Sender<String>,
+    sender: Sender<Said>,
 ) -> JoinHandle<Result<()>> {
     thread::spawn(move || {
         let mut file =
@@ -162,7 +178,7 @@ fn read_console(
             if show {
                 println!("{}", text.trim_end());
             }
-            let _ = sender.send(text.into_owned());
+            let _ = sender.send(Said::Console(text.into_owned()));
             line.clear();
         }
         Ok(())
