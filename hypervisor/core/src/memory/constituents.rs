@@ -22,7 +22,7 @@ pub struct Pages {
 impl Pages {
     /// Reads a constituent. An address that is not a page's, a count of zero, an end behind the last
     /// address, or a reserved field that is not zero: INVALID_PARAMETERS.
-    fn parse(entry: &[u8]) -> Result<Self, Error> {
+    fn parse(entry: &[u8; CONSTITUENT]) -> Result<Self, Error> {
         let field = Bytes(entry);
         let (address, count, reserved) = (field.u64(0)?, field.u32(8)?, field.u32(12)?);
         let end = (u64::from(count) * PAGE).checked_add(address);
@@ -50,7 +50,7 @@ impl Pages {
 /// Reads the constituents of one fragment, in order. Each must lie within one range of `owned`, the
 /// memory that its sender owns: DENIED where it does not.
 pub fn read<'a>(bytes: &'a [u8], owned: &'a [Range]) -> impl Iterator<Item = Result<Pages, Error>> + 'a {
-    bytes.chunks(CONSTITUENT).map(|entry| {
+    bytes.as_chunks().0.iter().map(|entry| {
         let pages = Pages::parse(entry)?;
         let size = u64::from(pages.count) * PAGE;
         if owned.iter().any(|range| range.contains(pages.address(), size)) {

@@ -37,8 +37,6 @@ pub struct Pool<T, const N: usize> {
     free: Link,
     /// How many entries have ever been in use: those from here on are untouched.
     fresh: u16,
-    /// How many are in use.
-    used: u16,
 }
 
 impl<T: Node + Copy, const N: usize> Pool<T, N> {
@@ -49,13 +47,12 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
             entries: [T::FREE; N],
             free: Link::NONE,
             fresh: 0,
-            used: 0,
         }
     }
 
-    /// How many entries are in use.
+    /// How many entries are in use: counts those that are not.
     pub fn used(&self) -> usize {
-        usize::from(self.used)
+        usize::from(self.fresh) - self.list(self.free).count()
     }
 
     /// Takes an entry and fills it; none is left where the answer is `None`.
@@ -71,7 +68,6 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
             }
             None => return None,
         };
-        self.used += 1;
         self.entries[index] = value;
         Some(index)
     }
@@ -81,7 +77,6 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
         self.entries[index] = T::FREE;
         self.entries[index].set_next(self.free);
         self.free = Link::to(index);
-        self.used -= 1;
     }
 
     /// The indices of a list from `first` on. The list must not change meanwhile.

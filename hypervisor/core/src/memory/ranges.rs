@@ -10,14 +10,49 @@ use crate::error::Error;
 /// One range, and the transaction that it is part of.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    pages: Pages,
+    first: u64,
+    count: u32,
     next: Link,
     share: u16,
 }
 
+impl Entry {
+    fn pages(&self) -> Pages {
+        Pages {
+            first: self.first,
+            count: self.count,
+        }
+    }
+
+    fn new(pages: Pages, share: u16) -> Self {
+        Self {
+            first: pages.first,
+            count: pages.count,
+            next: Link::NONE,
+            share,
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.pages().end()
+    }
+
+    /// Takes in `pages` too, where they follow directly.
+    fn join(&mut self, pages: Pages) -> bool {
+        match self.count.checked_add(pages.count) {
+            Some(count) if self.end() == pages.first => {
+                self.count = count;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Node for Entry {
     const FREE: Self = Self {
-        pages: Pages { first: 0, count: 0 },
+        first: 0,
+        count: 0,
         next: Link::NONE,
         share: 0,
     };
@@ -54,6 +89,8 @@ impl List {
 /// A new range and its place in the order as it was before.
 #[derive(Clone, Copy, Debug)]
 struct Spot {
+    /// Its first page.
+    first: u64,
     entry: u16,
     place: u16,
 }
@@ -83,7 +120,11 @@ pub struct Ranges<const N: usize> {
 impl<const N: usize> Ranges<N> {
     /// No ranges at all.
     pub const fn new() -> Self {
-        let batch = [Spot { entry: 0, place: 0 }; BATCH];
+        let batch = [Spot {
+            first: 0,
+            entry: 0,
+            place: 0,
+        }; BATCH];
         Self {
             pool: Pool::new(),
             order: [0; N],
@@ -107,14 +148,13 @@ impl<const N: usize> Ranges<N> {
         fragment: impl Iterator<Item = Result<Pages, Error>>,
     ) -> Result<Added, Error> {
         self.new = 0;
-        let mut tail = List::EMPTY;
-        let done = self.collect(&mut tail, share, room.min(BATCH), fragment);
-        match done.and_then(|pages| self.place().map(|()| pages)) {
-            Ok(pages) => {
+        let done = self.collect(share, room.min(BATCH), fragment);
+        match done.and_then(|tail| self.place().map(|()| tail)) {
+            Ok((tail, pages)) => {
                 self.insert();
                 self.append(list, tail);
                 Ok(Added {
-                    ranges: usize::from(self.new),
+                    ranges: tail.len(),
                     pages,
                 })
             }
@@ -127,63 +167,42 @@ impl<const N: usize> Ranges<N> {
         }
     }
 
-    /// Takes an entry for each range into the batch and the list `tail`; counts the pages.
+    /// Takes an entry for each range into the batch and a list of its own; counts the pages.
     fn collect(
         &mut self,
-        tail: &mut List,
         share: u16,
         room: usize,
         fragment: impl Iterator<Item = Result<Pages, Error>>,
-    ) -> Result<u64, Error> {
-        let mut total = 0;
+    ) -> Result<(List, u64), Error> {
+        let Self { pool, batch, new, .. } = self;
+        let (mut list, mut total) = (List::EMPTY, 0);
+        let mut last: Option<usize> = None;
         for pages in fragment {
             let pages = pages?;
             total += u64::from(pages.count);
-            if self.join(tail.last, pages) {
+            if last.is_some_and(|last| pool[last].join(pages)) {
                 continue;
             }
-            if usize::from(self.new) >= room {
-                return Err(Error::NoMemory);
-            }
-            let entry = self
-                .pool
-                .take(Entry {
-                    pages,
-                    next: Link::NONE,
-                    share,
-                })
-                .ok_or(Error::NoMemory)?;
-            self.batch[usize::from(self.new)] = Spot {
+            let spot = batch[..room].get_mut(usize::from(*new)).ok_or(Error::NoMemory)?;
+            let entry = pool.take(Entry::new(pages, share)).ok_or(Error::NoMemory)?;
+            *spot = Spot {
+                first: pages.first,
                 entry: narrow(entry),
                 place: 0,
             };
-            self.new += 1;
-            let link = Link::to(entry);
-            self.append(
-                tail,
-                List {
-                    first: link,
-                    last: link,
-                    len: 1,
-                },
-            );
-        }
-        Ok(total)
-    }
-
-    /// Makes the last range longer where `pages` follow it directly.
-    fn join(&mut self, last: Link, pages: Pages) -> bool {
-        let Some(last) = last.index() else { return false };
-        let before = &mut self.pool[last].pages;
-        match before.count.checked_add(pages.count) {
-            Some(count) if before.end() == pages.first => {
-                before.count = count;
-                true
+            *new += 1;
+            match last {
+                Some(last) => pool[last].next = Link::to(entry),
+                None => list.first = Link::to(entry),
             }
-            _ => false,
+            last = Some(entry);
         }
+        list.last = last.map_or(Link::NONE, Link::to);
+        list.len = *new;
+        Ok((list, total))
     }
 
+    /// Puts `tail` behind `list`.
     fn append(&mut self, list: &mut List, tail: List) {
         match list.last.index() {
             Some(last) => self.pool[last].next = tail.first,
@@ -205,27 +224,28 @@ impl<const N: usize> Ranges<N> {
             new,
         } = self;
         let (order, batch) = (&order[..usize::from(*ordered)], &mut batch[..usize::from(*new)]);
-        batch.sort_unstable_by_key(|spot| pool[usize::from(spot.entry)].pages.first);
-        let mut place = 0;
+        sort(batch);
+        let neighbour = |place: Option<usize>| {
+            place
+                .and_then(|place| order.get(place))
+                .map(|at| pool[usize::from(*at)])
+        };
+        let (mut place, mut below, mut above) = (0, None, neighbour(Some(0)));
         let mut end = 0;
         for spot in batch {
-            let Entry { pages, share, .. } = pool[usize::from(spot.entry)];
-            if pages.first < end {
+            let new = pool[usize::from(spot.entry)];
+            if new.first < end {
                 return Err(Error::InvalidParameters);
             }
-            end = pages.end();
-            let entry = |place: usize| order.get(place).map(|entry| &pool[usize::from(*entry)]);
-            if entry(place).is_some_and(|next| next.pages.first < end) {
-                place +=
-                    order[place..].partition_point(|at| pool[usize::from(*at)].pages.first < pages.first);
+            end = new.end();
+            // Most ranges lie between the same two neighbours as the one before.
+            if above.is_some_and(|above| above.first < end) {
+                place += order[place..].partition_point(|at| pool[usize::from(*at)].first < new.first);
+                (below, above) = (neighbour(place.checked_sub(1)), neighbour(Some(place)));
             }
-            let before = place
-                .checked_sub(1)
-                .and_then(entry)
-                .filter(|before| before.pages.end() > pages.first);
-            let behind = entry(place).filter(|behind| behind.pages.first < end);
-            if let Some(other) = before.or(behind) {
-                return Err(if other.share == share {
+            let below = below.filter(|below: &Entry| below.end() > new.first);
+            if let Some(other) = below.or(above.filter(|above| above.first < end)) {
+                return Err(if other.share == new.share {
                     Error::InvalidParameters
                 } else {
                     Error::Denied
@@ -239,12 +259,13 @@ impl<const N: usize> Ranges<N> {
     /// Puts the batch into the order: what lies behind the last new range moves first, and farthest.
     fn insert(&mut self) {
         let mut end = usize::from(self.ordered);
-        for number in (0..usize::from(self.new)).rev() {
-            let Spot { entry, place } = self.batch[number];
-            let place = usize::from(place);
-            self.order.copy_within(place..end, place + number + 1);
-            self.order[place + number] = entry;
-            end = place;
+        for (number, spot) in self.batch[..usize::from(self.new)].iter().enumerate().rev() {
+            let place = usize::from(spot.place);
+            if place < end {
+                self.order.copy_within(place..end, place + number + 1);
+                end = place;
+            }
+            self.order[place + number] = spot.entry;
         }
         self.ordered += self.new;
     }
@@ -270,7 +291,7 @@ impl<const N: usize> Ranges<N> {
         let mut next = list.first;
         while let Some(entry) = next.index() {
             next = self.pool[entry].next;
-            let place = self.place_of(self.pool[entry].pages.first);
+            let place = self.place_of(self.pool[entry].first);
             self.order
                 .copy_within(place + 1..usize::from(self.ordered), place);
             self.ordered -= 1;
@@ -295,12 +316,12 @@ impl<const N: usize> Ranges<N> {
     /// The first place in the order whose range starts at or behind this page.
     fn place_of(&self, page: u64) -> usize {
         let order = &self.order[..usize::from(self.ordered)];
-        order.partition_point(|entry| self.pool[usize::from(*entry)].pages.first < page)
+        order.partition_point(|entry| self.pool[usize::from(*entry)].first < page)
     }
 
     /// The ranges of a list, in the sender's order.
     pub fn list(&self, list: &List) -> impl Iterator<Item = Pages> {
-        self.pool.list(list.first).map(|entry| self.pool[entry].pages)
+        self.pool.list(list.first).map(|entry| self.pool[entry].pages())
     }
 
     /// All ranges by ascending address, each with the transaction that it is part of.
@@ -309,7 +330,7 @@ impl<const N: usize> Ranges<N> {
         order
             .iter()
             .map(|entry| &self.pool[usize::from(*entry)])
-            .map(|entry| (entry.pages, usize::from(entry.share)))
+            .map(|entry| (entry.pages(), usize::from(entry.share)))
     }
 
     /// How many ranges there are.
@@ -323,10 +344,31 @@ impl<const N: usize> Ranges<N> {
         let last = place
             .checked_sub(1)
             .map(|before| &self.pool[usize::from(self.order[before])]);
-        last.is_some_and(|last| last.pages.end() > pages.first)
+        last.is_some_and(|last| last.end() > pages.first)
     }
 }
 
 fn narrow(index: usize) -> u16 {
     u16::try_from(index).unwrap_or(u16::MAX)
+}
+
+/// Sorts a batch in place by address. Shell's sort: what is sorted already costs one look at each, and
+/// it needs no stack, which a recursive sort would take more of than a core here has to spare.
+fn sort(batch: &mut [Spot]) {
+    /// Ciura's gaps, up to half a batch.
+    const GAPS: [usize; 6] = [132, 57, 23, 10, 4, 1];
+    if batch.is_sorted_by_key(|spot| spot.first) {
+        return;
+    }
+    for gap in GAPS {
+        for start in gap..batch.len() {
+            let spot = batch[start];
+            let mut at = start;
+            while at >= gap && batch[at - gap].first > spot.first {
+                batch[at] = batch[at - gap];
+                at -= gap;
+            }
+            batch[at] = spot;
+        }
+    }
 }

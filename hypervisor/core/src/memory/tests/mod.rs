@@ -42,7 +42,10 @@ const fn partition(
     shares: u16,
     callers: &'static [u16],
 ) -> Partition {
-    let nowhere = Range { base: 0x0e20_0000, size: 0x10_0000 };
+    let nowhere = Range {
+        base: 0x0e20_0000,
+        size: 0x10_0000,
+    };
     Partition {
         name,
         id,
@@ -69,18 +72,36 @@ const fn partition(
 }
 
 const fn pages(base: u64, count: u64) -> Range {
-    Range { base, size: count * 4096 }
+    Range {
+        base,
+        size: count * 4096,
+    }
 }
 
-static TABLE: Table = Table {
-    name: "test",
-    board: Board {
+static TABLE: Table = table(
+    &[
+        pages(RAM, RAM_PAGES),
+        pages(RAM + (RAM_PAGES + HOLE_PAGES) * 4096, RAM_PAGES),
+    ],
+    &[
+        partition("a", A, pages(0x4000_0000, 32), 4, &[0]),
+        partition("b", B, pages(0x4000_3000, 16), 3, &[0]),
+        partition("c", C, pages(0x4000_0000, 8), 2, &[A]),
+        partition("d", D, pages(0x4000_0000, 8), 2, &[A, 0]),
+    ],
+);
+
+const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Table {
+    let board = Board {
         name: "test",
         compatible: "test",
         cores: &[0],
         boot_core: 0,
-        secure: &[pages(0x0e10_0000, 256)],
-        normal: &[pages(RAM, RAM_PAGES), pages(RAM + (RAM_PAGES + HOLE_PAGES) * 4096, RAM_PAGES)],
+        secure: &[Range {
+            base: 0x0e10_0000,
+            size: 0x10_0000,
+        }],
+        normal,
         gicd: 0x0800_0000,
         gicr: 0x080a_0000,
         gicr_stride: 0x2_0000,
@@ -88,17 +109,17 @@ static TABLE: Table = Table {
         timer_intid: 20,
         schedule_receiver_intid: 8,
         device_tree: RAM,
-    },
-    hypervisor: pages(0x0e10_0000, 256),
-    spmc_id: 0x8000,
-    partitions: &[
-        partition("a", A, pages(0x4000_0000, 32), 4, &[0]),
-        partition("b", B, pages(0x4000_3000, 16), 3, &[0]),
-        partition("c", C, pages(0x4000_0000, 8), 2, &[A]),
-        partition("d", D, pages(0x4000_0000, 8), 2, &[A, 0]),
-    ],
-    boot_order: &[0, 1, 2, 3],
-};
+    };
+    let hypervisor = pages(0x0e10_0000, 256);
+    Table {
+        name: "test",
+        board,
+        hypervisor,
+        spmc_id: 0x8000,
+        partitions,
+        boot_order: &[],
+    }
+}
 
 /// Ports that keep what stands in each window, and complain where a slot is used twice or never was.
 #[derive(Default)]
@@ -107,6 +128,8 @@ struct Windows {
     mapped: BTreeMap<(usize, u32), (u64, Access)>,
     /// Addresses of cleared pages, in order.
     cleared: Vec<u64>,
+    /// Those of them that somebody could see at that time.
+    cleared_in_sight: Vec<u64>,
 }
 
 impl Ports for Windows {
@@ -114,8 +137,15 @@ impl Ports for Windows {
         assert!(count > 0);
         for page in 0..count {
             let page_address = address + u64::from(page) * 4096;
-            let before = self.mapped.insert((partition, slot + page), (page_address, access));
-            assert_eq!(before, None, "slot {} of partition {partition} is mapped twice", slot + page);
+            let before = self
+                .mapped
+                .insert((partition, slot + page), (page_address, access));
+            assert_eq!(
+                before,
+                None,
+                "slot {} of partition {partition} is mapped twice",
+                slot + page
+            );
         }
     }
 
@@ -123,15 +153,21 @@ impl Ports for Windows {
         assert!(count > 0);
         for page in 0..count {
             let before = self.mapped.remove(&(partition, slot + page));
-            assert!(before.is_some(), "slot {} of partition {partition} is not mapped", slot + page);
+            assert!(
+                before.is_some(),
+                "slot {} of partition {partition} is not mapped",
+                slot + page
+            );
         }
     }
 
     fn clear(&mut self, address: u64, count: u32) {
         for page in 0..u64::from(count) {
             let page = address + page * 4096;
-            // Clearing what somebody can still see would be seen half done.
             self.cleared.push(page);
+            if self.mapped.values().any(|(mapped, _)| *mapped == page) {
+                self.cleared_in_sight.push(page);
+            }
         }
     }
 
@@ -166,7 +202,12 @@ struct Entry {
 
 impl Entry {
     fn new(id: u16, permissions: u8) -> Self {
-        Self { id, permissions, flags: 0, value: [0; 16] }
+        Self {
+            id,
+            permissions,
+            flags: 0,
+            value: [0; 16],
+        }
     }
 }
 
@@ -189,17 +230,33 @@ impl Descriptor {
     fn share(version: u32, to: &[u16], ranges: &[(u64, u32)]) -> Self {
         let entries = to.iter().map(|id| Entry::new(*id, 2)).collect();
         let ranges = ranges.to_vec();
-        Self { version, sender: 0, attributes: 0x2f, flags: 0, handle: 0, tag: 0, entries, ranges }
+        Self {
+            version,
+            sender: 0,
+            attributes: 0x2f,
+            flags: 0,
+            handle: 0,
+            tag: 0,
+            entries,
+            ranges,
+        }
     }
 
     /// Lending to one borrower: the lender says nothing of attributes.
     fn lend(version: u32, to: u16, ranges: &[(u64, u32)]) -> Self {
-        Self { attributes: 0, ..Self::share(version, &[to], ranges) }
+        Self {
+            attributes: 0,
+            ..Self::share(version, &[to], ranges)
+        }
     }
 
     /// What OP-TEE sends to retrieve a share.
     fn retrieve(version: u32, id: u16, handle: u64) -> Self {
-        Self { flags: 1 << 3, handle, ..Self::share(version, &[id], &[]) }
+        Self {
+            flags: 1 << 3,
+            handle,
+            ..Self::share(version, &[id], &[])
+        }
     }
 
     fn entry_size(&self) -> usize {
@@ -215,7 +272,11 @@ impl Descriptor {
         out.extend(self.flags.to_le_bytes());
         out.extend(self.handle.to_le_bytes());
         out.extend(self.tag.to_le_bytes());
-        let size = if self.version == V1_0 { 0 } else { self.entry_size() };
+        let size = if self.version == V1_0 {
+            0
+        } else {
+            self.entry_size()
+        };
         out.extend((size as u32).to_le_bytes());
         out.extend((self.entries.len() as u32).to_le_bytes());
         if self.version != V1_0 {
@@ -278,7 +339,11 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 fn read_answer(version: u32, bytes: &[u8]) -> Answer {
     let u32_at = |at| u32::from_le_bytes(field(bytes, at));
     let u64_at = |at| u64::from_le_bytes(field(bytes, at));
-    let (at, size) = if version == V1_0 { (32, 16) } else { (u32_at(32) as usize, u32_at(24) as usize) };
+    let (at, size) = if version == V1_0 {
+        (32, 16)
+    } else {
+        (u32_at(32) as usize, u32_at(24) as usize)
+    };
     assert_eq!(u32_at(28), 1, "one receiver");
     assert_eq!(size, if version >= V1_2 { 32 } else { 16 });
     let composite = u32_at(at + 4) as usize;
@@ -296,7 +361,11 @@ fn read_answer(version: u32, bytes: &[u8]) -> Answer {
         tag: u64_at(16),
         receiver: u16::from_le_bytes(field(bytes, at)),
         permissions: bytes[at + 2],
-        value: if version >= V1_2 { field(bytes, at + 8) } else { [0; 16] },
+        value: if version >= V1_2 {
+            field(bytes, at + 8)
+        } else {
+            [0; 16]
+        },
         address: u64_at(composite + 16),
         pages: u32_at(composite + 24),
     }
@@ -310,11 +379,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { ledger: Small::new(), ports: Windows::default() }
+        Self {
+            ledger: Small::new(),
+            ports: Windows::default(),
+        }
     }
 
     fn send(&mut self, kind: Kind, version: u32, bytes: &[u8]) -> Result<Progress, Error> {
-        self.ledger.share(&TABLE, 0, kind, version, bytes.len() as u32, bytes)
+        self.ledger
+            .share(&TABLE, 0, kind, version, bytes.len() as u32, bytes)
     }
 
     /// Sends a descriptor that must be accepted whole; returns the handle.
@@ -330,7 +403,10 @@ impl Bench {
         let ledger = &mut self.ledger;
         let got = ledger.retrieve(&TABLE, receiver, version, bytes, &mut out, &mut self.ports)?;
         assert_eq!(got.total, got.fragment);
-        assert!(out[got.total as usize..].iter().all(|byte| *byte == 0xa5), "wrote behind the answer");
+        assert!(
+            out[got.total as usize..].iter().all(|byte| *byte == 0xa5),
+            "wrote behind the answer"
+        );
         Ok(read_answer(version, &out[..got.total as usize]))
     }
 
@@ -352,9 +428,26 @@ impl Bench {
             let share = &ledger.shares[index];
             if share.handle != 0 {
                 let ranges: Vec<_> = ledger.ranges.list(&share.ranges).collect();
-                let grants: Vec<_> = ledger.windows.of(share.grants).map(|grant| ledger.windows.get(grant)).collect();
-                let core = (share.handle, share.tag, share.sender, share.kind, share.attributes, share.cleared);
-                let rest = (share.clear, share.pages, share.arrived, share.missing, share.offset);
+                let grants: Vec<_> = ledger
+                    .windows
+                    .of(share.grants)
+                    .map(|grant| ledger.windows.get(grant))
+                    .collect();
+                let core = (
+                    share.handle,
+                    share.tag,
+                    share.sender,
+                    share.kind,
+                    share.attributes,
+                    share.cleared,
+                );
+                let rest = (
+                    share.clear,
+                    share.pages,
+                    share.arrived,
+                    share.missing,
+                    share.offset,
+                );
                 state += &format!("{core:?} {rest:?} {ranges:?} {grants:?}\n");
             }
         }

@@ -21,7 +21,10 @@ fn agree<T: core::fmt::Debug>(errors: &Errors, got: &Result<T, Error>) -> bool {
         Ok(_) => assert!(errors.is_empty(), "{got:?}, but it had to be one of {errors:?}"),
         Err(error) => {
             let code = error.code().cast_signed();
-            assert!(errors.contains(&code), "{got:?}, but it had to be one of {errors:?}");
+            assert!(
+                errors.contains(&code),
+                "{got:?}, but it had to be one of {errors:?}"
+            );
         }
     }
     got.is_ok()
@@ -79,7 +82,12 @@ struct Fixed {
 
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(size)?)?;
-    Some(field.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    Some(
+        field
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    )
 }
 
 /// Reads the part that lenders and borrowers have in common; `None`: malformed.
@@ -100,9 +108,18 @@ fn decode(version: u32, bytes: &[u8]) -> Option<Fixed> {
     for entry in 0..count {
         let here = (start + entry * size) as usize;
         (at(here + size as usize - 8, 8)? == 0).then_some(())?;
-        let value = if size == 32 { field(bytes, here + 8) } else { [0; 16] };
+        let value = if size == 32 {
+            field(bytes, here + 8)
+        } else {
+            [0; 16]
+        };
         let (permissions, flags) = (bytes[here + 2], bytes[here + 3]);
-        let entry = Entry { id: at(here, 2)? as u16, permissions, flags, value };
+        let entry = Entry {
+            id: at(here, 2)? as u16,
+            permissions,
+            flags,
+            value,
+        };
         entries.push((entry, at(here + 4, 4)? as usize));
     }
     Some(Fixed {
@@ -122,11 +139,19 @@ fn normal(sender: u16) -> bool {
 
 fn known(sender: u16, id: u16) -> Option<usize> {
     let caller = if normal(sender) { 0 } else { sender };
-    TABLE.partitions.iter().position(|entry| entry.id == id && entry.callers.contains(&caller))
+    TABLE
+        .partitions
+        .iter()
+        .position(|entry| entry.id == id && entry.callers.contains(&caller))
 }
 
 fn duplicates(entries: &[(Entry, usize)]) -> bool {
-    entries.iter().map(|entry| entry.0.id).collect::<BTreeSet<_>>().len() < entries.len()
+    entries
+        .iter()
+        .map(|entry| entry.0.id)
+        .collect::<BTreeSet<_>>()
+        .len()
+        < entries.len()
 }
 
 fn judge_attributes(errors: &mut Errors, attributes: u16) {
@@ -134,7 +159,11 @@ fn judge_attributes(errors: &mut Errors, attributes: u16) {
     rule(errors, kind == 1, Error::Denied);
     rule(errors, kind > 2, Error::InvalidParameters);
     let cacheable = matches!(attributes >> 2 & 3, 1 | 3);
-    rule(errors, kind == 2 && (!cacheable || attributes & 3 == 1), Error::InvalidParameters);
+    rule(
+        errors,
+        kind == 2 && (!cacheable || attributes & 3 == 1),
+        Error::InvalidParameters,
+    );
 }
 
 impl Model {
@@ -154,8 +183,12 @@ impl Model {
             return;
         };
         if total as usize > bytes.len() {
-            let stale: Vec<u64> =
-                self.live.iter().filter(|(_, t)| t.sender == sender && !t.whole()).map(|(h, _)| *h).collect();
+            let stale: Vec<u64> = self
+                .live
+                .iter()
+                .filter(|(_, t)| t.sender == sender && !t.whole())
+                .map(|(h, _)| *h)
+                .collect();
             stale.iter().for_each(|handle| self.end(*handle));
         }
         let borrowers = fixed.entries.iter().map(|(entry, _)| Borrower {
@@ -203,8 +236,16 @@ impl Model {
         };
         let several = fixed.entries.len() > 1;
         let flags = if kind == Kind::Share { 2 } else { 3 };
-        rule(errors, bytes.len() > 4096 || bytes.len() > total as usize, invalid);
-        rule(errors, fixed.sender != sender || fixed.handle != 0 || fixed.flags & !flags != 0, invalid);
+        rule(
+            errors,
+            bytes.len() > 4096 || bytes.len() > total as usize,
+            invalid,
+        );
+        rule(
+            errors,
+            fixed.sender != sender || fixed.handle != 0 || fixed.flags & !flags != 0,
+            invalid,
+        );
         rule(errors, kind == Kind::Donate && several, invalid);
         rule(errors, duplicates(&fixed.entries), invalid);
         judge_attributes(errors, fixed.attributes);
@@ -230,7 +271,10 @@ impl Model {
 
     pub fn fragment(&mut self, sender: u16, handle: u64, bytes: &[u8], got: &Result<Progress, Error>) {
         let mut errors = Errors::new();
-        let found = self.live.get(&handle).is_some_and(|t| t.sender == sender && !t.whole());
+        let found = self
+            .live
+            .get(&handle)
+            .is_some_and(|t| t.sender == sender && !t.whole());
         rule(&mut errors, !found, Error::InvalidParameters);
         if !found {
             assert!(!agree(&errors, got));
@@ -279,7 +323,11 @@ impl Model {
         for borrower in &transaction.borrowers {
             let used: usize = self.of(borrower.partition).map(|t| t.ranges).sum();
             let quota = 56 * TABLE.partitions[borrower.partition].window.size / 4096 / 64;
-            rule(&mut errors, used + transaction.ranges + ranges > quota as usize, Error::NoMemory);
+            rule(
+                &mut errors,
+                used + transaction.ranges + ranges > quota as usize,
+                Error::NoMemory,
+            );
         }
         let count = bytes.len() / 16;
         rule(&mut errors, count > transaction.missing, invalid);
@@ -308,7 +356,10 @@ impl Model {
             Some(known) => assert_eq!(handle, known),
             None => assert!(self.ever.insert(handle), "the handle is not a new one"),
         }
-        transaction.pages.iter().for_each(|page| assert_eq!(self.owner.insert(*page, handle), None));
+        transaction
+            .pages
+            .iter()
+            .for_each(|page| assert_eq!(self.owner.insert(*page, handle), None));
         self.live.insert(handle, transaction);
     }
 
@@ -316,7 +367,10 @@ impl Model {
         let mut errors = Errors::new();
         let found = decode(version, bytes).and_then(|fixed| {
             let transaction = self.live.get(&fixed.handle).filter(|t| t.whole())?;
-            let place = transaction.borrowers.iter().position(|borrower| borrower.partition == receiver)?;
+            let place = transaction
+                .borrowers
+                .iter()
+                .position(|borrower| borrower.partition == receiver)?;
             Some((fixed, transaction, place))
         });
         let Some((fixed, transaction, place)) = found else {
@@ -328,11 +382,23 @@ impl Model {
         let id = TABLE.partitions[receiver].id;
         Self::judge_request(&mut errors, transaction, id, &fixed, bytes.len());
         rule(&mut errors, borrower.held.is_some(), Error::Denied);
-        let own = fixed.entries.iter().find(|(entry, _)| entry.id == id).map_or(0, |own| own.0.permissions);
-        let write = if own & 3 == 0 { borrower.write } else { own & 3 == 2 };
+        let own = fixed
+            .entries
+            .iter()
+            .find(|(entry, _)| entry.id == id)
+            .map_or(0, |own| own.0.permissions);
+        let write = if own & 3 == 0 {
+            borrower.write
+        } else {
+            own & 3 == 2
+        };
         rule(&mut errors, write && !borrower.write, Error::Denied);
         rule(&mut errors, fixed.flags & 4 != 0 && !write, Error::Denied);
-        let align = if fixed.flags & 1 << 9 == 0 { 1 } else { 1 << (fixed.flags >> 5 & 15) };
+        let align = if fixed.flags & 1 << 9 == 0 {
+            1
+        } else {
+            1 << (fixed.flags >> 5 & 15)
+        };
         let slot = self.gap(receiver, transaction.pages.len() as u64, align);
         rule(&mut errors, slot.is_none(), Error::NoMemory);
         if !agree(&errors, got) {
@@ -347,12 +413,22 @@ impl Model {
         borrower.held = Some((slot.unwrap(), write));
         borrower.clear_after = fixed.flags & 4 != 0;
         let attributes = match (fixed.attributes & 0x3f, transaction.attributes) {
-            (asked, given) if asked >> 4 == 0 => if given >> 4 == 0 { 0x2f } else { given },
+            (asked, given) if asked >> 4 == 0 => {
+                if given >> 4 == 0 {
+                    0x2f
+                } else {
+                    given
+                }
+            }
             (asked, _) => asked,
         };
         let expected = Answer {
             sender: transaction.sender,
-            attributes: if version == V1_0 { attributes } else { attributes | 0x40 },
+            attributes: if version == V1_0 {
+                attributes
+            } else {
+                attributes | 0x40
+            },
             flags: transaction.kind.code() << 3 | u32::from(transaction.cleared),
             handle: fixed.handle,
             tag: transaction.tag,
@@ -371,17 +447,36 @@ impl Model {
         let flags = fixed.flags;
         let alone = flags & 1 << 10 != 0;
         let count = if alone { 1 } else { transaction.borrowers.len() };
-        rule(errors, fixed.sender != transaction.sender || fixed.tag != transaction.tag, invalid);
-        rule(errors, fixed.end != length || fixed.entries.len() != count, invalid);
+        rule(
+            errors,
+            fixed.sender != transaction.sender || fixed.tag != transaction.tag,
+            invalid,
+        );
+        rule(
+            errors,
+            fixed.end != length || fixed.entries.len() != count,
+            invalid,
+        );
         rule(errors, duplicates(&fixed.entries), invalid);
-        rule(errors, !fixed.entries.iter().any(|(entry, _)| entry.id == id), invalid);
+        rule(
+            errors,
+            !fixed.entries.iter().any(|(entry, _)| entry.id == id),
+            invalid,
+        );
         for (entry, composite) in &fixed.entries {
-            let named = transaction.borrowers.iter().find(|b| TABLE.partitions[b.partition].id == entry.id);
+            let named = transaction
+                .borrowers
+                .iter()
+                .find(|b| TABLE.partitions[b.partition].id == entry.id);
             let long = fixed.entries.len() * 32 == fixed.end - 48;
             let same = named.is_some_and(|named| named.value == entry.value || !long);
             rule(errors, !same || *composite != 0, invalid);
             rule(errors, entry.flags != u8::from(entry.id != id), invalid);
-            let (data, code, rest) = (entry.permissions & 3, entry.permissions >> 2 & 3, entry.permissions >> 4);
+            let (data, code, rest) = (
+                entry.permissions & 3,
+                entry.permissions >> 2 & 3,
+                entry.permissions >> 4,
+            );
             rule(errors, data == 3 || code == 3 || rest != 0, invalid);
             let shared = kind == Kind::Share || transaction.borrowers.len() > 1;
             let own = entry.id == id;
@@ -396,7 +491,11 @@ impl Model {
         }
         rule(errors, flags >> 11 != 0, invalid);
         rule(errors, flags & 1 << 9 == 0 && flags >> 5 & 15 != 0, invalid);
-        rule(errors, flags >> 3 & 3 != 0 && flags >> 3 & 3 != kind.code(), invalid);
+        rule(
+            errors,
+            flags >> 3 & 3 != 0 && flags >> 3 & 3 != kind.code(),
+            invalid,
+        );
         rule(errors, kind == Kind::Share && flags & 5 != 0, invalid);
         rule(errors, kind == Kind::Donate && flags & 4 != 0, invalid);
         rule(errors, flags & 1 != 0 && !transaction.clear, denied);
@@ -411,7 +510,10 @@ impl Model {
         rule(&mut errors, !alone || flags & !3 != 0, Error::InvalidParameters);
         let transaction = self.live.get_mut(&handle).filter(|t| t.whole());
         let found = transaction.and_then(|t| {
-            let place = t.borrowers.iter().position(|borrower| borrower.partition == receiver)?;
+            let place = t
+                .borrowers
+                .iter()
+                .position(|borrower| borrower.partition == receiver)?;
             Some((t.kind, t.pages.clone(), &mut t.borrowers[place]))
         });
         rule(&mut errors, found.is_none(), Error::InvalidParameters);
@@ -420,9 +522,21 @@ impl Model {
             return;
         };
         let clear = flags & 1 != 0;
-        rule(&mut errors, clear && kind == Kind::Share, Error::InvalidParameters);
-        rule(&mut errors, kind == Kind::Donate || borrower.held.is_none(), Error::Denied);
-        rule(&mut errors, clear && matches!(borrower.held, Some((_, false))), Error::Denied);
+        rule(
+            &mut errors,
+            clear && kind == Kind::Share,
+            Error::InvalidParameters,
+        );
+        rule(
+            &mut errors,
+            kind == Kind::Donate || borrower.held.is_none(),
+            Error::Denied,
+        );
+        rule(
+            &mut errors,
+            clear && matches!(borrower.held, Some((_, false))),
+            Error::Denied,
+        );
         if agree(&errors, got) {
             borrower.held = None;
             if clear || borrower.clear_after {
@@ -434,7 +548,11 @@ impl Model {
     pub fn reclaim(&mut self, sender: u16, handle: u64, flags: u32, got: &Result<(), Error>) {
         let mut errors = Errors::new();
         let transaction = self.live.get(&handle).filter(|t| t.sender == sender);
-        rule(&mut errors, transaction.is_none() || flags & !3 != 0, Error::InvalidParameters);
+        rule(
+            &mut errors,
+            transaction.is_none() || flags & !3 != 0,
+            Error::InvalidParameters,
+        );
         let held = transaction.is_some_and(|t| t.borrowers.iter().any(|borrower| borrower.held.is_some()));
         rule(&mut errors, held, Error::Denied);
         if agree(&errors, got) {
@@ -449,7 +567,11 @@ impl Model {
     pub fn release(&mut self, partition: usize) {
         let mut held = Vec::new();
         for transaction in self.live.values_mut() {
-            for borrower in transaction.borrowers.iter_mut().filter(|borrower| borrower.partition == partition) {
+            for borrower in transaction
+                .borrowers
+                .iter_mut()
+                .filter(|borrower| borrower.partition == partition)
+            {
                 if let Some((slot, _)) = borrower.held.take()
                     && (borrower.clear_after || transaction.kind == Kind::Donate)
                 {
@@ -468,7 +590,9 @@ impl Model {
 
     /// Transactions that name a partition.
     fn of(&self, partition: usize) -> impl Iterator<Item = &Transaction> {
-        self.live.values().filter(move |t| t.borrowers.iter().any(|borrower| borrower.partition == partition))
+        self.live
+            .values()
+            .filter(move |t| t.borrowers.iter().any(|borrower| borrower.partition == partition))
     }
 
     /// What stands in all windows.
@@ -476,7 +600,9 @@ impl Model {
         let mut mapped = BTreeMap::new();
         for transaction in self.live.values() {
             for borrower in &transaction.borrowers {
-                let Some((slot, write)) = borrower.held else { continue };
+                let Some((slot, write)) = borrower.held else {
+                    continue;
+                };
                 let access = if write { Access::ReadWrite } else { Access::Read };
                 for (number, page) in transaction.pages.iter().enumerate() {
                     let slot = slot as u32 + number as u32;

@@ -13,12 +13,41 @@ const BORROWER: usize = 4;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Send { kind: u8, descriptor: Descriptor, cut: Option<u8>, length: i8, patches: Patches },
-    Fragment { pick: u8, constituents: u8, sender: u16, patches: Patches },
-    Retrieve { who: usize, pick: u8, version: u32, change: Change, patches: Patches },
-    Relinquish { who: usize, pick: u8, flags: u32, patches: Patches },
-    Reclaim { pick: u8, sender: u16, flags: u32, off: u64 },
-    Release { who: usize },
+    Send {
+        kind: u8,
+        descriptor: Descriptor,
+        cut: Option<u8>,
+        length: i8,
+        patches: Patches,
+    },
+    Fragment {
+        pick: u8,
+        constituents: u8,
+        sender: u16,
+        patches: Patches,
+    },
+    Retrieve {
+        who: usize,
+        pick: u8,
+        version: u32,
+        change: Change,
+        patches: Patches,
+    },
+    Relinquish {
+        who: usize,
+        pick: u8,
+        flags: u32,
+        patches: Patches,
+    },
+    Reclaim {
+        pick: u8,
+        sender: u16,
+        flags: u32,
+        off: u64,
+    },
+    Release {
+        who: usize,
+    },
 }
 
 /// What a borrower asks for that differs from what it was offered.
@@ -40,16 +69,24 @@ fn version() -> impl Strategy<Value = u32> {
 }
 
 /// Mostly zero, else a few values of interest.
-fn rarely<T: Clone + core::fmt::Debug + 'static>(usual: T, others: &[T]) -> impl Strategy<Value = T> + use<T> {
+fn rarely<T: Clone + core::fmt::Debug + 'static>(
+    usual: T,
+    others: &[T],
+) -> impl Strategy<Value = T> + use<T> {
     prop_oneof![9 => Just(usual), 1 => proptest::sample::select(others.to_vec())]
 }
 
 fn ranges() -> impl Strategy<Value = Vec<(u64, u32)>> {
-    let one = (0..RAM_PAGES + HOLE_PAGES + RAM_PAGES, prop_oneof![4 => 1..4_u32, 1 => 1..20_u32]);
+    let one = (
+        0..RAM_PAGES + HOLE_PAGES + RAM_PAGES,
+        prop_oneof![4 => 1..4_u32, 1 => 1..20_u32],
+    );
     let one = one.prop_map(|(first, count)| (page(first), count));
     // Runs of neighbours, and pages with gaps between, are what real senders send.
     let run = (0..100_u64, 1..12_u64, 1..3_u64).prop_map(|(first, count, step)| {
-        (0..count).map(|number| (page(first + number * step), 1)).collect::<Vec<_>>()
+        (0..count)
+            .map(|number| (page(first + number * step), 1))
+            .collect::<Vec<_>>()
     });
     prop_oneof![3 => vec(one, 1..4), 2 => run]
 }
@@ -92,7 +129,12 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![6 => Just(None), 1 => proptest::sample::select(&[0, 0x27, 0x2e, 0x2f, 0x10, 0x6f][..]).prop_map(Some)],
         proptest::bool::weighted(0.2),
     );
-    let change = change.prop_map(|(permissions, flags, attributes, alone)| Change { permissions, flags, attributes, alone });
+    let change = change.prop_map(|(permissions, flags, attributes, alone)| Change {
+        permissions,
+        flags,
+        attributes,
+        alone,
+    });
     prop_oneof![
         6 => (0..4_u8, descriptor(), prop_oneof![3 => Just(None), 2 => (0..12_u8).prop_map(Some)],
             rarely(0, &[1, -1, 16, -16]), patches())
@@ -130,8 +172,16 @@ impl Run {
     /// A handle: mostly one that is live, else an old one.
     fn pick(&self, pick: u8) -> u64 {
         let live: Vec<u64> = self.model.live.keys().copied().collect();
-        let from = if pick < 16 || live.is_empty() { &self.handles } else { &live };
-        if from.is_empty() { u64::from(pick) } else { from[usize::from(pick) % from.len()] }
+        let from = if pick < 16 || live.is_empty() {
+            &self.handles
+        } else {
+            &live
+        };
+        if from.is_empty() {
+            u64::from(pick)
+        } else {
+            from[usize::from(pick) % from.len()]
+        }
     }
 
     /// A partition: the one that is named, or a borrower of this handle.
@@ -145,10 +195,21 @@ impl Run {
 
     fn step(&mut self, bench: &mut Bench, step: Step) {
         match step {
-            Step::Send { kind, descriptor, cut, length, patches } => {
+            Step::Send {
+                kind,
+                descriptor,
+                cut,
+                length,
+                patches,
+            } => {
                 self.send(bench, kind, descriptor, cut, length, &patches);
             }
-            Step::Fragment { pick, constituents, sender, patches } => {
+            Step::Fragment {
+                pick,
+                constituents,
+                sender,
+                patches,
+            } => {
                 let unfinished: Vec<u64> = self.rest.keys().copied().collect();
                 let handle = unfinished.get(usize::from(pick) % unfinished.len().max(1));
                 let handle = match handle {
@@ -157,7 +218,9 @@ impl Run {
                     None => return,
                 };
                 let mut rest = self.rest.remove(&handle).unwrap_or_default();
-                let mut next: Vec<u8> = rest.drain(..rest.len().min(usize::from(constituents) * 16)).collect();
+                let mut next: Vec<u8> = rest
+                    .drain(..rest.len().min(usize::from(constituents) * 16))
+                    .collect();
                 patch(&mut next, &patches);
                 let got = bench.ledger.fragment_tx(&TABLE, sender, handle, &next);
                 self.model.fragment(sender, handle, &next, &got);
@@ -165,7 +228,13 @@ impl Run {
                     self.rest.insert(handle, rest);
                 }
             }
-            Step::Retrieve { who, pick, version, change, patches } => {
+            Step::Retrieve {
+                who,
+                pick,
+                version,
+                change,
+                patches,
+            } => {
                 let handle = self.pick(pick);
                 let who = self.who(who, handle, pick);
                 let mut bytes = self.request(handle, who, version, &change).bytes();
@@ -173,7 +242,12 @@ impl Run {
                 let got = bench.retrieve(who, version, &bytes);
                 self.model.retrieve(who, version, &bytes, &got);
             }
-            Step::Relinquish { who, pick, flags, patches } => {
+            Step::Relinquish {
+                who,
+                pick,
+                flags,
+                patches,
+            } => {
                 let handle = self.pick(pick);
                 let who = self.who(who, handle, pick);
                 let mut bytes = relinquish_bytes(handle, flags, &[TABLE.partitions[who].id]);
@@ -181,7 +255,12 @@ impl Run {
                 let got = bench.ledger.relinquish(&TABLE, who, &bytes, &mut bench.ports);
                 self.model.relinquish(who, &bytes, &got);
             }
-            Step::Reclaim { pick, sender, flags, off } => {
+            Step::Reclaim {
+                pick,
+                sender,
+                flags,
+                off,
+            } => {
                 let handle = self.pick(pick) ^ off;
                 let got = bench.ledger.reclaim(sender, handle, flags, &mut bench.ports);
                 self.model.reclaim(sender, handle, flags, &got);
@@ -191,7 +270,8 @@ impl Run {
                 self.model.release(who);
             }
         }
-        self.rest.retain(|handle, _| self.model.live.get(handle).is_some_and(|t| !t.whole()));
+        self.rest
+            .retain(|handle, _| self.model.live.get(handle).is_some_and(|t| !t.whole()));
         self.model.compare(bench);
     }
 
@@ -218,13 +298,18 @@ impl Run {
         let bytes = descriptor.bytes();
         let total = bytes.len() as u32;
         let start = bytes.len() - descriptor.ranges.len() * 16;
-        let first = cut.map_or(bytes.len(), |cut| (start + usize::from(cut) * 16).min(bytes.len()));
+        let first = cut.map_or(bytes.len(), |cut| {
+            (start + usize::from(cut) * 16).min(bytes.len())
+        });
         let mut sent = bytes[..first].to_vec();
         patch(&mut sent, patches);
         let total = total.wrapping_add_signed(length.into());
         let sender = if patches.is_empty() { descriptor.sender } else { 0 };
-        let got = bench.ledger.share(&TABLE, sender, kind, descriptor.version, total, &sent);
-        self.model.share(sender, kind, descriptor.version, total, &sent, &got);
+        let got = bench
+            .ledger
+            .share(&TABLE, sender, kind, descriptor.version, total, &sent);
+        self.model
+            .share(sender, kind, descriptor.version, total, &sent, &got);
         match got {
             Ok(Progress::Complete(handle)) => self.handles.push(handle),
             Ok(Progress::More { handle, .. }) => {
@@ -241,7 +326,9 @@ impl Run {
         let mut request = Descriptor::retrieve(version, id, handle);
         (request.flags, request.attributes) = (change.flags, change.attributes.unwrap_or(0));
         request.entries[0].permissions = change.permissions;
-        let Some(transaction) = self.model.live.get(&handle) else { return request };
+        let Some(transaction) = self.model.live.get(&handle) else {
+            return request;
+        };
         (request.tag, request.sender) = (transaction.tag, transaction.sender);
         if change.attributes.is_none() {
             request.attributes = transaction.attributes;
@@ -254,7 +341,12 @@ impl Run {
                 request.entries[0].value = borrower.value;
             } else if !change.alone {
                 let id = TABLE.partitions[borrower.partition].id;
-                request.entries.push(Entry { id, permissions: 2, flags: 1, value: borrower.value });
+                request.entries.push(Entry {
+                    id,
+                    permissions: 2,
+                    flags: 1,
+                    value: borrower.value,
+                });
             }
         }
         request
