@@ -15,7 +15,14 @@ fn words(uuid: Uuid) -> [u64; 4] {
 }
 
 fn info_get(uuid: [u64; 4], flags: u64) -> [u64; 6] {
-    [u64::from(f::PARTITION_INFO_GET), uuid[0], uuid[1], uuid[2], uuid[3], flags]
+    [
+        u64::from(f::PARTITION_INFO_GET),
+        uuid[0],
+        uuid[1],
+        uuid[2],
+        uuid[3],
+        flags,
+    ]
 }
 
 fn mapped(version: u64) -> Machine {
@@ -39,7 +46,9 @@ fn versions_are_negotiated_until_buffers_are_registered() {
         assert_eq!(before, m.state());
     }
     let own = super::table::memory(0);
-    assert!(succeeded(m.call(0, &[u64::from(f::RXTX_MAP_64), own, own + 0x1000, 1])));
+    assert!(succeeded(
+        m.call(0, &[u64::from(f::RXTX_MAP_64), own, own + 0x1000, 1])
+    ));
     assert_eq!(x(m.call(0, &[version, 0x1_0001]), 0), 0xffff_ffff);
     assert_eq!(x(m.call(0, &[version, 0x1_0002]), 0), 0x1_0002);
 }
@@ -58,13 +67,35 @@ fn ids() {
 fn features_depend_on_the_caller() {
     let mut m = Machine::started();
     let features = u64::from(f::FEATURES);
-    let both = [f::VERSION, f::PARTITION_INFO_GET_REGS, f::NOTIFICATION_SET, f::RX_RELEASE, f::ERROR];
-    let normal = [f::DIRECT_REQ_32, f::DIRECT_REQ2, f::MEM_SHARE_64, f::MEM_RECLAIM, f::RUN, f::RX_ACQUIRE];
-    let own = [f::MSG_WAIT, f::CONSOLE_LOG_64, f::MEM_RETRIEVE_REQ_32, f::DIRECT_RESP_64, f::YIELD];
+    let both = [
+        f::VERSION,
+        f::PARTITION_INFO_GET_REGS,
+        f::NOTIFICATION_SET,
+        f::RX_RELEASE,
+        f::ERROR,
+    ];
+    let normal = [
+        f::DIRECT_REQ_32,
+        f::DIRECT_REQ2,
+        f::MEM_SHARE_64,
+        f::MEM_RECLAIM,
+        f::RUN,
+        f::RX_ACQUIRE,
+    ];
+    let own = [
+        f::MSG_WAIT,
+        f::CONSOLE_LOG_64,
+        f::MEM_RETRIEVE_REQ_32,
+        f::DIRECT_RESP_64,
+        f::YIELD,
+    ];
     for id in both.into_iter().chain(normal) {
         assert!(succeeded(m.normal(0, &[features, u64::from(id)])), "{id:x}");
     }
-    for id in own.into_iter().chain([0x8400_006a, 0x8400_0086, 0x8400_0001, 1, 3, 4, 0, 0x7fff_ffff]) {
+    for id in own
+        .into_iter()
+        .chain([0x8400_006a, 0x8400_0086, 0x8400_0001, 1, 3, 4, 0, 0x7fff_ffff])
+    {
         m.refused(0, &[features, u64::from(id)], Error::NotSupported);
     }
     // The schedule-receiver interrupt is the normal world's, the others are partitions'.
@@ -119,7 +150,10 @@ fn a_full_buffer_is_not_overwritten() {
     let mut m = mapped(0x1_0002);
     m.normal(0, &info_get([0; 4], 0));
     m.refused(0, &info_get([0; 4], 0), Error::Busy);
-    assert!(succeeded(m.normal(0, &info_get([0; 4], 1))), "a count needs no buffer");
+    assert!(
+        succeeded(m.normal(0, &info_get([0; 4], 1))),
+        "a count needs no buffer"
+    );
     assert!(succeeded(m.normal(0, &[u64::from(f::RX_RELEASE)])));
     assert!(succeeded(m.normal(0, &info_get([0; 4], 0))));
 }
@@ -177,7 +211,15 @@ fn information_in_registers() {
     assert_eq!(reply.0[2], 2 | 2 << 16 | 24 << 48);
     assert_eq!(reply.0[3], u64::from(B) | 4 << 16 | 0x101 << 32);
     let wanted = OWN_B.0.as_chunks::<8>().0;
-    let reply = regs(m.normal(0, &[id, u64::from_le_bytes(wanted[0]), u64::from_le_bytes(wanted[1]), 0]));
+    let reply = regs(m.normal(
+        0,
+        &[
+            id,
+            u64::from_le_bytes(wanted[0]),
+            u64::from_le_bytes(wanted[1]),
+            0,
+        ],
+    ));
     assert_eq!((reply.0[2], reply.0[4], reply.0[5]), (24 << 48, 0, 0));
     m.refused(0, &[id, 0, 0, 3], Error::InvalidParameters);
     m.refused(0, &[id, 0, 0, 0x1_0000], Error::InvalidParameters);
@@ -197,19 +239,49 @@ fn what_is_no_result_is_preserved() {
 #[test]
 fn what_does_not_exist_is_not_supported() {
     let mut m = Machine::started();
-    for id in [0x8400_006a, 0x8400_006e, 0x8400_0086, 0x8400_0088, 0x8400_0089, 0x8400_00ef, 0xc400_0063] {
+    for id in [
+        0x8400_006a,
+        0x8400_006e,
+        0x8400_0086,
+        0x8400_0088,
+        0x8400_0089,
+        0x8400_00ef,
+        0xc400_0063,
+    ] {
         m.refused(0, &[id], Error::NotSupported);
     }
     // Replies and partitions' calls are no calls of the normal world.
-    for id in [f::SUCCESS_32, f::ERROR, f::YIELD, f::MSG_WAIT, f::DIRECT_RESP_32, f::CONSOLE_LOG_32] {
+    for id in [
+        f::SUCCESS_32,
+        f::ERROR,
+        f::YIELD,
+        f::MSG_WAIT,
+        f::DIRECT_RESP_32,
+        f::CONSOLE_LOG_32,
+    ] {
         m.refused(0, &[u64::from(id)], Error::NotSupported);
     }
     m.enter(0, A);
-    for id in [f::RUN, f::DIRECT_REQ_32, f::DIRECT_REQ2, f::INTERRUPT, f::SUCCESS_32, 0x8400_0086] {
+    for id in [
+        f::RUN,
+        f::DIRECT_REQ_32,
+        f::DIRECT_REQ2,
+        f::INTERRUPT,
+        f::SUCCESS_32,
+        0x8400_0086,
+    ] {
         m.partition_refused(0, &[u64::from(id)], Error::NotSupported);
     }
     // PSCI and vendors' calls never reach EL3.
-    for id in [0x8400_0000, 0x8400_0003, 0xc400_0003, 0x8200_0001, 0, 0xff03, 0xffff_ffff] {
+    for id in [
+        0x8400_0000,
+        0x8400_0003,
+        0xc400_0003,
+        0x8200_0001,
+        0,
+        0xff03,
+        0xffff_ffff,
+    ] {
         let reply = regs(m.call(0, &[id, 11, 12, 13, 14]));
         assert_eq!(reply.0[..5], [u64::MAX, 11, 12, 13, 14], "{id:x}");
     }

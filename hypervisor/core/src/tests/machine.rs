@@ -50,7 +50,8 @@ impl Ports for Recorder {
     }
 
     fn unmap_window(&mut self, partition: usize, slot: u32, count: u32) {
-        self.mapped.retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
+        self.mapped
+            .retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
     }
 
     fn clear(&mut self, _: u64, _: u32) {}
@@ -81,7 +82,10 @@ pub struct Machine {
 impl Machine {
     /// Before the start.
     pub fn new() -> Self {
-        Self { spmc: Box::new(Spmc::new(&TABLE)), ports: Recorder::default() }
+        Self {
+            spmc: Box::new(Spmc::new(&TABLE)),
+            ports: Recorder::default(),
+        }
     }
 
     /// All partitions wait on all their cores.
@@ -90,7 +94,13 @@ impl Machine {
         let mut action = machine.step(0, Event::Boot);
         while let Action::Run(run) = action {
             let entry = super::table::memory(run.context.partition) + 0x100;
-            assert_eq!(x(machine.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry]), 0) >> 32, 0);
+            assert_eq!(
+                x(
+                    machine.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry]),
+                    0
+                ) >> 32,
+                0
+            );
             action = machine.call(0, &[u64::from(f::MSG_WAIT)]);
         }
         for core in 1..4 {
@@ -104,7 +114,10 @@ impl Machine {
     }
 
     pub fn step(&mut self, core: Core, event: Event) -> Action {
-        self.spmc.step(core, event, &mut self.ports)
+        let action = self.spmc.step(core, event, &mut self.ports);
+        // The shell saves what the core holds of a context that left, and says so.
+        self.spmc.settle(core);
+        action
     }
 
     /// A call of the normal world, with marks in x8 to x17.
@@ -147,7 +160,11 @@ impl Machine {
         }
         let mailbox = self.spmc.normal.lock();
         text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
-        text += &format!("{:?} {:?}", self.spmc.normal_notifications.lock(), self.ports.mapped);
+        text += &format!(
+            "{:?} {:?}",
+            self.spmc.normal_notifications.lock(),
+            self.ports.mapped
+        );
         text
     }
 
@@ -184,7 +201,10 @@ pub fn request(id: u16) -> [u64; 8] {
 pub fn regs(action: Action) -> Regs {
     match action {
         Action::Normal(regs) => regs,
-        Action::Run(Run { entry: Entry::Answer(regs), .. }) => regs,
+        Action::Run(Run {
+            entry: Entry::Answer(regs),
+            ..
+        }) => regs,
         Action::Run(_) => panic!("no registers: {action:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! Tests of the dispatcher: a machine without hardware, and events as the shell makes them.
-extern crate std;
 
 mod boot;
+mod concurrent;
 mod console;
 mod direct;
 mod discovery;

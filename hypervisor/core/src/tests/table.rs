@@ -1,8 +1,6 @@
 //! The table of these tests.
 
-use crate::table::{
-    Board, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
-};
+use crate::table::{Board, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid};
 
 /// A protocol that two partitions speak.
 pub const COMMON: Uuid = Uuid([
@@ -24,23 +22,34 @@ pub const fn memory(index: usize) -> u64 {
 }
 
 /// The normal world's memory.
-pub const NORMAL: Range = Range { base: 0x4000_0000, size: 0x100_0000 };
+pub const NORMAL: Range = Range {
+    base: 0x4000_0000,
+    size: 0x100_0000,
+};
+
+const fn region(base: u64, size: u64, rights: Rights) -> Region {
+    Region {
+        range: Range { base, size },
+        rights,
+    }
+}
+
+static MEMORY_A: [Region; 1] = [region(memory(0), 0x10_0000, Rights::ReadWriteExecute)];
+static MEMORY_B: [Region; 2] = [
+    region(memory(1), 0x8_0000, Rights::ReadWriteExecute),
+    region(memory(1) + 0x8_0000, 0x8_0000, Rights::ReadWrite),
+];
+static MEMORY_C: [Region; 1] = [region(memory(2), 0x10_0000, Rights::ReadWriteExecute)];
+
+const fn regions(index: usize) -> &'static [Region] {
+    match index {
+        0 => &MEMORY_A,
+        1 => &MEMORY_B,
+        _ => &MEMORY_C,
+    }
+}
 
 const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Partition {
-    let regions: &'static [Region] = match index {
-        0 => &[Region {
-            range: Range { base: memory(0), size: 0x10_0000 },
-            rights: Rights::ReadWriteExecute,
-        }],
-        1 => &[
-            Region { range: Range { base: memory(1), size: 0x8_0000 }, rights: Rights::ReadWriteExecute },
-            Region { range: Range { base: memory(1) + 0x8_0000, size: 0x8_0000 }, rights: Rights::ReadWrite },
-        ],
-        _ => &[Region {
-            range: Range { base: memory(2), size: 0x10_0000 },
-            rights: Rights::ReadWriteExecute,
-        }],
-    };
     Partition {
         name,
         id,
@@ -48,18 +57,24 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         properties: 0x70b,
         image: Image {
             package_uuid: Uuid([1; 16]),
-            package: Range { base: memory(index) + 0x4_0000, size: 0x1_0000 },
+            package: Range {
+                base: memory(index) + 0x4_0000,
+                size: 0x1_0000,
+            },
             sha256: [0; 32],
             size: 0x1000,
             load: memory(index),
             entry: memory(index),
         },
         manifest: &[0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0, 8],
-        memory: regions,
+        memory: regions(index),
         cores,
         devices: &[],
         interrupts: &[],
-        window: Range { base: 0x4000_0000, size: 0x20_0000 },
+        window: Range {
+            base: 0x4000_0000,
+            size: 0x20_0000,
+        },
         shares: 4,
         preemption: Preemption::AtOnce,
         callers: &[0],
@@ -75,12 +90,24 @@ static PARTITIONS: [Partition; 3] = [
         uuids: &[COMMON, OWN_B],
         properties: 0x101,
         interrupts: &[
-            Interrupt { intid: 40, edge: false, core: 1 },
-            Interrupt { intid: 25, edge: true, core: 0 },
+            Interrupt {
+                intid: 40,
+                edge: false,
+                core: 1,
+            },
+            Interrupt {
+                intid: 25,
+                edge: true,
+                core: 0,
+            },
         ],
         ..partition("b", B, 1, 0b1111)
     },
-    Partition { uuids: &[OWN_C], callers: &[A], ..partition("c", C, 2, 0b0001) },
+    Partition {
+        uuids: &[OWN_C],
+        callers: &[A],
+        ..partition("c", C, 2, 0b0001)
+    },
 ];
 
 /// Four cores, three partitions; b starts first.
@@ -92,7 +119,10 @@ pub static TABLE: Table = Table {
         device_tree: 0x4000_0000,
         cores: &[0, 1, 2, 3],
         boot_core: 0,
-        secure: &[Range { base: 0x0e10_0000, size: 0xf0_0000 }],
+        secure: &[Range {
+            base: 0x0e10_0000,
+            size: 0xf0_0000,
+        }],
         normal: &[NORMAL],
         gicd: 0,
         gicr: 0,
@@ -101,7 +131,10 @@ pub static TABLE: Table = Table {
         timer_intid: 20,
         schedule_receiver_intid: 8,
     },
-    hypervisor: Range { base: 0x0e10_0000, size: 0x10_0000 },
+    hypervisor: Range {
+        base: 0x0e10_0000,
+        size: 0x10_0000,
+    },
     spmc_id: 0x8000,
     partitions: &PARTITIONS,
     boot_order: &[1, 0, 2],

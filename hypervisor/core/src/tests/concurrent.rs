@@ -1,0 +1,184 @@
+//! Four cores at once: requests that are preempted, carried to other cores and parked. Nothing is
+//! lost, mixed up, or on two cores.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::vec::Vec;
+
+use super::machine::{Machine, Recorder, Subject};
+use super::table::{A, B};
+use crate::api::{Action, Conduit, Context, Entry, Event, Regs};
+use crate::function as f;
+use crate::table::Core;
+
+/// Requests that each core makes.
+const REQUESTS: u64 = 50_000;
+
+/// What a context is working at, and whether a core has it.
+#[derive(Default)]
+struct Work {
+    taken: AtomicBool,
+    payload: AtomicU64,
+}
+
+/// What all cores see.
+struct Shared<'a> {
+    spmc: &'a Subject,
+    work: [[Work; 4]; 2],
+    /// Clients that wait to be resumed: what FFA_RUN needs, and what they asked.
+    waiting: Mutex<Vec<(u64, u64)>>,
+    answered: AtomicUsize,
+}
+
+/// One core with its client and the partitions that it runs.
+struct Cores<'a, 'b> {
+    shared: &'b Shared<'a>,
+    core: Core,
+    ports: Recorder,
+    random: u64,
+}
+
+impl Cores<'_, '_> {
+    fn random(&mut self, below: u64) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % below
+    }
+
+    fn step(&mut self, event: Event) -> Action {
+        self.shared.spmc.step(self.core, event, &mut self.ports)
+    }
+
+    /// A call of the normal world, and all that follows until it returns.
+    fn call(&mut self, first: &[u64]) -> Regs {
+        let mut action = self.step(Event::Normal(Regs::new(first)));
+        let mut runs: Option<Context> = None;
+        loop {
+            let run = match action {
+                Action::Normal(regs) => {
+                    if let Some(context) = runs {
+                        self.work(context).taken.store(false, Ordering::Release);
+                    }
+                    self.shared.spmc.settle(self.core);
+                    return regs;
+                }
+                Action::Run(run) => run,
+            };
+            let work = self.work(run.context);
+            if runs.is_none() {
+                assert!(
+                    !work.taken.swap(true, Ordering::AcqRel),
+                    "{:?} is on two cores",
+                    run.context
+                );
+                runs = Some(run.context);
+            }
+            if let Entry::Answer(regs) = run.entry
+                && regs.0[0] == u64::from(f::DIRECT_REQ_64)
+            {
+                work.payload.store(regs.0[3], Ordering::Relaxed);
+            }
+            let payload = work.payload.load(Ordering::Relaxed);
+            let id = u64::from([A, B][run.context.partition]);
+            action = match self.random(8) {
+                0 | 1 => self.step(Event::NormalInterrupt),
+                2 => self.step(Event::Deadline),
+                3 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::YIELD)]))),
+                4 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::ID_GET)]))),
+                _ => {
+                    let answer = [u64::from(f::DIRECT_RESP_64), id << 16, 0, payload];
+                    self.step(Event::Call(Conduit::Smc, Regs::new(&answer)))
+                }
+            };
+        }
+    }
+
+    fn work(&self, context: Context) -> &Work {
+        &self.shared.work[context.partition][usize::from(context.home)]
+    }
+
+    /// What a client does with what its call returned.
+    fn returned(&mut self, regs: &Regs, payload: u64) {
+        let id = (regs.0[0] & 0xffff_ffff) as u32;
+        if id == f::DIRECT_RESP_64 {
+            assert_eq!(regs.0[3], payload, "somebody else's answer");
+            self.shared.answered.fetch_add(1, Ordering::Relaxed);
+        } else {
+            assert!(
+                matches!(id, f::INTERRUPT | f::YIELD),
+                "a legal call was refused: {regs:x?}"
+            );
+            self.shared.waiting.lock().unwrap().push((regs.0[1], payload));
+        }
+    }
+
+    fn resume_one(&mut self) -> bool {
+        // Any waiting client, as the scheduler likes.
+        let pick = self.random(1 << 20) as usize;
+        let client = {
+            let mut waiting = self.shared.waiting.lock().unwrap();
+            if waiting.is_empty() {
+                return false;
+            }
+            let place = pick % waiting.len();
+            waiting.swap_remove(place)
+        };
+        let regs = self.call(&[u64::from(f::RUN), client.0]);
+        self.returned(&regs, client.1);
+        true
+    }
+
+    fn live(&mut self) {
+        for n in 0..REQUESTS {
+            // As many clients as there are threads in a busy system, fewer than there are tickets.
+            while self.shared.waiting.lock().unwrap().len() > 8 {
+                self.resume_one();
+            }
+            let id = [A, B][self.random(2) as usize];
+            let payload = u64::from(self.core) << 32 | n;
+            let regs = self.call(&[u64::from(f::DIRECT_REQ_64), u64::from(id), 0, payload]);
+            self.returned(&regs, payload);
+        }
+        while self.shared.answered.load(Ordering::Relaxed) < 4 * REQUESTS as usize {
+            if !self.resume_one() {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lost_on_four_cores() {
+    let machine = Machine::started();
+    let shared = Shared {
+        spmc: &machine.spmc,
+        work: Default::default(),
+        waiting: Mutex::new(Vec::new()),
+        answered: AtomicUsize::new(0),
+    };
+    std::thread::scope(|scope| {
+        for core in 0..4 {
+            let shared = &shared;
+            scope.spawn(move || {
+                let random = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(u64::from(core) + 1);
+                Cores {
+                    shared,
+                    core,
+                    ports: Recorder::default(),
+                    random,
+                }
+                .live();
+            });
+        }
+    });
+    assert_eq!(shared.answered.load(Ordering::Relaxed), 4 * REQUESTS as usize);
+    let moved = |p: usize| {
+        machine.spmc.compartments[p]
+            .counters
+            .migrated
+            .load(Ordering::Relaxed)
+    };
+    assert!(moved(0) > 0 && moved(1) > 0);
+}

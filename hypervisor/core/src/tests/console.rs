@@ -1,0 +1,51 @@
+//! FFA_CONSOLE_LOG.
+
+use super::machine::{Machine, succeeded};
+use super::table::A;
+use crate::api::{Conduit, Event, Regs};
+use crate::error::Error;
+use crate::function as f;
+
+fn letters(first: u32, length: u64) -> Regs {
+    let mut regs = Regs::new(&[u64::from(first), length]);
+    let mut letter = b'a';
+    let width = if first == f::CONSOLE_LOG_64 { 8 } else { 4 };
+    for value in regs.0.iter_mut().skip(2) {
+        let mut bytes = [0; 8];
+        for byte in &mut bytes[..width] {
+            *byte = letter;
+            letter = if letter == b'z' { b'a' } else { letter + 1 };
+        }
+        *value = u64::from_le_bytes(bytes);
+    }
+    regs
+}
+
+#[test]
+fn lengths_depend_on_form_and_version() {
+    for (version, id, most) in [
+        (0x1_0000u64, f::CONSOLE_LOG_32, 24u64),
+        (0x1_0001, f::CONSOLE_LOG_64, 48),
+        (0x1_0002, f::CONSOLE_LOG_32, 24),
+        (0x1_0002, f::CONSOLE_LOG_64, 128),
+    ] {
+        let mut m = Machine::started();
+        m.enter(0, A);
+        m.call(0, &[u64::from(f::VERSION), version]);
+        for length in [1, most] {
+            assert!(succeeded(
+                m.step(0, Event::Call(Conduit::Smc, letters(id, length)))
+            ));
+            let (partition, text) = m.ports.console.pop().unwrap();
+            assert_eq!(partition, 0);
+            let wanted: std::vec::Vec<u8> = (b'a'..=b'z').cycle().take(length as usize).collect();
+            assert_eq!(text, wanted);
+        }
+        for length in [0, most + 1, 129, 0xffff_ffff] {
+            let mut first = letters(id, length).0;
+            first[1] |= 1 << 40;
+            m.partition_refused(0, &first, Error::InvalidParameters);
+        }
+        assert!(m.ports.console.is_empty());
+    }
+}

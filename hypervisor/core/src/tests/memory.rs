@@ -1,0 +1,207 @@
+//! Memory calls as far as the dispatcher goes: buffers, lengths, who may call what. The ledger has
+//! its own tests.
+
+use super::machine::{Machine, regs, succeeded, x};
+use super::table::{A, B, NORMAL, memory};
+use crate::api::{Event, Fault};
+use crate::error::Error;
+use crate::function as f;
+
+const SHARE: u64 = f::MEM_SHARE_64 as u64;
+const TX: u64 = NORMAL.base;
+const LENT: u64 = NORMAL.base + 0x8_0000;
+
+/// FF-A 1.1 descriptor: `pages` at LENT for `receiver`.
+fn offer(receiver: u16, pages: u32) -> std::vec::Vec<u8> {
+    let mut d = std::vec![0; 96];
+    let mut put = |at: usize, bytes: &[u8]| d[at..at + bytes.len()].copy_from_slice(bytes);
+    put(2, &0x2fu16.to_le_bytes());
+    put(24, &16u32.to_le_bytes());
+    put(28, &1u32.to_le_bytes());
+    put(32, &48u32.to_le_bytes());
+    put(48, &receiver.to_le_bytes());
+    put(50, &[2]);
+    put(52, &64u32.to_le_bytes());
+    put(64, &pages.to_le_bytes());
+    put(68, &1u32.to_le_bytes());
+    put(80, &LENT.to_le_bytes());
+    put(88, &pages.to_le_bytes());
+    d
+}
+
+/// FF-A 1.1 retrieve request of `receiver`.
+fn request(receiver: u16, handle: u64) -> std::vec::Vec<u8> {
+    let mut d = offer(receiver, 0);
+    d.truncate(64);
+    d[4..8].copy_from_slice(&(1u32 << 3).to_le_bytes());
+    d[8..16].copy_from_slice(&handle.to_le_bytes());
+    d[52..56].copy_from_slice(&[0; 4]);
+    d
+}
+
+fn write(m: &mut Machine, secure: bool, address: u64, bytes: &[u8]) {
+    let page = m
+        .ports
+        .pages
+        .entry((secure, address))
+        .or_insert_with(|| std::vec![0; 4096].into());
+    page[..bytes.len()].copy_from_slice(bytes);
+}
+
+/// Buffers for the normal world, and for A which runs on core 0.
+fn ready() -> Machine {
+    let mut m = Machine::started();
+    m.normal(0, &[u64::from(f::VERSION), 0x1_0001]);
+    m.normal(0, &[u64::from(f::RXTX_MAP_64), TX, TX + 0x1000, 1]);
+    m.enter(0, A);
+    m.call(0, &[u64::from(f::VERSION), 0x1_0001]);
+    m.call(0, &[u64::from(f::RXTX_MAP_64), memory(0), memory(0) + 0x1000, 1]);
+    m
+}
+
+/// A share to A; its handle.
+fn share(m: &mut Machine) -> u64 {
+    write(m, false, TX, &offer(A, 2));
+    let reply = regs(m.normal(1, &[SHARE, 96, 96]));
+    assert_eq!(reply.0[0], u64::from(f::SUCCESS_32), "{:x?}", reply.0);
+    reply.0[3] << 32 | reply.0[2]
+}
+
+#[test]
+fn memory_goes_to_a_partition_and_back() {
+    let mut m = ready();
+    let handle = share(&mut m);
+    let (low, high) = (handle & 0xffff_ffff, handle >> 32);
+    write(&mut m, true, memory(0), &request(A, handle));
+    let reply = regs(m.call(0, &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64]));
+    assert_eq!(reply.0[0], u64::from(f::MEM_RETRIEVE_RESP), "{:x?}", reply.0);
+    assert_eq!(reply.0[1], reply.0[2]);
+    assert_eq!(m.ports.mapped.len(), 1);
+    assert_eq!((m.ports.mapped[0].2, m.ports.mapped[0].3), (LENT, 2));
+    let answer = &m.ports.pages[&(true, memory(0) + 0x1000)];
+    assert_eq!(answer[8..16], handle.to_le_bytes());
+    // A full RX buffer is not overwritten; nothing is retrieved then.
+    m.partition_refused(0, &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64], Error::Busy);
+    assert!(succeeded(m.call(0, &[u64::from(f::RX_RELEASE)])));
+    m.refused(1, &[u64::from(f::MEM_RECLAIM), low, high], Error::Denied);
+    let mut done = [0; 18];
+    done[..8].copy_from_slice(&handle.to_le_bytes());
+    done[12] = 1;
+    done[16..].copy_from_slice(&A.to_le_bytes());
+    write(&mut m, true, memory(0), &done);
+    assert!(succeeded(m.call(0, &[u64::from(f::MEM_RELINQUISH)])));
+    assert!(m.ports.mapped.is_empty());
+    assert!(succeeded(m.normal(1, &[u64::from(f::MEM_RECLAIM), low, high])));
+    m.refused(
+        1,
+        &[u64::from(f::MEM_RECLAIM), low, high],
+        Error::InvalidParameters,
+    );
+}
+
+#[test]
+fn a_stopped_partition_gives_back_what_it_borrowed() {
+    let mut m = ready();
+    let handle = share(&mut m);
+    write(&mut m, true, memory(0), &request(A, handle));
+    m.call(0, &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64]);
+    m.step(
+        0,
+        Event::Fault(Fault {
+            syndrome: 1,
+            address: 2,
+            ipa: 3,
+            pc: 4,
+        }),
+    );
+    assert!(m.ports.mapped.is_empty());
+    assert!(succeeded(m.normal(
+        1,
+        &[u64::from(f::MEM_RECLAIM), handle & 0xffff_ffff, handle >> 32]
+    )));
+}
+
+#[test]
+fn wrong_lengths_and_buffers() {
+    let mut m = ready();
+    write(&mut m, false, TX, &offer(A, 2));
+    for wrong in [
+        [SHARE, 96, 97, 0, 0],
+        [SHARE, 96, 0, 0, 0],
+        [SHARE, 8192, 4097, 0, 0],
+        [SHARE, 0xffff_ffff, 0xffff_ffff, 0, 0],
+        [SHARE, 96, 96, TX, 1],
+        [SHARE, 96, 96, TX, 0],
+        [SHARE, 96, 96, 0, 1],
+    ] {
+        m.refused(1, &wrong, Error::InvalidParameters);
+    }
+    for (total, fragment) in [(64, 63), (63, 64), (4097, 4097), (0, 0)] {
+        let call = [u64::from(f::MEM_RETRIEVE_REQ_64), total, fragment];
+        m.partition_refused(0, &call, Error::InvalidParameters);
+    }
+    write(&mut m, false, TX, &offer(0x8005, 2));
+    m.refused(1, &[SHARE, 96, 96], Error::InvalidParameters);
+}
+
+#[test]
+fn without_buffers_there_is_nothing_to_read() {
+    let mut m = Machine::started();
+    m.refused(0, &[SHARE, 96, 96], Error::InvalidParameters);
+    m.refused(
+        0,
+        &[u64::from(f::MEM_FRAG_TX), 1, 0, 16],
+        Error::InvalidParameters,
+    );
+    m.enter(1, B);
+    m.partition_refused(1, &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64], Error::Busy);
+    m.partition_refused(1, &[u64::from(f::MEM_RELINQUISH)], Error::InvalidParameters);
+}
+
+#[test]
+fn a_descriptor_in_two_fragments() {
+    let mut m = ready();
+    let whole = offer(A, 2);
+    write(&mut m, false, TX, &whole[..80]);
+    let more = regs(m.normal(1, &[SHARE, 96, 80]));
+    assert_eq!(
+        (more.0[0], more.0[3], more.0[4]),
+        (u64::from(f::MEM_FRAG_RX), 80, 0)
+    );
+    write(&mut m, false, TX, &whole[80..]);
+    let tx = u64::from(f::MEM_FRAG_TX);
+    m.refused(
+        1,
+        &[tx, more.0[1], more.0[2], 16, 1 << 16],
+        Error::InvalidParameters,
+    );
+    assert_eq!(
+        x(m.normal(1, &[tx, more.0[1], more.0[2], 16]), 0),
+        u64::from(f::SUCCESS_32)
+    );
+}
+
+#[test]
+fn borrowers_calls_are_not_the_normal_worlds() {
+    let mut m = ready();
+    m.refused(
+        1,
+        &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64],
+        Error::NotSupported,
+    );
+    m.refused(1, &[u64::from(f::MEM_RELINQUISH)], Error::NotSupported);
+    m.refused(1, &[u64::from(f::MEM_FRAG_RX), 1, 0, 16], Error::NotSupported);
+}
+
+#[test]
+fn lent_pages_are_no_buffers() {
+    let mut m = ready();
+    share(&mut m);
+    m.normal(1, &[u64::from(f::RXTX_UNMAP)]);
+    m.refused(1, &[u64::from(f::RXTX_MAP_64), LENT, TX, 1], Error::Denied);
+    m.refused(
+        1,
+        &[u64::from(f::RXTX_MAP_64), TX, LENT + 0x1000, 1],
+        Error::Denied,
+    );
+}
