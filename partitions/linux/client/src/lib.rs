@@ -3,3 +3,4 @@
 pub mod expect;
 pub mod options;
 pub mod report;
+pub mod vectors;

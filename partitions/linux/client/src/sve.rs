@@ -3,6 +3,8 @@
 //! Spinning threads, one per core and each with its own vector length, keep known values in all of Z, P and FFR and
 //! are interrupted there; calling threads keep known values over the system call that enters the TEE. Linux keeps
 //! the whole state over an interrupt, and the lower 128 bits of each vector over a system call: so much is compared.
+//! Further threads make long calls. When one of them, preempted in its call, goes on and is preempted again, the
+//! spinning thread's state stays in the registers all the while: there the secure world could spoil any bit of it.
 
 use std::arch::global_asm;
 use std::sync::Mutex;
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_client::options::{Kind, Options};
 use bulkhead_client::report::Line;
+use bulkhead_client::vectors::{name, state};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::services;
@@ -111,18 +114,9 @@ fn all(options: &Options, tally: &Tally) {
         }
         for _ in 0..options.threads {
             scope.spawn(move || run(caller(options, end, tally)));
+            scope.spawn(move || run(long_caller(options, end, tally)));
         }
     });
-}
-
-/// A state of every register, for vectors of `length` bytes: random, and FFR as the architecture allows it.
-fn state(length: usize) -> Vec<u8> {
-    let predicate = length / 8;
-    let mut state = services::message(32 * length + 16 * predicate);
-    // FFR is a run of set bits from the bottom.
-    let set = fastrand::usize(0..=length);
-    state.extend((0..predicate).map(|byte| (0xff_u32 >> (8 - set.saturating_sub(8 * byte).min(8))) as u8));
-    state
 }
 
 /// Sets the thread's vector length, in bytes; Linux takes the next shorter one that exists. Returns that.
@@ -198,6 +192,17 @@ fn caller(options: &Options, end: Instant, tally: &Tally) -> Result<(), String> 
     Ok(())
 }
 
+/// Makes calls that last for several ticks.
+fn long_caller(options: &Options, end: Instant, tally: &Tally) -> Result<(), String> {
+    let context = Context::new(&options.tee).map_err(|error| error.to_string())?;
+    let mut caller = services::caller(&context, options.kind)?;
+    while Instant::now() < end {
+        caller.call()?;
+        tally.calls.fetch_add(1, Ordering::SeqCst);
+    }
+    Ok(())
+}
+
 /// A call with numbers only: the echo of the Rust TEE, or a value that OP-TEE's application keeps.
 fn call(kind: Kind, session: u32) -> Invoke {
     let input = [ATTRIBUTE_VALUE_INPUT, 1, 2, 0];
@@ -214,14 +219,5 @@ fn call(kind: Kind, session: u32) -> Invoke {
         origin: 0,
         count: 4,
         parameters,
-    }
-}
-
-/// The register that holds this byte of a state.
-fn name(place: usize, length: usize) -> String {
-    match place.checked_sub(32 * length) {
-        None => format!("z{}", place / length),
-        Some(rest) if rest < 2 * length => format!("p{}", rest / (length / 8)),
-        Some(_) => "FFR".into(),
     }
 }
