@@ -7,8 +7,8 @@ xtest_cases() {
 }
 
 xtest_set() {
-    log=/run/bulkhead/$1.$2.log
-    start=$(now)
+    local log=/run/bulkhead/$1.$2.log
+    local start; start=$(now)
     # xtest_cases is split on purpose: one argument per case.
     LD_PRELOAD=$ROUTE timeout "$(option xtest-seconds 600)" xtest -d "$2" -t regression $(xtest_cases) >"$log" 2>&1 </dev/null
     code=$?

@@ -3,7 +3,7 @@
 
 # opens TEE NAME ARGUMENTS...: the client must connect, to the right device.
 opens() {
-    tee=$1 name=$2
+    local tee=$1 name=$2 why
     shift 2
     why=$("$@" 2>&1 </dev/null) && result names "$tee" "$name" true 0 && return
     result names "$tee" "$name" false 0 "$why"
@@ -11,7 +11,7 @@ opens() {
 
 # refuses NAME TEXT ARGUMENTS...: the client must be refused, and what is said must have the text in it.
 refuses() {
-    name=$1 text=$2
+    local name=$1 text=$2 why
     shift 2
     if why=$("$@" 2>&1 </dev/null); then
         result names - "$name" false 0 "the client was connected"
