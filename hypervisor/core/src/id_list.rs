@@ -45,7 +45,7 @@ impl IdList {
     fn push(&mut self, id: u16) {
         if let Some(place) = self.ids.get_mut(self.used) {
             *place = id;
-            self.used += 1;
+            self.used = self.used.saturating_add(1);
         }
     }
 
@@ -67,7 +67,7 @@ impl IdList {
         self.push(vcpu);
         let place = self.lists.saturating_sub(1);
         if let Some(length) = self.lengths.get_mut(place) {
-            *length += 1;
+            *length = length.saturating_add(1);
         }
         true
     }
@@ -77,7 +77,7 @@ impl IdList {
             return false;
         }
         self.push(endpoint);
-        self.lists += 1;
+        self.lists = self.lists.saturating_add(1);
         self.last = Some(endpoint);
         true
     }

@@ -46,7 +46,7 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
         .iter()
         .take(MAX_INTERRUPTS)
         .position(|i| i.intid == intid)?;
-    Some(bit(PHYSICAL + place as u32))
+    Some(bit(PHYSICAL.saturating_add(place as u32)))
 }
 
 /// The INTID of a bit.

@@ -179,17 +179,38 @@ fn the_schedule_receiver_interrupt_can_wait_for_the_core() {
     assert_eq!(m.ports.scheduled, 1);
 }
 
-#[test]
-fn lists_that_do_not_fit_are_continued() {
+/// Contexts 0 to 3 of the normal world and its global one have something pending: seven IDs.
+fn five_pending() -> Machine {
     let mut m = bound();
-    // Contexts 0 to 3 of the normal world, a's global one: 4 IDs, 2 IDs, 1 ID.
     for vcpu in 0..4u64 {
         m.call(0, &[SET, ends(A, 0), vcpu << 16 | 1, 2, 0]);
     }
     m.call(0, &[SET, ends(A, 0), 0, 1, 0]);
+    m
+}
+
+#[test]
+fn an_endpoint_with_many_contexts_has_two_lists() {
+    let mut m = five_pending();
     let info = regs(m.normal(1, &[INFO]));
     assert_eq!(info.0[2], 3 << 7 | 3 << 14 | 1 << 16);
-    assert_eq!(info.0[3], 1 << 48, "0 | 0, 0, 1 ...");
-    assert_eq!(info.0[4], 2 | 3 << 32);
+    assert_eq!(info.0[3..5], [1 << 48, 2 | 3 << 32]);
     m.refused(1, &[INFO], Error::NoData);
+}
+
+#[test]
+fn lists_that_do_not_fit_are_continued() {
+    let mut m = five_pending();
+    assert!(succeeded(m.call(0, &[BIND, ends(0, A), 0, 1, 0])));
+    assert!(succeeded(m.call(0, &[BIND, ends(0, A), 1, 2, 0])));
+    m.normal(1, &[SET, ends(0, A), 0, 1, 0]);
+    m.normal(1, &[SET, ends(0, A), 1, 2, 0]);
+    m.normal(1, &[SET, ends(0, A), 1 << 16 | 1, 2, 0]);
+    // Ten IDs fit: A's second context is left for the next call.
+    let info = regs(m.normal(1, &[INFO_32]));
+    assert_eq!(info.0[2], 1 | 5 << 7 | 3 << 14 | 1 << 16 | 1 << 20);
+    assert_eq!(info.0[6..8], [3 | u64::from(A) << 16, u64::from(A)]);
+    let rest = regs(m.normal(1, &[INFO_32]));
+    assert_eq!(rest.0[2..4], [1 << 7 | 1 << 12, u64::from(A) | 1 << 16]);
+    m.refused(1, &[INFO_32], Error::NoData);
 }
