@@ -37,25 +37,15 @@ macro_rules! each_register {
             "sp_el0",
             "amair_el1",
             "cntkctl_el1",
-            "csselr_el1",
-            "S3_0_C2_C1_0",
-            "S3_0_C2_C1_1",
-            "S3_0_C2_C1_2",
-            "S3_0_C2_C1_3",
-            "S3_0_C2_C2_0",
-            "S3_0_C2_C2_1",
-            "S3_0_C2_C2_2",
-            "S3_0_C2_C2_3",
-            "S3_0_C2_C3_0",
-            "S3_0_C2_C3_1"
+            "csselr_el1"
         )
     };
 }
 
 /// How many there are.
-pub const REGISTERS: usize = 24;
+pub const REGISTERS: usize = 14;
 
-/// Reads them all. The last ten are the pointer-authentication keys.
+/// Reads them all.
 pub fn registers() -> [u64; REGISTERS] {
     macro_rules! read_each {
         ($($name:literal),*) => {
@@ -216,6 +206,7 @@ pub fn forbidden(what: u64, argument: u64) -> u64 {
             forbidden::UNKNOWN_REGISTER => attempt!("mrs {}, S3_0_C15_C0_0", value),
             forbidden::SGI => attempt!("msr S3_0_C12_C11_5, {}", value),
             forbidden::PRIORITY => attempt!("msr S3_0_C4_C6_0, {}", value),
+            forbidden::KEYS => attempt!("msr S3_0_C2_C1_0, {}", value),
             forbidden::OS_LOCK => attempt!("msr oslar_el1, {}", value),
             forbidden::TRACE => attempt!("msr S3_0_C1_C2_1, {}", value),
             // cntd x0

@@ -66,4 +66,6 @@ pub mod forbidden {
     pub const PANIC: u64 = 14;
     /// An SVE instruction.
     pub const SVE: u64 = 15;
+    /// Writes APIAKeyLo_EL1 (pointer authentication).
+    pub const KEYS: u64 = 16;
 }

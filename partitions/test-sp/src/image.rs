@@ -24,7 +24,7 @@ const FOREIGN: [(u64, u64, Access); 6] = [
     (0x0e20_0000, 0x1000, Access::Data),
     (0x0904_0000, 0x1000, Access::Device),
     (0x0800_0000, 0x1000, Access::Device),
-    (0x6000_0000, 0x20_0000, Access::Borrowed),
+    (0x6000_0000, 0x100_0000, Access::Borrowed),
 ];
 
 fn first(boot: &mut Boot) -> ! {

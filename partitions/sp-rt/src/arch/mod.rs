@@ -81,10 +81,12 @@ pub fn random() -> Option<u64> {
     })
 }
 
-/// Ends this partition: FFA_ABORT, and if that is refused, waits for ever.
+/// Ends this partition: FFA_ABORT; if that is refused, by what no hypervisor can let through.
 pub fn park() -> ! {
     let _ = call(&Regs::new(crate::ffa::ABORT, &[]));
     loop {
+        // SAFETY: there is no such hypercall; if it comes back, nothing has changed that is used.
+        unsafe { asm!("hvc #0xdead", options(nomem, nostack)) };
         // SAFETY: waiting changes nothing.
         unsafe { asm!("wfe", options(nomem, nostack, preserves_flags)) };
     }
