@@ -272,6 +272,45 @@ fn lengths() {
     assert_eq!(bench.state(), before);
 }
 
+/// Places for the composite descriptor that are wrong though all lengths and counts fit.
+#[test]
+fn composites_that_are_elsewhere() {
+    let mut bench = Bench::new();
+    let before = bench.state();
+    let right = Descriptor::share(V1_2, &[A], &[(page(8), 2)]).bytes();
+    let send = |bench: &mut Bench, bytes: &[u8]| bench.send(Kind::Share, V1_2, bytes);
+    // Moved by 4 bytes: not aligned. By 8, and by 16: allowed.
+    for (gap, expected) in [(4_u8, Err(Invalid)), (8, Ok(())), (16, Ok(()))] {
+        let mut bytes = right.clone();
+        bytes[52] += gap;
+        bytes.splice(80..80, (0..gap).map(|_| 0xee));
+        let got = send(&mut bench, &bytes);
+        assert_eq!(got.map(|_| ()), expected, "{gap}");
+        if let Ok(Progress::Complete(handle)) = got {
+            bench.reclaim(handle, 0).unwrap();
+        }
+    }
+    // Within the receiver's own descriptor, where its value looks like one.
+    let mut bytes = right[..96].to_vec();
+    bytes[52] = 56;
+    bytes[56..64].copy_from_slice(&[2, 0, 0, 0, 1, 0, 0, 0]);
+    bytes[80..88].copy_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(send(&mut bench, &bytes[..88]), Err(Invalid));
+    // A receiver's descriptor within the header, where the tag looks like one.
+    let mut bytes = right[..48].to_vec();
+    bytes[16..24].copy_from_slice(&[1, 0x80, 2, 0, 48, 0, 0, 0]);
+    bytes[32] = 16;
+    bytes.extend(&right[80..]);
+    assert_eq!(send(&mut bench, &bytes), Err(Invalid));
+    // The long form of a receiver's descriptor, from a sender that has negotiated 1.1.
+    assert_eq!(bench.send(Kind::Share, V1_1, &right), Err(Invalid));
+    // No constituents at all.
+    let mut bytes = right[..96].to_vec();
+    bytes[80..96].fill(0);
+    assert_eq!(send(&mut bench, &bytes), Err(Invalid));
+    assert_eq!(bench.state(), before);
+}
+
 #[test]
 fn ownership() {
     let mut bench = Bench::new();
