@@ -245,12 +245,19 @@ pub fn unmap_window(partition: usize, slot: u32, count: u32) {
     barrier::isb(barrier::SY);
 }
 
-/// Forgets translations of the non-secure IPA space for the VMID in VTTBR_EL2, on all cores.
+/// Forgets translations of the non-secure IPA space for the VMID in VTTBR_EL2, on all cores: by
+/// address while that is few, else all of the VMID's.
 fn invalidate(ipa: u64, count: u32) {
     const NON_SECURE_IPA: u64 = 1 << 63;
+    const FEW: u32 = 16;
+    if count > FEW {
+        // SAFETY: invalidation changes no memory.
+        unsafe { core::arch::asm!("tlbi vmalls12e1is", "dsb ish", "isb", options(nostack)) };
+        return;
+    }
     for n in 0..u64::from(count) {
         let operand = (ipa >> 12) + n | NON_SECURE_IPA;
-        // SAFETY: invalidation changes no memory.
+        // SAFETY: as above.
         unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
     }
     // SAFETY: as above; what stage 1 and 2 made together goes too (Arm ARM, DDI0487, D8.17.5).
