@@ -67,16 +67,38 @@ impl Build<'_> {
             .with_context(|| format!("the package {} has no program", self.package))
     }
 
+    /// Checks it with clippy; warnings are errors.
+    pub fn lint(&self, paths: &Paths, toolchain: &Toolchain) -> Result<()> {
+        let what = format!("checking {}", self.package);
+        let tool = self
+            .cargo("clippy", paths, toolchain)
+            .args(["--", "--deny", "warnings"]);
+        tool.run(&what, &paths.logs.join(format!("clippy-{}.log", self.package)))
+    }
+
     fn compile(&self, paths: &Paths, toolchain: &Toolchain, what: &str) -> Result<Vec<Product>> {
+        let tool = self
+            .cargo("build", paths, toolchain)
+            .arg("--message-format=json-render-diagnostics");
+        let output = tool.command().stderr(Stdio::piped()).output();
+        let output = output.context("`cargo` could not be started; install Rust by rustup")?;
+        if !output.status.success() {
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+            bail!("{what} failed: cargo's own words are above");
+        }
+        Ok(products(
+            &String::from_utf8_lossy(&output.stdout),
+            &self.folder(paths),
+        ))
+    }
+
+    /// A command of cargo for this package and its target.
+    fn cargo(&self, command: &str, paths: &Paths, toolchain: &Toolchain) -> Tool {
         let mut tool =
             Tool::new("cargo")
                 .within(&paths.root)
-                .args(["build", "--release", "--package", self.package]);
-        tool = tool.args([
-            "--target",
-            self.target,
-            "--message-format=json-render-diagnostics",
-        ]);
+                .args([command, "--release", "--package", self.package]);
+        tool = tool.args(["--target", self.target]);
         for feature in self.features {
             tool = tool.args(["--features", feature]);
         }
@@ -98,19 +120,7 @@ impl Build<'_> {
         for (name, value) in &self.env {
             tool = tool.env(name, value);
         }
-        let output = tool
-            .command()
-            .stderr(Stdio::piped())
-            .output()
-            .context("`cargo` could not be started; install Rust by rustup")?;
-        if !output.status.success() {
-            eprint!("{}", String::from_utf8_lossy(&output.stderr));
-            bail!("{what} failed: cargo's own words are above");
-        }
-        Ok(products(
-            &String::from_utf8_lossy(&output.stdout),
-            &self.folder(paths),
-        ))
+        tool
     }
 
     /// Where cargo's messages place the package: by name, since every package of the workspace has its own folder.

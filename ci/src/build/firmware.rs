@@ -159,6 +159,27 @@ fn table_of(folder: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Everything of ours that runs on bare metal, as it is built for the system in `folder`.
+pub fn guests(folder: &Path) -> Vec<Build<'static>> {
+    let bare = |package, features| Build {
+        package,
+        target: BARE,
+        features,
+        env: table_of(folder),
+    };
+    vec![
+        Build {
+            package: "bulkhead",
+            target: HYPERVISOR,
+            features: &[],
+            env: table_of(folder),
+        },
+        bare("bulkhead-rust-tee", &[]),
+        bare("bulkhead-test-sp", &[]),
+        bare("bulkhead-ns-boot", &["cases"]),
+    ]
+}
+
 /// Makes the loadable bytes of an ELF file.
 fn flatten(elf: &Path, image: &Path) -> Result<()> {
     let tool = Tool::new(format!("{CROSS}objcopy"))

@@ -1,5 +1,7 @@
 //! Building a system: from a partition table to a flash image and a normal world that boot.
 
+use cargo::Build;
+
 mod archive;
 mod cargo;
 mod firmware;
@@ -65,6 +67,21 @@ pub fn build_with(paths: &Paths, parts: &Parts, system: System, table: &Path) ->
 /// Builds the firmware alone, with the bare-metal cases in Linux's place.
 pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
     firmware::build(paths, parts, system, table, BootStage::Cases)
+}
+
+/// Checks what runs on bare metal with clippy: the name of each package, and what is wrong with it.
+pub fn lint(paths: &Paths, parts: &Parts, built: &Built) -> Vec<(String, Option<String>)> {
+    let guests = firmware::guests(&built.firmware.folder);
+    let check = |guest: Build| {
+        (
+            guest.package.to_owned(),
+            guest
+                .lint(paths, &parts.rust)
+                .err()
+                .map(|error| format!("{error:#}")),
+        )
+    };
+    guests.into_iter().map(check).collect()
 }
 
 /// How many jobs make may run.

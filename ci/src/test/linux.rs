@@ -1,14 +1,11 @@
 //! Full-stack tests: stock Linux, stock clients and xtest against the TEEs.
 
 use super::tally::Tally;
-use crate::build::{self, Built};
+use crate::build::Built;
 use crate::cli::TestArgs;
-use crate::parts::Parts;
-use crate::paths::Paths;
 use crate::run::events::{Event, Line};
 use crate::run::linux;
 use crate::run::session::Next;
-use anyhow::Result;
 use std::time::Duration;
 
 /// One boot of Linux and the suites that it runs.
@@ -23,7 +20,7 @@ struct Run {
 const RUNS: [Run; 2] = [
     Run {
         name: "linux",
-        suites: "clients,xtest,xtest-both,load,hotplug,sve",
+        suites: "clients,names,xtest,xtest-both,load,hotplug,sve",
         sve: true,
         limit: Duration::from_secs(20 * 60),
     },
@@ -35,14 +32,11 @@ const RUNS: [Run; 2] = [
     },
 ];
 
-/// Runs the suites on the default system.
-pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
-    let table = paths.root.join("configs/phone.toml");
-    let built = build::build_with(paths, parts, build::load(&table)?, &table)?;
+/// Runs the suites on a built system.
+pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) {
     for run in &RUNS {
-        boot(&built, run, args, tally);
+        boot(built, run, args, tally);
     }
-    Ok(())
 }
 
 /// Boots once; a run that breaks off is a failure of its own.
