@@ -1,7 +1,7 @@
 //! Partitions that do what they must not: contained, their callers told, the others unharmed.
 use super::discovery::TX;
 use super::{A, B, Case, Outcome, VICTIM, alive, ask, ffa, tell, to};
-use crate::arch::machine::{let_in, set_timer, stop_timer};
+use crate::arch::machine::{let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp::{self, forbidden};
 use sp_rt::ffa::{self as f, Error};
@@ -39,9 +39,7 @@ pub const INSTRUCTIONS: &[Case] = &[
 
 /// The same for the table `attacks-2`.
 pub const MORE_INSTRUCTIONS: &[Case] = &[
-    ("attack-interrupt-priority", || {
-        forbid(VICTIM, forbidden::PRIORITY)
-    }),
+    ("attack-interrupt-priority", mask_interrupts),
     ("attack-trace", || forbid(VICTIM + 1, forbidden::TRACE)),
     ("attack-unknown-register", || {
         forbid(VICTIM + 2, forbidden::UNKNOWN_REGISTER)
@@ -149,4 +147,21 @@ fn never_back(target: u16, what: u64) -> Outcome {
 /// T1: the same for one that waits for an interrupt for ever.
 fn sleep() -> Outcome {
     never_back(A, forbidden::SLEEP)
+}
+
+/// T1, I2: a partition that masks interrupts masks its own at most: behind its call the normal world
+/// gets its timer's. (Within the call, too, on hardware, where secure EL1 has the virtual CPU
+/// interface only. QEMU up to 10 gives secure EL1 the physical one and traps nothing of it.)
+fn mask_interrupts() -> Outcome {
+    if forbid(VICTIM, forbidden::PRIORITY).is_ok() {
+        return Ok(());
+    }
+    let before = let_in();
+    set_timer(100);
+    let deadline = now() + 1_000_000;
+    while let_in() == before {
+        ensure!(now() < deadline, "no interrupt arrived behind the call");
+    }
+    stop_timer();
+    alive(A)
 }
