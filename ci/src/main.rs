@@ -19,7 +19,10 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("{} {error:#}", console::style("error:").red().bold().for_stderr());
+            eprintln!("{} {error}", console::style("error:").red().bold().for_stderr());
+            for cause in error.chain().skip(1) {
+                eprintln!("       {}", console::style(format!("because {cause}")).dim().for_stderr());
+            }
             ExitCode::FAILURE
         }
     }
