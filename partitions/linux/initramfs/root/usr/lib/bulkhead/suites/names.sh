@@ -38,6 +38,19 @@ opens - "without the drop-in" bulkhead-client open --tee - --device /dev/tee0
 refuses "an unknown name" 0xffff0008 $client --tee nobody
 refuses "an unknown name in BULKHEAD_TEE" 0xffff0008 env BULKHEAD_TEE=nobody $client --tee -
 
+# A program with more rights than its caller (here: of another group) must not be led by the caller's environment.
+echo $ROUTE >/etc/ld.so.preload
+chgrp 65534 /usr/bin/bulkhead-client
+chmod g+s /usr/bin/bulkhead-client
+device=$(awk -v name="$default" '$1 == name { print $4 }' $TEES)
+other=$(awk -v name="$default" '$1 != name { print $1; exit }' $TEES)
+opens "$default" "BULKHEAD_TEE does not lead a set-group-ID client" env BULKHEAD_TEE="$other" \
+    bulkhead-client open --tee - --device "$device"
+chmod g-s /usr/bin/bulkhead-client
+opens "$other" "it does lead the same client without that bit" env BULKHEAD_TEE="$other" \
+    bulkhead-client open --tee - --device "$(awk -v name="$other" '$1 == name { print $4 }' $TEES)"
+rm /etc/ld.so.preload
+
 # What stands in /etc may be spoilt: the client gets an error and people a sentence, not another vendor's TEE.
 cp $TABLE /run/bulkhead/table
 printf '\n[[tee]]\nname = "ghost"\nendpoint = 0x80ff\n' >>$TABLE
