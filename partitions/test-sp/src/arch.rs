@@ -7,7 +7,7 @@ pub fn read(address: u64) -> u64 {
     let mut value = 0_u64;
     // SAFETY: a single load, which the caller expects to fail, of memory outside of the image.
     unsafe {
-        asm!("ldr {v}, [{a}]", v = inout(reg) value, a = in(reg) address, options(nostack, preserves_flags))
+        asm!("ldr {v}, [{a}]", v = inout(reg) value, a = in(reg) address, options(nostack, preserves_flags));
     };
     value
 }
@@ -16,7 +16,7 @@ pub fn read(address: u64) -> u64 {
 pub fn write(address: u64, value: u64) {
     // SAFETY: a single store, which the caller expects to fail, outside of the image.
     unsafe {
-        asm!("str {v}, [{a}]", v = in(reg) value, a = in(reg) address, options(nostack, preserves_flags))
+        asm!("str {v}, [{a}]", v = in(reg) value, a = in(reg) address, options(nostack, preserves_flags));
     };
 }
 

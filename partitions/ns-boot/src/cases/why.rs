@@ -2,7 +2,7 @@
 use core::fmt::{Arguments, Write};
 
 /// Bytes of the longest reason; what is longer is cut off.
-const LONGEST: usize = 160;
+const LONGEST: usize = 112;
 
 /// A reason.
 pub struct Why {
