@@ -21,7 +21,10 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("{} {error}", console::style("error:").red().bold().for_stderr());
             for cause in error.chain().skip(1) {
-                eprintln!("       {}", console::style(format!("because {cause}")).dim().for_stderr());
+                eprintln!(
+                    "       {}",
+                    console::style(format!("because {cause}")).dim().for_stderr()
+                );
             }
             ExitCode::FAILURE
         }

@@ -7,7 +7,7 @@ use crate::parts::{Parts, host::CROSS};
 use crate::paths::{Paths, make_folder, read, write};
 use crate::stamp;
 use crate::tool::Tool;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bulkhead_configs::{Origin, Partition, System, Tee};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -87,6 +87,9 @@ fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Vec<u8>>
             &bulkhead_configs::mk_args(partition),
         )?),
         Origin::Build(Tee::Rust) => bare(paths, parts, "bulkhead-rust-tee", Vec::new(), &[]),
+        Origin::Build(Tee::Sel4 | Tee::Other) => {
+            bail!("there is no recipe for the image of {}", partition.name)
+        }
         Origin::Build(Tee::Test) => bare(paths, parts, "bulkhead-test-sp", Vec::new(), &[]),
     }
 }

@@ -86,9 +86,11 @@ impl Apt {
             .arg("update");
         let what = format!("reading the package lists of {}", list[0].uri);
         progress::step(&what, || update.run(&what, &self.log)).with_context(|| {
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
             format!(
-                "the package source {} cannot be used; check the network and the machine's own sources in /etc/apt, and run this again",
-                list[0].uri
+                "the package source {} cannot be used ({}); check the network, this machine's clock and its own sources in /etc/apt, and run this again",
+                list[0].uri,
+                complaint(&said)
             )
         })
     }
@@ -274,6 +276,12 @@ fn choose(pin: &Pin, offered: &[String]) -> Result<String> {
     Ok(best)
 }
 
+/// The first thing that apt complained about.
+fn complaint(said: &str) -> &str {
+    let error = said.lines().find_map(|line| line.strip_prefix("E: "));
+    error.unwrap_or("apt gave no reason").trim_end_matches('.')
+}
+
 /// Whether one version is newer than another, by Debian's rules.
 pub fn newer(version: &str, than: &str) -> bool {
     let compare = Tool::new("dpkg")
@@ -313,6 +321,15 @@ mod tests {
             error.starts_with("the archive has neither part 4.10.0-2 nor a newer one"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn apts_first_complaint_is_passed_on() {
+        assert_eq!(
+            complaint("Get:1 x\nE: Release file is expired.\nE: more\n"),
+            "Release file is expired"
+        );
+        assert_eq!(complaint(""), "apt gave no reason");
     }
 
     #[test]

@@ -22,7 +22,7 @@ const RUNS: [Run; 2] = [
         name: "linux",
         suites: "clients,names,xtest,xtest-both,load,hotplug,sve",
         sve: true,
-        limit: Duration::from_secs(20 * 60),
+        limit: Duration::from_secs(25 * 60),
     },
     Run {
         name: "linux-without-sve",
