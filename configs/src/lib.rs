@@ -5,12 +5,14 @@ mod board;
 mod check;
 mod draft;
 mod emit;
+pub mod language;
 mod model;
+mod place;
 mod preset;
 mod reader;
 mod report;
 mod resolve;
-mod rule;
+pub mod rule;
 mod source;
 mod units;
 
@@ -19,10 +21,12 @@ use std::sync::Arc;
 
 use reader::Faults;
 
-pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner};
-pub use draft::Tee;
+pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret};
+pub use draft::{Delivery, Failure, Message, Rights, Tee};
 pub use emit::{Artefact, Images, emit, mk_args, picture};
-pub use model::{Client, Image, Origin, Partition, Preemption, Range, Region, SPMC_ID, System};
+pub use model::{
+    Client, Image, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID, System,
+};
 pub use report::{Diagnostic, Mark, Report};
 pub use rule::Rule;
 pub use source::{Source, Span};
@@ -35,7 +39,7 @@ pub use units::{hex, show_range, show_size};
 pub fn load(table: &Path) -> Result<System, Report> {
     let mut faults = Vec::new();
     let source = reader::read_source(table, &mut faults);
-    let system = source.and_then(|source| understand(table, &source, &mut faults));
+    let system = source.and_then(|source| understand(table, &source, None, &mut faults));
     conclude(table, system, faults)
 }
 
@@ -44,26 +48,41 @@ pub fn load(table: &Path) -> Result<System, Report> {
 /// # Errors
 /// As [`load`].
 pub fn load_text(table: &Path, text: &str) -> Result<System, Report> {
+    load_bytes(table, &table.display().to_string(), text.as_bytes(), None)
+}
+
+/// Checks a table's bytes as if they stood in the file `table`, which is called `shown` in messages. The text of the
+/// board's file can be given too; then no file of a board is read.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(table: &Path, shown: &str, bytes: &[u8], board: Option<&str>) -> Result<System, Report> {
     let mut faults = Vec::new();
-    let source = Arc::new(Source {
-        path: table.display().to_string(),
-        text: text.to_owned(),
-    });
-    let system = understand(table, &source, &mut faults);
+    let source = reader::decode(shown, Ok(bytes.to_vec()), &mut faults);
+    let system = source.and_then(|source| understand(table, &source, board, &mut faults));
     conclude(table, system, faults)
 }
 
-fn understand(table: &Path, source: &Arc<Source>, faults: &mut Faults) -> Option<System> {
-    let draft = draft::read(reader::parse(source, faults)?, faults);
+fn understand(
+    table: &Path,
+    source: &Arc<Source>,
+    board: Option<&str>,
+    faults: &mut Faults,
+) -> Option<System> {
+    let mut draft = draft::read(reader::parse(source, &language::FILE, faults)?, faults);
     let board = draft
         .board
         .as_ref()
-        .and_then(|name| board::find(table, name, faults));
+        .and_then(|name| board::find(table, name, board, faults));
+    if let Some(board) = &board {
+        place::place(&mut draft, board, faults);
+    }
     check::draft(table, &draft, board.as_ref(), faults);
-    faults
-        .is_empty()
-        .then(|| resolve::system(table, &draft, board?))
-        .flatten()
+    if !faults.is_empty() {
+        return None;
+    }
+    let not_built = check::not_built(&draft, board.as_ref()?);
+    resolve::system(table, &draft, board?, not_built)
 }
 
 fn conclude(table: &Path, system: Option<System>, faults: Faults) -> Result<System, Report> {

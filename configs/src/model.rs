@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::Tee;
+use crate::draft::{Delivery, Failure, Message, Rights, Tee};
+use crate::report::{Diagnostic, Report};
 use crate::source::Span;
 use crate::units::PAGE;
 
@@ -56,8 +57,10 @@ impl Range {
 pub struct Region {
     /// Where it is.
     pub range: Range,
-    /// Whether the partition may execute it (it may always read and write).
-    pub execute: bool,
+    /// What the partition may do with it.
+    pub rights: Rights,
+    /// Whether the table left its base open.
+    pub placed: bool,
 }
 
 /// Where a partition's image comes from.
@@ -76,6 +79,8 @@ pub struct Image {
     pub origin: Origin,
     /// The SHA-256 that it must have, if the table says so.
     pub sha256: Option<[u8; 32]>,
+    /// Where it is entered, in bytes from its start.
+    pub entry: u64,
     /// The place in the table.
     pub(crate) span: Span,
 }
@@ -90,6 +95,34 @@ pub enum Preemption {
         /// The bound in microseconds.
         limit_us: u32,
     },
+    /// The interrupt waits, but no longer than this many microseconds (1 to 1,000,000).
+    Queued {
+        /// The bound in microseconds.
+        limit_us: u32,
+    },
+}
+
+/// What happens to a partition that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It stops; its callers get errors. Or the whole system stops.
+    Word(Failure),
+    /// It is started again from its pristine image.
+    Restart {
+        /// How often.
+        limit: u32,
+        /// Microseconds before the first restart.
+        back_off_us: u32,
+    },
+}
+
+/// Further limits of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quotas {
+    /// Ranges of addresses in the memory that it holds.
+    pub ranges: Option<u32>,
+    /// Bytes of log in a second.
+    pub log: Option<u32>,
 }
 
 /// How GlobalPlatform clients find a partition.
@@ -99,6 +132,8 @@ pub struct Client {
     pub name: String,
     /// Whether it is the one for clients that name none.
     pub default: bool,
+    /// UUIDs of the trusted applications that it hosts.
+    pub applications: Vec<[u8; 16]>,
 }
 
 /// One partition.
@@ -116,16 +151,20 @@ pub struct Partition {
     pub package_uuid: [u8; 16],
     /// Protocol UUIDs that discovery reports, in the order in which they are written.
     pub uuids: Vec<[u8; 16]>,
-    /// Partition properties for discovery from the normal world (DEN0077A, table 13.39).
-    pub properties: u32,
-    /// The manifest's messaging method: bit 0 receives direct requests, bit 1 sends them.
-    pub messaging: u32,
-    /// Whether it receives notifications.
-    pub notifications: bool,
+    /// The kinds of message that it takes.
+    pub receives: Vec<Message>,
+    /// Whether its manifest says that it sends direct requests.
+    pub sends: bool,
     /// Memory in the order of the table; the first region holds the image.
     pub memory: Vec<Region>,
     /// Indices into the board's cores, ascending.
     pub cores: Vec<usize>,
+    /// Whether these cores belong to it alone.
+    pub dedicated: bool,
+    /// Whether calls from other cores are carried to one of these.
+    pub forward: bool,
+    /// Execution contexts: one for each core, or a single one.
+    pub contexts: usize,
     /// Devices passed through.
     pub devices: Vec<Device>,
     /// Interrupts that it owns.
@@ -134,10 +173,24 @@ pub struct Partition {
     pub window: Range,
     /// Shares that it may hold at once, 1 to 256.
     pub shares: u16,
+    /// Further limits.
+    pub quotas: Quotas,
     /// What preempts it.
     pub preemption: Preemption,
+    /// Microseconds that one call may take.
+    pub budget_us: Option<u32>,
+    /// How interrupts reach it.
+    pub delivery: Delivery,
+    /// What happens when it fails.
+    pub on_failure: OnFailure,
+    /// Whether it is given a key of its own.
+    pub key: bool,
     /// IDs of who may send it direct requests, ascending.
     pub callers: Vec<u16>,
+    /// IDs of the partitions to which it sends notifications, ascending.
+    pub notifies: Vec<u16>,
+    /// Its place in the order of starts, if the table gives one.
+    pub boot_order: Option<u16>,
     /// How clients find it.
     pub client: Option<Client>,
     /// The value of OP-TEE's make variable `PLATFORM` for the board.
@@ -159,10 +212,35 @@ impl Partition {
         self.home().base + IMAGE_OFFSET
     }
 
-    /// Execution contexts: one for each core.
+    /// Where the first context is entered.
+    #[must_use]
+    pub fn entry(&self) -> u64 {
+        self.load() + self.image.entry
+    }
+
+    /// Execution contexts: one for each core, or a single one.
     #[must_use]
     pub fn contexts(&self) -> usize {
-        self.cores.len()
+        self.contexts
+    }
+
+    /// Whether it takes this kind of message.
+    #[must_use]
+    pub fn takes(&self, message: Message) -> bool {
+        self.receives.contains(&message)
+    }
+
+    /// Partition properties for discovery from the normal world (DEN0077A, table 13.39).
+    #[must_use]
+    pub fn properties(&self) -> u32 {
+        const AARCH64: u32 = 1 << 8;
+        let bit = |message: &Message| match message {
+            Message::Direct => 1 << 0,
+            Message::Indirect => 1 << 2,
+            Message::Notifications => 1 << 3,
+            Message::Direct2 => 1 << 9,
+        };
+        self.receives.iter().map(bit).fold(AARCH64, |all, bit| all | bit)
     }
 
     /// The package's UUID as it is written.
@@ -193,9 +271,29 @@ pub struct System {
     pub partitions: Vec<Partition>,
     /// Indices into `partitions` in the order of their start.
     pub boot_order: Vec<usize>,
+    /// Whether secure memory that nothing protects may be used.
+    pub allow_unprotected: bool,
+    /// What the table asks for and the hypervisor does not do yet.
+    pub not_built: Vec<Diagnostic>,
 }
 
 impl System {
+    /// Whether the hypervisor does all that the table asks for.
+    ///
+    /// # Errors
+    /// What it does not do yet.
+    pub fn buildable(&self) -> Result<(), Report> {
+        Report::of(self.not_built.clone()).map_or(Ok(()), Err)
+    }
+
+    /// Who may send messages to whom: pairs of caller and partition.
+    pub fn calls(&self) -> impl Iterator<Item = (&str, &Partition)> {
+        self.partitions.iter().flat_map(move |partition| {
+            let callers = partition.callers.iter();
+            callers.map(move |id| (self.endpoint_name(*id), partition))
+        })
+    }
+
     /// The partition with this name.
     #[must_use]
     pub fn partition(&self, name: &str) -> Option<&Partition> {

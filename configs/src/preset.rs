@@ -1,19 +1,7 @@
 //! What is always the same for a kind of TEE.
 
-use crate::draft::Tee;
+use crate::draft::{Delivery, Message, Tee};
 use crate::model::Preemption;
-
-/// Receives direct requests (DEN0077A, table 13.39, bit 0).
-const RECEIVE_DIRECT: u32 = 1 << 0;
-/// Receives notifications (bit 3).
-const NOTIFICATIONS: u32 = 1 << 3;
-/// Runs in AArch64 state (bit 8).
-const AARCH64: u32 = 1 << 8;
-
-/// Manifest's messaging method: receives direct requests and may send them.
-const DIRECT_BOTH: u32 = 0b11;
-/// Manifest's messaging method: receives direct requests.
-const DIRECT_RECEIVE: u32 = 0b01;
 
 /// The UUID of OP-TEE's message protocol, which the Linux driver binds to:
 /// 486178e0-e7f8-11e3-bc5e-0002a5d5c51b.
@@ -28,20 +16,20 @@ pub const TEST_PROTOCOL: [u8; 16] = [
 
 /// Defaults of a kind of TEE.
 pub struct Preset {
-    /// Protocol UUIDs that discovery reports.
+    /// Protocol UUIDs that discovery reports; none where the table has to name them.
     pub uuids: &'static [[u8; 16]],
-    /// Properties that discovery reports to the normal world.
-    pub properties: u32,
-    /// The manifest's messaging method.
-    pub messaging: u32,
-    /// Whether it receives notifications.
-    pub notifications: bool,
+    /// The messages that it takes.
+    pub receives: &'static [Message],
+    /// Whether its manifest says that it sends direct requests.
+    pub sends: bool,
     /// Window in bytes.
     pub window: u64,
     /// Shares.
     pub shares: u16,
     /// What preempts it.
     pub preemption: Preemption,
+    /// How interrupts reach it.
+    pub delivery: Delivery,
 }
 
 /// The preset of `tee`.
@@ -49,19 +37,27 @@ pub struct Preset {
 pub const fn of(tee: Tee) -> Preset {
     let preset = Preset {
         uuids: &[OPTEE_PROTOCOL],
-        properties: RECEIVE_DIRECT | NOTIFICATIONS | AARCH64,
-        messaging: DIRECT_BOTH,
-        notifications: true,
+        receives: &[Message::Direct, Message::Notifications],
+        sends: true,
         window: 32 << 20,
         shares: 128,
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        delivery: Delivery::Paravirtual,
+    };
+    let other = Preset {
+        uuids: &[],
+        receives: &[Message::Direct],
+        sends: false,
+        window: 8 << 20,
+        shares: 16,
+        preemption: Preemption::AtOnce,
+        ..preset
     };
     match tee {
         Tee::Optee => preset,
         Tee::Rust => Preset {
-            properties: RECEIVE_DIRECT | AARCH64,
-            messaging: DIRECT_RECEIVE,
-            notifications: false,
+            receives: &[Message::Direct],
+            sends: false,
             window: 8 << 20,
             ..preset
         },
@@ -72,5 +68,10 @@ pub const fn of(tee: Tee) -> Preset {
             preemption: Preemption::AtOnce,
             ..preset
         },
+        Tee::Sel4 => Preset {
+            delivery: Delivery::Vgic,
+            ..other
+        },
+        Tee::Other => other,
     }
 }

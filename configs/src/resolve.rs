@@ -3,12 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
-use crate::draft::{self, Draft};
-use crate::model::{Client, Image, NORMAL_WORLD_ID, Origin, Partition, Preemption, Range, Region, System};
-use crate::preset;
+use crate::draft::{self, Cores, Draft, Rights};
+use crate::model::{
+    Client, Image, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, System,
+};
+use crate::preset::{self, Preset};
+use crate::report::Diagnostic;
+use crate::source::At;
+
+/// Microseconds of rest before a first restart, where the table says nothing.
+const BACK_OFF_US: u32 = 100_000;
 
 /// Makes the model of a draft without faults. None only if a check missed something.
-pub fn system(table: &Path, draft: &Draft, board: Board) -> Option<System> {
+pub fn system(table: &Path, draft: &Draft, board: Board, not_built: Vec<Diagnostic>) -> Option<System> {
     let mut order: Vec<(u64, u64)> = Vec::new();
     let mut partitions = Vec::new();
     for (place, partition) in draft.partitions.iter().enumerate() {
@@ -38,6 +45,8 @@ pub fn system(table: &Path, draft: &Draft, board: Board) -> Option<System> {
         boot_order: order.iter().map(|(_, id)| index_of(*id)).collect::<Option<_>>()?,
         board,
         partitions,
+        allow_unprotected: draft.allow_unprotected,
+        not_built,
     })
 }
 
@@ -45,18 +54,27 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
     let tee = partition.tee.as_ref()?.value;
     let preset = preset::of(tee);
     let name = partition.name.as_ref()?;
+    let cores = cores(draft, board, partition)?;
     Some(Partition {
         name: name.value.clone(),
         id: u16::try_from(partition.id.as_ref()?.value).ok()?,
         tee,
         image: image(table, partition.image.as_ref()?)?,
         package_uuid: partition.uuid.as_ref()?.value,
-        uuids: preset.uuids.to_vec(),
-        properties: preset.properties,
-        messaging: preset.messaging,
-        notifications: preset.notifications,
-        memory: partition.memory.iter().map(region).collect::<Option<_>>()?,
-        cores: cores(board, partition)?,
+        uuids: match &partition.uuids {
+            Some(uuids) => uuids.value.iter().map(|uuid| uuid.value).collect(),
+            None => preset.uuids.to_vec(),
+        },
+        receives: receives(partition, &preset),
+        sends: preset.sends,
+        memory: regions(partition)?,
+        dedicated: !partition.dedicated().is_empty(),
+        forward: matches!(&partition.cores, Some(Cores::Called { forward: Some(forward), .. }) if forward.value),
+        contexts: match &partition.contexts {
+            Some(contexts) => usize::try_from(contexts.value).ok()?,
+            None => cores.len(),
+        },
+        cores,
         devices: named(&partition.devices, |name| {
             board.devices.iter().find(|device| device.name == name).cloned()
         })?,
@@ -78,8 +96,21 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
             Some(shares) => u16::try_from(shares.value).ok()?,
             None => preset.shares,
         },
+        quotas: quotas(&partition.quotas)?,
         preemption: preemption(partition, preset.preemption)?,
+        budget_us: optional32(partition.budget.as_ref())?,
+        delivery: partition
+            .delivery
+            .as_ref()
+            .map_or(preset.delivery, |delivery| delivery.value),
+        on_failure: on_failure(partition)?,
+        key: partition.key.as_ref().is_some_and(|key| key.value),
         callers: callers(draft, partition)?,
+        notifies: ids(draft, &partition.notifies)?,
+        boot_order: match &partition.boot_order {
+            Some(order) => Some(u16::try_from(order.value).ok()?),
+            None => None,
+        },
         client: client(partition)?,
         optee_platform: board.optee_platform.clone(),
         span: name.span.clone(),
@@ -96,6 +127,7 @@ fn image(table: &Path, image: &draft::Image) -> Option<Image> {
     Some(Image {
         origin,
         sha256,
+        entry: image.entry.as_ref().map_or(0, |entry| entry.value),
         span: image.span.clone(),
     })
 }
@@ -105,47 +137,107 @@ pub fn beside(table: &Path, file: &str) -> PathBuf {
     table.parent().unwrap_or(Path::new("")).join(file)
 }
 
-fn region(region: &draft::Region) -> Option<Region> {
-    let range = Range {
-        base: region.base.as_ref()?.value,
-        size: region.size.as_ref()?.value,
-    };
-    Some(Region {
-        range,
-        execute: region.execute,
-    })
+/// Every region; the first one may be executed where nothing is said, the others may not.
+fn regions(partition: &draft::Partition) -> Option<Vec<Region>> {
+    let regions = partition.memory.iter().enumerate().map(|(index, region)| {
+        let default = if index == 0 {
+            Rights::All
+        } else {
+            Rights::ReadWrite
+        };
+        Some(Region {
+            range: Range {
+                base: region.base.as_ref()?.value,
+                size: region.size.as_ref()?.value,
+            },
+            rights: region.rights.as_ref().map_or(default, |rights| rights.value),
+            placed: region.placed,
+        })
+    });
+    regions
+        .collect::<Option<Vec<_>>>()
+        .filter(|regions| !regions.is_empty())
 }
 
-fn cores(board: &Board, partition: &draft::Partition) -> Option<Vec<usize>> {
-    let Some(names) = &partition.cores else {
-        return Some((0..board.cores.len()).collect());
+/// Indices of the partition's cores, ascending. `all` are those that no partition has for itself.
+fn cores(draft: &Draft, board: &Board, partition: &draft::Partition) -> Option<Vec<usize>> {
+    let index = |name: &str| board.cores.iter().position(|core| core.name == name);
+    let mut cores = match partition.cores.as_ref()? {
+        Cores::All => {
+            let all = draft.partitions.iter().flat_map(draft::Partition::dedicated);
+            let dedicated: Vec<_> = all.filter_map(|core| index(&core.value)).collect();
+            let free = (0..board.cores.len()).filter(|core| !dedicated.contains(core));
+            free.collect()
+        }
+        Cores::Called { cores, .. } | Cores::Dedicated(cores) => named(cores, index)?,
     };
-    let mut cores = named(names, |name| {
-        board.cores.iter().position(|core| core.name == name)
-    })?;
     cores.sort_unstable();
     Some(cores)
 }
 
-fn named<T>(names: &[crate::source::At<String>], find: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+/// The kinds of message in the order of the language, each once.
+fn receives(partition: &draft::Partition, preset: &Preset) -> Vec<draft::Message> {
+    let chosen: Vec<_> = match &partition.receives {
+        Some(list) => list.value.iter().map(|message| message.value).collect(),
+        None => preset.receives.to_vec(),
+    };
+    let all = draft::MESSAGES.iter().map(|(_, message)| *message);
+    all.filter(|message| chosen.contains(message)).collect()
+}
+
+fn optional32(number: Option<&At<u64>>) -> Option<Option<u32>> {
+    match number {
+        Some(number) => u32::try_from(number.value).ok().map(Some),
+        None => Some(None),
+    }
+}
+
+fn quotas(quotas: &draft::Quotas) -> Option<Quotas> {
+    Some(Quotas {
+        ranges: optional32(quotas.ranges.as_ref())?,
+        log: optional32(quotas.log.as_ref())?,
+    })
+}
+
+fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
+    Some(match &partition.on_failure {
+        None => OnFailure::Word(draft::Failure::Stop),
+        Some(draft::OnFailure::Word(word)) => OnFailure::Word(word.value),
+        Some(draft::OnFailure::Restart { limit, back_off, .. }) => OnFailure::Restart {
+            limit: u32::try_from(limit.as_ref()?.value).ok()?,
+            back_off_us: optional32(back_off.as_ref())?.unwrap_or(BACK_OFF_US),
+        },
+    })
+}
+
+fn named<T>(names: &[At<String>], find: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
     names.iter().map(|name| find(&name.value)).collect()
 }
 
 fn preemption(partition: &draft::Partition, default: Preemption) -> Option<Preemption> {
+    let bound = |limit: &At<u64>| u32::try_from(limit.value).ok();
     Some(match &partition.preemption {
         None => default,
         Some(draft::Preemption::AtOnce) => Preemption::AtOnce,
         Some(draft::Preemption::ManagedExit(limit)) => Preemption::ManagedExit {
-            limit_us: u32::try_from(limit.value).ok()?,
+            limit_us: bound(limit)?,
+        },
+        Some(draft::Preemption::Queued(limit)) => Preemption::Queued {
+            limit_us: bound(limit)?,
         },
     })
 }
 
 /// Without a list, only the normal world calls.
 fn callers(draft: &Draft, partition: &draft::Partition) -> Option<Vec<u16>> {
-    let Some(names) = &partition.callers else {
-        return Some(vec![NORMAL_WORLD_ID]);
-    };
+    match &partition.callers {
+        None => Some(vec![NORMAL_WORLD_ID]),
+        Some(names) => ids(draft, names),
+    }
+}
+
+/// IDs of endpoints, ascending.
+fn ids(draft: &Draft, names: &[At<String>]) -> Option<Vec<u16>> {
     let mut ids = named(names, |name| {
         if name == "normal-world" {
             return Some(NORMAL_WORLD_ID);
@@ -165,8 +257,10 @@ fn client(partition: &draft::Partition) -> Option<Option<Client>> {
         return Some(None);
     };
     let default = client.default.as_ref().is_some_and(|default| default.value);
+    let applications = client.applications.iter();
     Some(Some(Client {
         name: client.name.as_ref()?.value.clone(),
         default,
+        applications: applications.map(|uuid| uuid.value).collect(),
     }))
 }

@@ -72,6 +72,19 @@ pub fn show_size(bytes: u64) -> String {
     )
 }
 
+/// A duration in microseconds in the largest unit that divides it.
+#[must_use]
+pub fn show_duration(us: u64) -> String {
+    let units = [("s", 1_000_000), ("ms", 1_000)];
+    let fitting = units
+        .iter()
+        .find(|(_, factor)| us >= *factor && us.is_multiple_of(*factor));
+    fitting.map_or_else(
+        || format!("{us} us"),
+        |(unit, factor)| format!("{} {unit}", us / factor),
+    )
+}
+
 /// A range as `0x0e200000..0x0e800000`, the end exclusive.
 #[must_use]
 pub fn show_range(base: u64, end: u64) -> String {

@@ -1,12 +1,14 @@
 //! Where a board is described.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Board, read};
+use crate::language::BOARD;
 use crate::reader::{self, Faults, list, nearest};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
-use crate::source::At;
+use crate::source::{At, Source};
 
 /// Finds the folder `boards`: above the table, else in the repository that this crate was built from.
 fn boards_folder(table: &Path) -> PathBuf {
@@ -18,15 +20,21 @@ fn boards_folder(table: &Path) -> PathBuf {
     above.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards"))
 }
 
-/// Reads the board that a table names. Its place in messages is where the table names it.
-pub fn find(table: &Path, name: &At<String>, faults: &mut Faults) -> Option<Board> {
+/// Reads the board that a table names; `given` takes the place of its file. Its place in messages is where the table names it.
+pub fn find(table: &Path, name: &At<String>, given: Option<&str>, faults: &mut Faults) -> Option<Board> {
     let folder = boards_folder(table);
     let path = folder.join(&name.value).join("board.toml");
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(&path);
+    if let Some(text) = given {
+        let path = "board.toml".to_owned();
+        let text = text.to_owned();
+        return read(&Arc::new(Source { path, text }), faults);
+    }
     if !path.is_file() {
         let boards = std::fs::read_dir(&folder).into_iter().flatten().flatten();
         let mut names: Vec<String> = boards
+            .filter(|entry| entry.path().is_dir())
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
             .collect();
         names.sort();
@@ -38,11 +46,13 @@ pub fn find(table: &Path, name: &At<String>, faults: &mut Faults) -> Option<Boar
         });
         return None;
     }
+    read(&reader::read_source(path, faults)?, faults)
+}
+
+/// The board that a file describes, if nothing is wrong with it.
+fn read(source: &Arc<Source>, faults: &mut Faults) -> Option<Board> {
     let mut own = Faults::new();
-    let board = reader::read_source(path, &mut own).and_then(|source| {
-        let fields = reader::parse(&source, &mut own)?;
-        read::board(fields, &mut own)
-    });
+    let board = reader::parse(source, &BOARD, &mut own).and_then(|fields| read::board(fields, &mut own));
     let good = own.is_empty();
     faults.append(&mut own);
     board.filter(|_| good)

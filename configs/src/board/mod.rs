@@ -1,6 +1,8 @@
 //! Boards: what the machine has, by name.
 
+mod consistent;
 mod find;
+mod parts;
 mod read;
 
 use crate::model::Range;
@@ -14,6 +16,8 @@ pub struct Core {
     pub name: String,
     /// MPIDR_EL1 affinity (Aff3..Aff0).
     pub mpidr: u64,
+    /// The cluster that it is in, where the board has several.
+    pub cluster: Option<String>,
 }
 
 /// Whose a range of memory is.
@@ -23,9 +27,19 @@ pub enum Kind {
     Firmware,
     /// Secure memory that is left to the hypervisor and the partitions.
     Secure,
+    /// Where the pristine images stay; no partition can write it.
+    Store,
     /// The normal world's.
     Normal,
 }
+
+/// What a memory's `kind` may say.
+pub const KINDS: &[(&str, Kind)] = &[
+    ("firmware", Kind::Firmware),
+    ("secure", Kind::Secure),
+    ("store", Kind::Store),
+    ("normal", Kind::Normal),
+];
 
 /// A range of memory.
 #[derive(Clone, Debug)]
@@ -36,6 +50,8 @@ pub struct Memory {
     pub range: Range,
     /// Whose it is.
     pub kind: Kind,
+    /// What keeps the normal world and its devices out of it, in words; `None` if nothing does.
+    pub protected_by: Option<String>,
 }
 
 /// Who has a device or an interrupt by the board's own word.
@@ -49,6 +65,33 @@ pub enum Owner {
     NormalWorld,
 }
 
+/// What `owner` may say.
+pub const OWNERS: &[(&str, Owner)] = &[
+    ("hypervisor", Owner::Hypervisor),
+    ("normal-world", Owner::NormalWorld),
+];
+
+/// What `trigger` may say: whether the interrupt is an edge.
+pub const TRIGGERS: &[(&str, bool)] = &[("level", false), ("edge", true)];
+
+/// Where partitions' keys come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The board has no secret that the hypervisor can read.
+    None,
+    /// A documented value that everybody knows, for tests.
+    Test,
+    /// A secret of the device.
+    Hardware,
+}
+
+/// What `root-secret` may say.
+pub const SECRETS: &[(&str, Secret)] = &[
+    ("none", Secret::None),
+    ("test", Secret::Test),
+    ("hardware", Secret::Hardware),
+];
+
 /// A device.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -60,6 +103,10 @@ pub struct Device {
     pub owner: Owner,
     /// Names of its interrupts.
     pub interrupts: Vec<String>,
+    /// Whether it reads or writes memory by itself.
+    pub dma: bool,
+    /// Stream IDs of its accesses.
+    pub streams: Vec<u32>,
 }
 
 /// An interrupt.
@@ -118,6 +165,10 @@ pub struct Board {
     pub interrupts: Vec<Interrupt>,
     /// Its interrupt controller.
     pub gic: Gic,
+    /// Base of the SMMUv3 that checks devices' accesses, where there is one.
+    pub smmu: Option<u64>,
+    /// Where partitions' keys come from.
+    pub secret: Secret,
     /// Where firmware loads and enters the hypervisor.
     pub hypervisor_load: u64,
     /// Base of the UART that carries the hypervisor's log.
@@ -141,6 +192,12 @@ impl Board {
             .iter()
             .filter(move |memory| memory.kind == kind)
             .map(|memory| memory.range)
+    }
+
+    /// Whether the board keeps pristine images where no partition can write them.
+    #[must_use]
+    pub fn has_store(&self) -> bool {
+        self.memory.iter().any(|memory| memory.kind == Kind::Store)
     }
 
     /// Names of the cores.

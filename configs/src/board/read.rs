@@ -1,28 +1,21 @@
 //! A board's file, key by key.
 
-use super::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner};
-use crate::model::Range;
+use super::consistent::{aligned, find_name, refuse_overlaps, refuse_repeats, refuse_unknown, wrong};
+use super::parts::{items, read_core, read_device, read_interrupt, read_list, read_memory};
+use super::{Board, Firmware, Gic, Owner, SECRETS, Secret};
+use crate::language::board as keys;
 use crate::reader::{Faults, Fields, Item};
-use crate::report::Diagnostic;
-use crate::rule::Rule;
-use crate::source::{At, Span};
-use crate::units::PAGE;
-
-/// Something named, and where.
-struct Named<T> {
-    name: At<String>,
-    item: T,
-}
+use crate::source::At;
 
 /// Reads a board's file.
 pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     let head = file
         .required("board", faults)
-        .and_then(|item| item.table("`[board]`", faults));
-    let cores = read_list(&mut file, "core", faults, read_core);
-    let memory = read_list(&mut file, "memory", faults, read_memory);
-    let devices = read_list(&mut file, "device", faults, read_device);
-    let interrupts = read_list(&mut file, "interrupt", faults, read_interrupt);
+        .and_then(|item| item.table(&keys::HEAD, faults));
+    let cores = read_list(&mut file, "core", &keys::CORE, faults, read_core);
+    let memory = read_list(&mut file, "memory", &keys::MEMORY, faults, read_memory);
+    let devices = read_list(&mut file, "device", &keys::DEVICE, faults, read_device);
+    let interrupts = read_list(&mut file, "interrupt", &keys::INTERRUPT, faults, read_interrupt);
     let gic = file
         .required("gic", faults)
         .and_then(|item| read_gic(item, faults));
@@ -33,7 +26,8 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         .required("hypervisor", faults)
         .and_then(|item| read_own(item, faults));
     let optee_platform = file.optional("optee").and_then(|item| read_optee(item, faults));
-    let (name, compatible, boot_core) = head.and_then(|fields| read_head(fields, faults))?;
+    let smmu = file.optional("smmu").and_then(|item| read_smmu(item, faults));
+    let (name, compatible, boot_core, secret) = head.and_then(|fields| read_head(fields, faults))?;
     let (gic, firmware, own) = (gic?, firmware?, own?);
     file.finish(faults);
     refuse_repeats(&cores, "core", faults);
@@ -41,6 +35,7 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     refuse_repeats(&devices, "device", faults);
     refuse_repeats(&interrupts, "interrupt", faults);
     refuse_overlaps(&memory, faults);
+    refuse_unknown(&devices, &interrupts, faults);
     let boot_core = find_name(&cores, &boot_core, "core", faults);
     let log = find_name(&devices, &own.log, "device", faults);
     let timer = find_name(&interrupts, &own.timer, "interrupt", faults);
@@ -60,6 +55,8 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         devices: items(devices),
         interrupts: items(interrupts),
         gic,
+        smmu,
+        secret,
         firmware,
         optee_platform,
     };
@@ -75,7 +72,7 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     Some(board)
 }
 
-fn read_head(mut fields: Fields<'_>, faults: &mut Faults) -> Option<(String, String, At<String>)> {
+fn read_head(mut fields: Fields<'_>, faults: &mut Faults) -> Option<(String, String, At<String>, Secret)> {
     let name = fields.required("name", faults).and_then(|item| item.name(faults));
     let compatible = fields
         .required("compatible", faults)
@@ -83,8 +80,12 @@ fn read_head(mut fields: Fields<'_>, faults: &mut Faults) -> Option<(String, Str
     let boot_core = fields
         .required("boot-core", faults)
         .and_then(|item| item.name(faults));
+    let secret = fields
+        .optional("root-secret")
+        .and_then(|item| item.word(SECRETS, faults));
+    let secret = secret.map_or(Secret::None, |secret| secret.value);
     fields.finish(faults);
-    Some((name?.value, compatible?.value, boot_core?))
+    Some((name?.value, compatible?.value, boot_core?, secret))
 }
 
 /// What the hypervisor takes of the board.
@@ -98,7 +99,7 @@ struct Own {
 }
 
 fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
-    let mut fields = item.table("`[hypervisor]`", faults)?;
+    let mut fields = item.table(&keys::HYPERVISOR, faults)?;
     let fields_span = fields.span.clone();
     let load = fields
         .required("load", faults)
@@ -144,7 +145,7 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
 }
 
 fn read_optee(item: Item<'_>, faults: &mut Faults) -> Option<String> {
-    let mut fields = item.table("`[optee]`", faults)?;
+    let mut fields = item.table(&keys::OPTEE, faults)?;
     let platform = fields
         .required("platform", faults)
         .and_then(|item| item.string(faults));
@@ -153,7 +154,7 @@ fn read_optee(item: Item<'_>, faults: &mut Faults) -> Option<String> {
 }
 
 fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
-    let mut fields = item.table("`[gic]`", faults)?;
+    let mut fields = item.table(&keys::GIC, faults)?;
     let distributor = fields
         .required("distributor", faults)
         .and_then(|item| item.integer(faults));
@@ -171,8 +172,17 @@ fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
     })
 }
 
+fn read_smmu(item: Item<'_>, faults: &mut Faults) -> Option<u64> {
+    let mut fields = item.table(&keys::SMMU, faults)?;
+    let base = fields
+        .required("base", faults)
+        .and_then(|item| item.integer(faults));
+    fields.finish(faults);
+    aligned(&base?, faults)
+}
+
 fn read_firmware(item: Item<'_>, faults: &mut Faults) -> Option<Firmware> {
-    let mut fields = item.table("`[firmware]`", faults)?;
+    let mut fields = item.table(&keys::FIRMWARE, faults)?;
     let packages = fields
         .required("packages", faults)
         .and_then(|item| item.integer32(faults));
@@ -188,196 +198,4 @@ fn read_firmware(item: Item<'_>, faults: &mut Faults) -> Option<Firmware> {
         package_size: package_size?.value,
         config_size: config_size?.value,
     })
-}
-
-fn read_core(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Core> {
-    let mpidr = fields
-        .required("mpidr", faults)
-        .and_then(|item| item.integer(faults))?;
-    if mpidr.value & !0xff_00ff_ffff != 0 {
-        faults.push(wrong(
-            "MPIDR_EL1 has affinity in bits 0-23 and 32-39 only",
-            &mpidr.span,
-            "this number",
-        ));
-    }
-    Some(Core {
-        name: name.to_owned(),
-        mpidr: mpidr.value,
-    })
-}
-
-fn read_memory(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Memory> {
-    let range = read_range(fields, faults);
-    let kinds = [
-        ("firmware", Kind::Firmware),
-        ("secure", Kind::Secure),
-        ("normal", Kind::Normal),
-    ];
-    let kind = fields
-        .required("kind", faults)
-        .and_then(|item| item.word(&kinds, faults));
-    Some(Memory {
-        name: name.to_owned(),
-        range: range?,
-        kind: kind?.value,
-    })
-}
-
-fn read_device(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Device> {
-    let range = read_range(fields, faults);
-    let owner = read_owner(fields, faults);
-    let interrupts = fields
-        .optional("interrupts")
-        .and_then(|item| item.strings(faults))
-        .unwrap_or_default();
-    let interrupts = interrupts.into_iter().map(|name| name.value).collect();
-    Some(Device {
-        name: name.to_owned(),
-        range: range?,
-        owner,
-        interrupts,
-    })
-}
-
-fn read_interrupt(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Interrupt> {
-    let intid = fields
-        .required("intid", faults)
-        .and_then(|item| item.integer32(faults));
-    let trigger = fields.required("trigger", faults);
-    let edge = trigger.and_then(|item| item.word(&[("level", false), ("edge", true)], faults));
-    let owner = read_owner(fields, faults);
-    let intid = intid?;
-    if intid.value > 1019 {
-        faults.push(wrong(
-            "a GICv3 interrupt has a number from 0 to 1019",
-            &intid.span,
-            "this number",
-        ));
-    }
-    Some(Interrupt {
-        name: name.to_owned(),
-        intid: intid.value,
-        edge: edge?.value,
-        owner,
-    })
-}
-
-fn read_owner(fields: &mut Fields<'_>, faults: &mut Faults) -> Owner {
-    let words = [
-        ("hypervisor", Owner::Hypervisor),
-        ("normal-world", Owner::NormalWorld),
-    ];
-    let owner = fields
-        .optional("owner")
-        .and_then(|item| item.word(&words, faults));
-    owner.map_or(Owner::Free, |owner| owner.value)
-}
-
-fn read_range(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Range> {
-    let base = fields
-        .required("base", faults)
-        .and_then(|item| item.integer(faults));
-    let size = fields.required("size", faults).and_then(|item| item.size(faults));
-    let (base, size) = (base?, size?);
-    let range = Range {
-        base: aligned(&base, faults)?,
-        size: aligned(&size, faults)?,
-    };
-    let end = range.base.checked_add(range.size);
-    if range.size == 0 || end.is_none_or(|end| end > 1 << 48) {
-        faults.push(wrong(
-            "the range is empty or ends above 2^48",
-            &base.span,
-            "it starts here",
-        ));
-        return None;
-    }
-    Some(range)
-}
-
-/// The named tables of an array of tables, with their own fields read by `read`.
-fn read_list<T>(
-    file: &mut Fields<'_>,
-    key: &'static str,
-    faults: &mut Faults,
-    read: fn(&mut Fields<'_>, &str, &mut Faults) -> Option<T>,
-) -> Vec<Named<T>> {
-    let items = file
-        .required(key, faults)
-        .and_then(|item| item.array(faults))
-        .unwrap_or_default();
-    let mut out = Vec::new();
-    for item in items {
-        let Some(mut fields) = item.table(&format!("`[[{key}]]`"), faults) else {
-            continue;
-        };
-        let name = fields.required("name", faults).and_then(|item| item.name(faults));
-        let item = read(&mut fields, name.as_ref().map_or("", |name| &name.value), faults);
-        fields.finish(faults);
-        out.extend(name.zip(item).map(|(name, item)| Named { name, item }));
-    }
-    out
-}
-
-fn find_name<T>(all: &[Named<T>], name: &At<String>, what: &str, faults: &mut Faults) -> Option<usize> {
-    let found = all.iter().position(|named| named.name.value == name.value);
-    if found.is_none() {
-        faults.push(wrong(
-            &format!("there is no {what} `{}`", name.value),
-            &name.span,
-            "this name",
-        ));
-    }
-    found
-}
-
-/// Takes the names off.
-fn items<T>(all: Vec<Named<T>>) -> Vec<T> {
-    all.into_iter().map(|named| named.item).collect()
-}
-
-fn refuse_repeats<T>(all: &[Named<T>], what: &str, faults: &mut Faults) {
-    for (index, named) in all.iter().enumerate() {
-        if let Some(first) = all[..index]
-            .iter()
-            .find(|other| other.name.value == named.name.value)
-        {
-            let title = format!("the {what} `{}` is described twice", named.name.value);
-            faults.push(wrong(&title, &named.name.span, "again here").at(&first.name.span, "first here"));
-        }
-    }
-}
-
-fn refuse_overlaps(all: &[Named<Memory>], faults: &mut Faults) {
-    for (index, named) in all.iter().enumerate() {
-        if let Some(first) = all[..index]
-            .iter()
-            .find(|other| other.item.range.overlaps(&named.item.range))
-        {
-            let title = format!(
-                "the memory `{}` overlaps the memory `{}`",
-                named.name.value, first.name.value
-            );
-            faults.push(wrong(&title, &named.name.span, "this memory").at(&first.name.span, "and this one"));
-        }
-    }
-}
-
-fn aligned(value: &At<u64>, faults: &mut Faults) -> Option<u64> {
-    if value.value.is_multiple_of(PAGE) {
-        return Some(value.value);
-    }
-    faults.push(wrong(
-        "addresses and sizes of a board are multiples of 4 KiB",
-        &value.span,
-        "this number",
-    ));
-    None
-}
-
-fn wrong(title: &str, span: &Span, label: &str) -> Diagnostic {
-    Diagnostic::new(Rule::Board, title)
-        .at(span, label)
-        .help("mend the board file")
 }

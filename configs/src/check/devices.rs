@@ -6,10 +6,6 @@ use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
-use crate::units::show_range;
-
-/// A large stage-2 block, in bytes.
-const BLOCK: u64 = 2 << 20;
 
 /// INTIDs of shared peripheral interrupts.
 const SHARED: std::ops::RangeInclusive<u32> = 32..=1019;
@@ -26,7 +22,6 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
     let devices = claimed_devices(draft, board, faults);
     for claim in &devices {
         taken(Rule::DeviceOwner, "device", claim.name, claim.item.owner, faults);
-        reach(claim, faults);
     }
     let same = |first: &Device, second: &Device| first.range.overlaps(&second.range);
     twice(Rule::DeviceOwner, "device", &devices, same, faults);
@@ -111,19 +106,6 @@ fn taken(rule: Rule, what: &str, name: &At<String>, owner: Owner, faults: &mut F
             .at(&name.span, format!("the board gives it to {owner}"))
             .help("remove it from this list"),
     );
-}
-
-/// Stage 2 keeps one table for each device.
-fn reach(claim: &Claim<'_, Device>, faults: &mut Faults) {
-    let range = claim.item.range;
-    let one_block = range.base / BLOCK == (range.end() - 1) / BLOCK;
-    if one_block && range.end() <= 1 << 30 {
-        return;
-    }
-    let title = format!("the device `{}` is out of reach", claim.name.value);
-    let label = format!("it is at {}", show_range(range.base, range.end()));
-    let fault = Diagnostic::new(Rule::DeviceReach, title).at(&claim.name.span, label);
-    faults.push(fault.help("remove it from this list"));
 }
 
 fn twice<T>(

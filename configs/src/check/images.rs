@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::draft::{Draft, Image, Partition, TEES, Tee};
+use crate::draft::{Draft, Image, Partition, Tee};
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::resolve::beside;
@@ -19,6 +19,7 @@ const MAX_BYTES: u64 = 256 << 20;
 pub fn check(table: &Path, draft: &Draft, faults: &mut Faults) {
     for partition in &draft.partitions {
         let Some(image) = &partition.image else { continue };
+        entry(partition, image, faults);
         match (&image.build, &image.file) {
             (Some(build), None) => kind(partition, build, faults),
             (None, Some(file)) => named(table, partition, image, file, faults),
@@ -40,6 +41,21 @@ pub fn check(table: &Path, draft: &Draft, faults: &mut Faults) {
     }
 }
 
+/// Where it is entered; that this is within the image can be seen when there is one.
+fn entry(partition: &Partition, image: &Image, faults: &mut Faults) {
+    let Some(entry) = image
+        .entry
+        .as_ref()
+        .filter(|entry| !entry.value.is_multiple_of(4))
+    else {
+        return;
+    };
+    let title = format!("the entry of {} is not at an instruction", partition.title());
+    let fault =
+        Diagnostic::new(Rule::ImageEntry, title).at(&entry.span, format!("this is {:#x}", entry.value));
+    faults.push(fault.help("use a multiple of 4"));
+}
+
 fn origin(partition: &Partition, image: &Image, what: &str, help: &str) -> Diagnostic {
     let title = format!("the image of {} {what}", partition.title());
     Diagnostic::new(Rule::ImageOrigin, title)
@@ -52,16 +68,11 @@ fn kind(partition: &Partition, build: &At<Tee>, faults: &mut Faults) {
     let Some(tee) = partition.tee.as_ref().filter(|tee| tee.value != build.value) else {
         return;
     };
-    let word = |tee: Tee| {
-        TEES.iter()
-            .find(|(_, known)| *known == tee)
-            .map_or("", |(word, _)| word)
-    };
     let title = format!(
         "{} is `{}` but its image is built as `{}`",
         partition.title(),
-        word(tee.value),
-        word(build.value)
+        tee.value.word(),
+        build.value.word()
     );
     let fault = Diagnostic::new(Rule::ImageOrigin, title)
         .at(&build.span, "this is built")

@@ -1,8 +1,8 @@
 //! Where memory is, whose it is, and that nothing has two owners.
 
-use crate::board::{Board, Kind};
+use crate::board::{Board, Kind, Memory};
 use crate::draft::{Draft, Partition, Region};
-use crate::model::{IMAGE_OFFSET, Range};
+use crate::model::Range;
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
@@ -12,14 +12,8 @@ use crate::units::{PAGE, show_range, show_size};
 /// The hypervisor's least memory: image, stacks and tables of a small system, in bytes.
 const HYPERVISOR_LEAST: u64 = 256 << 10;
 
-/// The least first region: boot information and manifest, one page of image, and its package, in bytes.
-const HOME_LEAST: u64 = 2 * IMAGE_OFFSET + 2 * PAGE;
-
 /// Ends of addresses: 48 bits.
 const ADDRESS_END: u64 = 1 << 48;
-
-/// What stage 2 reaches: its tables for own memory cover the first GiB.
-const REACH_END: u64 = 1 << 30;
 
 /// A range with its owner.
 struct Owned<'a> {
@@ -33,8 +27,7 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
     let mut owned: Vec<Owned<'_>> = hypervisor(draft, board, faults).into_iter().collect();
     for partition in &draft.partitions {
         let regions = partition.memory.iter();
-        owned.extend(regions.filter_map(|region| self::region(partition, region, board, faults)));
-        first_region(partition, faults);
+        owned.extend(regions.filter_map(|region| self::region(draft, partition, region, board, faults)));
     }
     for (index, second) in owned.iter().enumerate() {
         for first in owned[..index]
@@ -102,7 +95,6 @@ fn hypervisor<'a>(draft: &'a Draft, board: &Board, faults: &mut Faults) -> Optio
         base,
         size: size.value,
     };
-    reachable("the hypervisor", range, &size.span, faults);
     whole.then(|| Owned {
         owner: "the hypervisor".to_owned(),
         range,
@@ -112,6 +104,7 @@ fn hypervisor<'a>(draft: &'a Draft, board: &Board, faults: &mut Faults) -> Optio
 
 /// A region, if it is usable for further checks.
 fn region<'a>(
+    draft: &Draft,
     partition: &Partition,
     region: &'a Region,
     board: &Board,
@@ -142,10 +135,12 @@ fn region<'a>(
         base: base.value,
         size: size.value,
     };
-    if !secure(board).any(|memory| memory.contains(&range)) {
-        faults.push(outside(partition, range, &region.span, board));
-    } else {
-        reachable(&partition.title(), range, &region.span, faults);
+    match secure_memory(range, board) {
+        None => faults.push(outside(partition, range, &region.span, board)),
+        Some(memory) if memory.protected_by.is_none() && !draft.allow_unprotected => {
+            faults.push(unprotected(partition, memory, &region.span));
+        }
+        Some(_) => {}
     }
     whole.then(|| Owned {
         owner: partition.title(),
@@ -165,6 +160,9 @@ fn outside(partition: &Partition, range: Range, span: &Span, board: &Board) -> D
         Some(memory) if memory.kind == Kind::Firmware => {
             format!("{shown} meets firmware's memory `{}`", memory.name)
         }
+        Some(memory) if memory.kind == Kind::Store => {
+            format!("{shown} meets the store of pristine images `{}`", memory.name)
+        }
         Some(memory) => format!("{shown} meets the normal world's memory `{}`", memory.name),
         None => format!("{shown} does not lie within it"),
     };
@@ -172,37 +170,19 @@ fn outside(partition: &Partition, range: Range, span: &Span, board: &Board) -> D
     fault.help(format!("secure memory is {}", show_secure(board)))
 }
 
-/// Where the image goes, and the package with it.
-fn first_region(partition: &Partition, faults: &mut Faults) {
-    let Some(region) = partition.memory.first() else {
-        return;
-    };
-    if !region.execute {
-        let title = format!("the first region of {} cannot be executed", partition.title());
-        let fault = Diagnostic::new(Rule::FirstRegion, title).at(&region.span, "it has `rights = \"rw\"`");
-        faults.push(fault.help("remove `rights` here, or put another region first"));
-    }
-    let Some(size) = region
-        .size
-        .as_ref()
-        .filter(|size| size.value > 0 && size.value < HOME_LEAST)
-    else {
-        return;
-    };
-    let title = format!(
-        "the first region of {} is too small for any image",
-        partition.title()
+fn unprotected(partition: &Partition, memory: &Memory, span: &Span) -> Diagnostic {
+    let title = format!("memory of {} is not protected by the hardware", partition.title());
+    let fault = Diagnostic::new(Rule::Unprotected, title).at(
+        span,
+        format!("nothing keeps the normal world out of `{}`", memory.name),
     );
-    let fault = Diagnostic::new(Rule::ImageFit, title).at(&size.span, show_size(size.value));
-    faults.push(fault.help(format!("it needs at least {}", show_size(HOME_LEAST))));
+    fault.help("use memory that the board protects, or write `allow-unprotected = true` in `[system]`")
 }
 
-fn reachable(owner: &str, range: Range, span: &Span, faults: &mut Faults) {
-    if range.end() > REACH_END {
-        let title = format!("memory of {owner} is out of reach");
-        let fault = Diagnostic::new(Rule::Reach, title).at(span, "it ends above 1 GiB");
-        faults.push(fault.help("use memory below 0x40000000"));
-    }
+/// The secure memory that holds a range.
+fn secure_memory(range: Range, board: &Board) -> Option<&Memory> {
+    let mut memory = board.memory.iter();
+    memory.find(|memory| memory.kind == Kind::Secure && memory.range.contains(&range))
 }
 
 fn aligned(value: &At<u64>, what: &str, faults: &mut Faults) -> bool {

@@ -1,12 +1,19 @@
 //! The rules, applied to a draft as a whole. Each module looks at one side of the table and reports all that
 //! it finds; what is missing was reported when it was read, and is skipped here.
 
+mod clients;
 mod cores;
 mod devices;
+mod failure;
 mod identity;
 mod images;
+mod limits;
 mod memory;
 mod messages;
+mod needs;
+mod not_built;
+mod passthrough;
+mod regions;
 mod windows;
 
 use std::path::Path;
@@ -18,16 +25,24 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
+pub use not_built::not_built;
+
 /// Finds everything that is wrong with a draft. Without a board, what needs one is left out.
 pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Faults) {
     identity::check(draft, board, faults);
+    clients::check(draft, faults);
     messages::check(draft, faults);
+    limits::check(draft, faults);
     images::check(table, draft, faults);
+    regions::check(draft, faults);
     if let Some(board) = board {
         memory::check(draft, board, faults);
         windows::check(draft, board, faults);
         cores::check(draft, board, faults);
         devices::check(draft, board, faults);
+        passthrough::check(draft, board, faults);
+        failure::check(draft, board, faults);
+        needs::check(draft, board, faults);
     }
 }
 

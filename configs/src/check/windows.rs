@@ -65,7 +65,8 @@ fn own_memory(partition: &Partition, window: Range, faults: &mut Faults) {
         let (Some(base), Some(size)) = (&region.base, &region.size) else {
             continue;
         };
-        let Some(end) = base.value.checked_add(size.value) else {
+        let end = base.value.checked_add(size.value);
+        let Some(end) = end.filter(|end| *end <= 1 << 48) else {
             continue;
         };
         if base.value < window.end() && window.base < end {

@@ -1,10 +1,16 @@
 //! A table as it was written: typed, placed, not yet checked. What is missing or ill-formed is `None`.
 
+mod partition;
 mod read;
+mod words;
 
+use crate::report::Diagnostic;
+use crate::rule::Rule;
 use crate::source::{At, Span};
 
+pub use partition::{Cores, OnFailure, Partition, Quotas};
 pub use read::read;
+pub use words::*;
 
 /// The whole file.
 #[derive(Debug, Default)]
@@ -15,78 +21,10 @@ pub struct Draft {
     pub board: Option<At<String>>,
     /// The hypervisor's memory in bytes.
     pub hypervisor: Option<At<u64>>,
+    /// Whether secure memory that nothing protects may be used.
+    pub allow_unprotected: bool,
     /// The partitions in the order of the file.
     pub partitions: Vec<Partition>,
-}
-
-/// Known kinds of trusted execution environments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tee {
-    /// OP-TEE OS with its S-EL2 configuration.
-    Optee,
-    /// Bulkhead's own Rust TEE.
-    Rust,
-    /// Bulkhead's S-EL1 test partition.
-    Test,
-}
-
-/// What `tee` may say.
-pub const TEES: &[(&str, Tee)] = &[("optee", Tee::Optee), ("rust", Tee::Rust), ("test", Tee::Test)];
-
-/// One `[[partition]]`.
-#[derive(Debug)]
-pub struct Partition {
-    /// Where it starts.
-    pub span: Span,
-    /// `name`
-    pub name: Option<At<String>>,
-    /// `id`
-    pub id: Option<At<u64>>,
-    /// `tee`
-    pub tee: Option<At<Tee>>,
-    /// `image`
-    pub image: Option<Image>,
-    /// `uuid`
-    pub uuid: Option<At<[u8; 16]>>,
-    /// `memory`
-    pub memory: Vec<Region>,
-    /// `cores`; `None` stands for all.
-    pub cores: Option<Vec<At<String>>>,
-    /// Where `cores` is, or the partition's start.
-    pub cores_span: Span,
-    /// `window` in bytes
-    pub window: Option<At<u64>>,
-    /// `shares`
-    pub shares: Option<At<u64>>,
-    /// `preemption`
-    pub preemption: Option<Preemption>,
-    /// `callers`
-    pub callers: Option<Vec<At<String>>>,
-    /// `boot-order`
-    pub boot_order: Option<At<u64>>,
-    /// `devices`
-    pub devices: Vec<At<String>>,
-    /// `interrupts`
-    pub interrupts: Vec<At<String>>,
-    /// `client`
-    pub client: Option<Client>,
-}
-
-impl Partition {
-    /// The place that stands for the partition in messages: its name, or its start.
-    #[must_use]
-    pub fn place(&self) -> &Span {
-        self.name.as_ref().map_or(&self.span, |name| &name.span)
-    }
-
-    /// The name in messages.
-    #[must_use]
-    pub fn title(&self) -> String {
-        self.name.as_ref().map_or_else(
-            || "a partition".to_owned(),
-            |name| format!("partition `{}`", name.value),
-        )
-    }
 }
 
 /// One region of `memory`.
@@ -96,10 +34,12 @@ pub struct Region {
     pub span: Span,
     /// First address.
     pub base: Option<At<u64>>,
+    /// Whether `base` was left out, and found by [`crate::place`].
+    pub placed: bool,
     /// Length in bytes.
     pub size: Option<At<u64>>,
-    /// Whether it may be executed.
-    pub execute: bool,
+    /// What the partition may do with it, if that is said.
+    pub rights: Option<At<Rights>>,
 }
 
 /// `image`: exactly one of `build` and `file`.
@@ -115,6 +55,8 @@ pub struct Image {
     pub sha256: Option<At<[u8; 32]>>,
     /// Whether a digest is written at all, well-formed or not.
     pub has_digest: bool,
+    /// Where it is entered, in bytes from its start.
+    pub entry: Option<At<u64>>,
 }
 
 /// `preemption`
@@ -124,13 +66,29 @@ pub enum Preemption {
     AtOnce,
     /// `{ managed-exit = … }` in microseconds
     ManagedExit(At<u64>),
+    /// `{ queued = … }` in microseconds
+    Queued(At<u64>),
 }
 
 /// `client`
 #[derive(Debug)]
 pub struct Client {
+    /// Where it stands.
+    pub span: Span,
     /// The name that clients use.
     pub name: Option<At<String>>,
     /// Whether clients without a name get this TEE, and where that is said.
     pub default: Option<At<bool>>,
+    /// Trusted applications that it hosts.
+    pub applications: Vec<At<[u8; 16]>>,
+}
+
+/// Two keys of which exactly one has to be there.
+fn either(span: &Span, what: &str, one: &str, other: &str) -> Diagnostic {
+    Diagnostic::new(
+        Rule::OneOf,
+        format!("{what} has not exactly one of {one} and {other}"),
+    )
+    .at(span, "this table")
+    .help(format!("write {one} or {other}, not both"))
 }

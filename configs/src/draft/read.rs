@@ -1,6 +1,10 @@
 //! A table's file, key by key.
 
-use super::{Client, Draft, Image, Partition, Preemption, Region, TEES};
+use super::{
+    ALL_CORES, AT_ONCE, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, OnFailure, Partition,
+    Preemption, Quotas, RIGHTS, Region, TEES,
+};
+use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
 use crate::source::At;
 
@@ -9,13 +13,13 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
     let mut draft = Draft::default();
     let system = file
         .required("system", faults)
-        .and_then(|item| item.table("`[system]`", faults));
+        .and_then(|item| item.table(&keys::SYSTEM, faults));
     if let Some(system) = system {
         read_system(system, &mut draft, faults);
     }
     let partitions = file.optional("partition").and_then(|item| item.array(faults));
     for item in partitions.into_iter().flatten() {
-        if let Some(fields) = item.table("a partition", faults) {
+        if let Some(fields) = item.table(&keys::PARTITION, faults) {
             draft.partitions.push(read_partition(fields, faults));
         }
     }
@@ -30,13 +34,17 @@ fn read_system(mut fields: Fields<'_>, draft: &mut Draft, faults: &mut Faults) {
         .and_then(|item| item.name(faults));
     let hypervisor = fields
         .required("hypervisor", faults)
-        .and_then(|item| item.table("`hypervisor`", faults));
+        .and_then(|item| item.table(&keys::HYPERVISOR, faults));
     if let Some(mut hypervisor) = hypervisor {
         draft.hypervisor = hypervisor
             .required("memory", faults)
             .and_then(|item| item.size(faults));
         hypervisor.finish(faults);
     }
+    let allow = fields
+        .optional("allow-unprotected")
+        .and_then(|item| item.boolean(faults));
+    draft.allow_unprotected = allow.is_some_and(|allow| allow.value);
     fields.finish(faults);
 }
 
@@ -47,6 +55,7 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         fields.call(format!("partition `{}`", name.value));
     }
     let cores = fields.required("cores", faults);
+    let memory = fields.required("memory", faults);
     let partition = Partition {
         name,
         id: fields
@@ -59,30 +68,42 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
             .required("image", faults)
             .and_then(|item| read_image(item, faults)),
         uuid: fields.required("uuid", faults).and_then(|item| item.uuid(faults)),
-        memory: fields
-            .required("memory", faults)
-            .map_or_else(Vec::new, |item| read_memory(item, faults)),
+        uuids: fields
+            .optional("uuids")
+            .and_then(|item| read_each(item, faults, |item, faults| item.uuid(faults))),
+        memory_span: memory.as_ref().map(|item| item.span.clone()),
+        memory: memory.map_or_else(Vec::new, |item| read_memory(item, faults)),
         cores_span: cores
             .as_ref()
             .map_or_else(|| span.clone(), |item| item.span.clone()),
         cores: cores.and_then(|item| read_cores(item, faults)),
+        contexts: fields.optional("contexts").and_then(|item| item.integer(faults)),
         window: fields.optional("window").and_then(|item| item.size(faults)),
         shares: fields.optional("shares").and_then(|item| item.integer(faults)),
+        quotas: fields
+            .optional("quotas")
+            .map_or_else(Quotas::default, |item| read_quotas(item, faults)),
         preemption: fields
             .optional("preemption")
             .and_then(|item| read_preemption(item, faults)),
+        budget: fields.optional("budget").and_then(|item| item.duration(faults)),
         callers: fields.optional("callers").and_then(|item| item.strings(faults)),
+        receives: fields
+            .optional("receives")
+            .and_then(|item| read_each(item, faults, |item, faults| item.word(MESSAGES, faults))),
+        notifies: names(&mut fields, "notifies", faults),
+        delivery: fields
+            .optional("interrupt-interface")
+            .and_then(|item| item.word(DELIVERIES, faults)),
         boot_order: fields
             .optional("boot-order")
             .and_then(|item| item.integer(faults)),
-        devices: fields
-            .optional("devices")
-            .and_then(|item| item.strings(faults))
-            .unwrap_or_default(),
-        interrupts: fields
-            .optional("interrupts")
-            .and_then(|item| item.strings(faults))
-            .unwrap_or_default(),
+        devices: names(&mut fields, "devices", faults),
+        interrupts: names(&mut fields, "interrupts", faults),
+        on_failure: fields
+            .optional("on-failure")
+            .and_then(|item| read_failure(item, faults)),
+        key: fields.optional("key").and_then(|item| item.boolean(faults)),
         client: fields
             .optional("client")
             .and_then(|item| read_client(item, faults)),
@@ -92,8 +113,28 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
     partition
 }
 
+fn names(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> Vec<At<String>> {
+    fields
+        .optional(key)
+        .and_then(|item| item.strings(faults))
+        .unwrap_or_default()
+}
+
+/// An array whose values are all read the same way; `None` if one of them is ill-formed.
+fn read_each<T>(
+    item: Item<'_>,
+    faults: &mut Faults,
+    read: impl Fn(&Item<'_>, &mut Faults) -> Option<At<T>>,
+) -> Option<At<Vec<At<T>>>> {
+    let span = item.span.clone();
+    let items = item.array(faults)?;
+    let count = items.len();
+    let value: Vec<_> = items.iter().filter_map(|item| read(item, faults)).collect();
+    (value.len() == count).then_some(At { value, span })
+}
+
 fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
-    let mut fields = item.table("`image`", faults)?;
+    let mut fields = item.table(&keys::IMAGE, faults)?;
     let digest = fields.optional("sha256");
     let image = Image {
         span: fields.span.clone(),
@@ -101,15 +142,25 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
         file: fields.optional("file").and_then(|item| item.string(faults)),
         has_digest: digest.is_some(),
         sha256: digest.and_then(|item| item.digest(faults)),
+        entry: fields.optional("entry").and_then(|item| item.size(faults)),
     };
     fields.finish(faults);
     Some(image)
 }
 
-/// `{ base, size }`, or an array of such.
+/// A size, `{ base, size, rights }`, or an array of such.
 fn read_memory(item: Item<'_>, faults: &mut Faults) -> Vec<Region> {
     if item.is_table() {
         return read_region(item, faults).into_iter().collect();
+    }
+    if item.text().is_some() {
+        return vec![Region {
+            span: item.span.clone(),
+            base: None,
+            placed: true,
+            size: item.size(faults),
+            rights: None,
+        }];
     }
     let items = item.array(faults).unwrap_or_default();
     items
@@ -119,36 +170,65 @@ fn read_memory(item: Item<'_>, faults: &mut Faults) -> Vec<Region> {
 }
 
 fn read_region(item: Item<'_>, faults: &mut Faults) -> Option<Region> {
-    let mut fields = item.table("`memory`", faults)?;
-    let rights = fields
-        .optional("rights")
-        .and_then(|item| item.word(&[("rw", false), ("rwx", true)], faults));
+    let mut fields = item.table(&keys::MEMORY, faults)?;
     let region = Region {
         span: fields.span.clone(),
-        base: fields
-            .required("base", faults)
-            .and_then(|item| item.integer(faults)),
+        placed: !fields.has("base"),
+        base: fields.optional("base").and_then(|item| item.integer(faults)),
         size: fields.required("size", faults).and_then(|item| item.size(faults)),
-        execute: rights.is_none_or(|rights| rights.value),
+        rights: fields
+            .optional("rights")
+            .and_then(|item| item.word(RIGHTS, faults)),
     };
     fields.finish(faults);
     Some(region)
 }
 
-/// `"all"` or a list of names.
-fn read_cores(item: Item<'_>, faults: &mut Faults) -> Option<Vec<At<String>>> {
+/// `"all"`, a list of names, or a table that says the kind.
+fn read_cores(item: Item<'_>, faults: &mut Faults) -> Option<Cores> {
     if item.text().is_some() {
-        item.word(&[("all", ())], faults);
-        return None;
+        return item.word(ALL_CORES, faults).map(|_| Cores::All);
     }
-    item.strings(faults)
+    if !item.is_table() {
+        let cores = item.strings(faults)?;
+        return Some(Cores::Called { cores, forward: None });
+    }
+    let mut fields = item.table(&keys::CORES, faults)?;
+    let span = fields.span.clone();
+    let called = fields.optional("called");
+    let dedicated = fields.optional("dedicated");
+    let forward = fields.optional("forward").and_then(|item| item.boolean(faults));
+    fields.finish(faults);
+    match (called, dedicated) {
+        (Some(called), None) => Some(Cores::Called {
+            cores: called.strings(faults)?,
+            forward,
+        }),
+        (None, Some(dedicated)) => Some(Cores::Dedicated(dedicated.strings(faults)?)),
+        _ => {
+            faults.push(super::either(&span, "`cores`", "`called`", "`dedicated`"));
+            None
+        }
+    }
 }
 
-/// `"at-once"` or `{ managed-exit = … }`.
+fn read_quotas(item: Item<'_>, faults: &mut Faults) -> Quotas {
+    let Some(mut fields) = item.table(&keys::QUOTAS, faults) else {
+        return Quotas::default();
+    };
+    let quotas = Quotas {
+        ranges: fields.optional("ranges").and_then(|item| item.integer(faults)),
+        log: fields.optional("log").and_then(|item| item.size(faults)),
+    };
+    fields.finish(faults);
+    quotas
+}
+
+/// `"at-once"`, `{ managed-exit = … }` or `{ queued = … }`.
 fn read_preemption(item: Item<'_>, faults: &mut Faults) -> Option<Preemption> {
     if !item.is_table() {
         let before = faults.len();
-        let word = item.word(&[("at-once", ())], faults);
+        let word = item.word(AT_ONCE, faults);
         let example = "write \"at-once\" or { managed-exit = \"10ms\" }";
         faults[before..]
             .iter_mut()
@@ -156,19 +236,48 @@ fn read_preemption(item: Item<'_>, faults: &mut Faults) -> Option<Preemption> {
         word?;
         return Some(Preemption::AtOnce);
     }
-    let mut fields = item.table("`preemption`", faults)?;
-    let limit = fields
-        .required("managed-exit", faults)
-        .and_then(|item| item.duration(faults));
+    let mut fields = item.table(&keys::PREEMPTION, faults)?;
+    let span = fields.span.clone();
+    let managed = fields.optional("managed-exit");
+    let queued = fields.optional("queued");
     fields.finish(faults);
-    limit.map(Preemption::ManagedExit)
+    match (managed, queued) {
+        (Some(managed), None) => managed.duration(faults).map(Preemption::ManagedExit),
+        (None, Some(queued)) => queued.duration(faults).map(Preemption::Queued),
+        _ => {
+            faults.push(super::either(&span, "`preemption`", "`managed-exit`", "`queued`"));
+            None
+        }
+    }
+}
+
+/// `"stop"`, `"halt"` or `{ restart = … }`.
+fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
+    if !item.is_table() {
+        return item.word(FAILURES, faults).map(OnFailure::Word);
+    }
+    let mut fields = item.table(&keys::RESTART, faults)?;
+    let failure = OnFailure::Restart {
+        span: fields.span.clone(),
+        limit: fields
+            .required("restart", faults)
+            .and_then(|item| item.integer(faults)),
+        back_off: fields.optional("back-off").and_then(|item| item.duration(faults)),
+    };
+    fields.finish(faults);
+    Some(failure)
 }
 
 fn read_client(item: Item<'_>, faults: &mut Faults) -> Option<Client> {
-    let mut fields = item.table("`client`", faults)?;
+    let mut fields = item.table(&keys::CLIENT, faults)?;
+    let applications = fields.optional("applications");
     let client = Client {
+        span: fields.span.clone(),
         name: fields.required("name", faults).and_then(|item| item.name(faults)),
         default: fields.optional("default").and_then(|item| item.boolean(faults)),
+        applications: applications
+            .and_then(|item| read_each(item, faults, |item, faults| item.uuid(faults)))
+            .map_or_else(Vec::new, |list| list.value),
     };
     fields.finish(faults);
     Some(client)

@@ -2,7 +2,7 @@
 mod invariants {
     use super::{CORES, PARTITIONS, SHARES, TABLE, WINDOW_PAGES};
     use bulkhead_core::table::{
-        IMAGE_OFFSET, MANIFEST_OFFSET, PAYLOAD_OFFSET, Partition, Preemption, Range, Region,
+        IMAGE_OFFSET, MANIFEST_OFFSET, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
     };
 
     const PAGE: u64 = 4096;
@@ -39,8 +39,11 @@ mod invariants {
 
     const fn memory_is_own(place: usize) {
         let memory = TABLE.partitions[place].memory;
+        assert!(memory.len() >= 1 && memory.len() <= 8, "a partition has too few or too many regions");
         let mut region = 0;
         while region < memory.len() {
+            let rwx = matches!(memory[region].rights, Rights::ReadWriteExecute);
+            assert!(rwx == (region == 0), "a region has the wrong rights");
             let range = &memory[region].range;
             assert!(is_page_range(range), "a region is not made of pages");
             assert!(is_secure(range), "a region is outside secure memory");
@@ -58,7 +61,9 @@ mod invariants {
     const fn image_fits(partition: &Partition) {
         let image = &partition.image;
         let home = &partition.memory[0].range;
-        assert!(image.load == home.base + IMAGE_OFFSET && image.entry == image.load, "an image is misplaced");
+        assert!(image.load == home.base + IMAGE_OFFSET, "an image is misplaced");
+        assert!(image.entry >= image.load && image.entry.is_multiple_of(4), "an entry is not at an instruction");
+        assert!(image.entry < image.load + image.size, "an entry is behind its image");
         assert!(is_page_range(&image.package), "a package is not made of pages");
         assert!(home.contains(image.package.base, image.package.size), "a package is outside its partition");
         assert!(image.size > 0 && image.size <= image.package.size - PAYLOAD_OFFSET, "an image is larger than its package");
@@ -93,6 +98,7 @@ mod invariants {
 
     const fn interrupts_are_own(place: usize) {
         let interrupts = TABLE.partitions[place].interrupts;
+        assert!(interrupts.len() <= 48, "a partition has more interrupts than the hypervisor keeps");
         let mut index = 0;
         while index < interrupts.len() {
             let interrupt = &interrupts[index];
@@ -127,8 +133,40 @@ mod invariants {
         }
     }
 
+    /// Whether nobody can come to wait for itself: calls only lead through so many partitions as there are.
+    const fn calls_end() {
+        let mut waits = [0u128; PARTITIONS];
+        let mut round = 0;
+        while round <= PARTITIONS {
+            let mut place = 0;
+            while place < PARTITIONS {
+                let callers = TABLE.partitions[place].callers;
+                let mut index = 0;
+                while index < callers.len() {
+                    let mut caller = 0;
+                    while caller < PARTITIONS {
+                        if TABLE.partitions[caller].id == callers[index] {
+                            waits[caller] |= 1 << place | waits[place];
+                        }
+                        caller += 1;
+                    }
+                    index += 1;
+                }
+                place += 1;
+            }
+            round += 1;
+        }
+        let mut place = 0;
+        while place < PARTITIONS {
+            assert!(waits[place] & 1 << place == 0, "partitions call each other in a circle");
+            place += 1;
+        }
+    }
+
     const fn limits_hold(partition: &Partition) {
         assert!(partition.id >= 0x8001 && partition.id <= 0x80ff, "an ID is out of range");
+        assert!(partition.uuids.len() >= 1 && partition.uuids.len() <= 8, "protocols are too few or too many");
+        assert!(partition.properties & !0x30d == 0, "a partition takes messages that are not known");
         assert!(partition.shares >= 1 && partition.shares <= 256, "shares are out of range");
         assert!(is_page_range(&partition.window), "a window is not made of pages");
         assert!(!meets(&partition.window, partition.memory, 0), "a window overlaps its owner's memory");
@@ -157,6 +195,7 @@ mod invariants {
         assert!(TABLE.partitions.len() == PARTITIONS && PARTITIONS >= 1, "partitions are miscounted");
         assert!(is_page_range(&TABLE.hypervisor) && is_secure(&TABLE.hypervisor), "the hypervisor is misplaced");
         boot_order_is_whole();
+        calls_end();
         let mut shares = 0;
         let mut pages = 0;
         let mut place = 0;

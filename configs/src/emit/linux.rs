@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use crate::board::Kind;
-use crate::draft::TEES;
 use crate::model::System;
 
 /// Routes for the TEE client library, in TOML: a default and a list of names with endpoint IDs and kinds.
@@ -17,10 +16,7 @@ pub fn routes(system: &System) -> String {
         let _ = writeln!(out, "default = \"{}\"", client.name);
     }
     for (partition, client) in clients {
-        let kind = TEES
-            .iter()
-            .find(|(_, tee)| *tee == partition.tee)
-            .map_or("", |(name, _)| name);
+        let kind = partition.tee.word();
         let _ = write!(
             out,
             "\n[[tee]]\nname = \"{}\"\nendpoint = {:#06x}\nkind = \"{kind}\"\n",
@@ -42,7 +38,7 @@ pub fn reserved(system: &System) -> String {
         .board
         .memory
         .iter()
-        .filter(|memory| memory.kind != Kind::Normal);
+        .filter(|memory| matches!(memory.kind, Kind::Firmware | Kind::Secure));
     for memory in memory {
         let (base, size) = (memory.range.base, memory.range.size);
         let cells = |value: u64| format!("{:#x} {:#x}", value >> 32, value & 0xffff_ffff);

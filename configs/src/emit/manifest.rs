@@ -1,7 +1,7 @@
 //! A partition's own manifest (FF-A manifest binding 1.0), which the boot information hands to it.
 
-use crate::draft::Tee;
-use crate::model::{IMAGE_OFFSET, Partition, Preemption, System};
+use crate::draft::{Message, Tee};
+use crate::model::{Partition, Preemption, System};
 
 use super::tree::{Node, Value, cell, flatten, uuid_cells};
 
@@ -35,11 +35,11 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
         ("mem-size", Value::Long(home.size)),
         (
             "entrypoint-offset",
-            cell(u32::try_from(IMAGE_OFFSET).unwrap_or(u32::MAX)),
+            cell(u32::try_from(partition.entry() - home.base).unwrap_or(u32::MAX)),
         ),
         ("xlat-granule", cell(0)),
         ("boot-order", cell(small(position.unwrap_or(0)))),
-        ("messaging-method", cell(partition.messaging)),
+        ("messaging-method", cell(messaging(partition))),
         ("ns-interrupts-action", cell(interrupts_action(partition))),
     ];
     // OP-TEE takes the normal world's interrupts, and so its managed exit, as virtual FIQs.
@@ -49,7 +49,7 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
     // Ours: where borrowed memory appears; partitions that map it as a whole want to know.
     let window = &partition.window;
     properties.push(("bulkhead,window", Value::Longs(vec![window.base, window.size])));
-    if partition.notifications {
+    if partition.takes(Message::Notifications) {
         properties.push(("notification-support", Value::Flag));
     }
     let mut root = Node::new("", properties);
@@ -57,9 +57,20 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
     flatten(&root)
 }
 
-/// 1: managed exit; 2: the partition is preempted.
+/// The manifest's messaging method: bit 0 takes direct requests, bit 1 sends them, bit 2 takes and sends indirect
+/// messages, bit 9 takes the second kind of direct requests.
+fn messaging(partition: &Partition) -> u32 {
+    let takes = |message, bit: u32| u32::from(partition.takes(message)) << bit;
+    takes(Message::Direct, 0)
+        | u32::from(partition.sends) << 1
+        | takes(Message::Indirect, 2)
+        | takes(Message::Direct2, 9)
+}
+
+/// 0: the interrupt is queued; 1: managed exit; 2: the partition is preempted.
 fn interrupts_action(partition: &Partition) -> u32 {
     match partition.preemption {
+        Preemption::Queued { .. } => 0,
         Preemption::ManagedExit { .. } => 1,
         Preemption::AtOnce => 2,
     }

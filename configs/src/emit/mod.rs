@@ -5,7 +5,7 @@ mod linux;
 mod manifest;
 mod optee;
 mod package;
-mod picture;
+pub(crate) mod picture;
 mod place;
 mod spmc;
 mod table;
@@ -45,9 +45,10 @@ impl Artefact {
 /// An image that is not handed in is read from its file, if the table names one.
 ///
 /// # Errors
-/// Images that are missing, stray, empty, too large, or not the ones that the table names; device trees that
-/// are larger than what firmware has for them.
+/// What the table asks for and the hypervisor does not do yet; images that are missing, stray, empty, too large,
+/// or not the ones that the table names; device trees that are larger than what firmware has for them.
 pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
+    system.buildable()?;
     let mut faults = Vec::new();
     let placed = place::images(system, images, &mut faults);
     if let Some(report) = Report::of(faults) {

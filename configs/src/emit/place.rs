@@ -98,6 +98,12 @@ fn place<'a>(
                 .help("build it again"),
         );
     }
+    if size > 0 && partition.image.entry >= size {
+        let title = format!("the entry of partition `{name}` lies behind its image");
+        let label = format!("the image has {size} bytes");
+        let fault = Diagnostic::new(Rule::ImageEntry, title).at(span, label);
+        faults.push(fault.help("use an entry within the image"));
+    }
     let sha256: [u8; 32] = Sha256::digest(image).into();
     check_digest(partition, &sha256, faults);
     let manifest = super::manifest::manifest(system, partition);

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::board::{Board, Kind};
+use crate::draft::Rights;
 use crate::model::{Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
@@ -124,7 +125,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("name", format!("{:?}", partition.name)),
         ("id", format!("{:#06x}", partition.id)),
         ("uuids", format!("&[{}]", uuids.join(", "))),
-        ("properties", format!("{:#x}", partition.properties)),
+        ("properties", format!("{:#x}", partition.properties())),
         ("image", image(placed)),
         ("manifest", format!("&{}", bytes(&placed.manifest))),
         ("memory", memory(partition)),
@@ -162,16 +163,16 @@ fn image(placed: &Placed<'_>) -> String {
         bytes(&placed.sha256),
         placed.size,
         partition.load(),
-        partition.load(),
+        partition.entry(),
     )
 }
 
 fn memory(partition: &Partition) -> String {
     let regions = partition.memory.iter().map(|region| {
-        let rights = if region.execute {
-            "ReadWriteExecute"
-        } else {
-            "ReadWrite"
+        // `Rights` that the hypervisor does not know are refused before anything is emitted (BH090).
+        let rights = match region.rights {
+            Rights::All | Rights::ReadExecute => "ReadWriteExecute",
+            Rights::ReadWrite | Rights::Read => "ReadWrite",
         };
         format!(
             "Region {{ range: {}, rights: Rights::{rights} }}",
@@ -208,7 +209,8 @@ fn interrupts(partition: &Partition) -> String {
 
 fn preemption(partition: &Partition) -> String {
     match partition.preemption {
-        Preemption::AtOnce => "Preemption::AtOnce".to_owned(),
+        // Queueing is refused before anything is emitted (BH090).
+        Preemption::AtOnce | Preemption::Queued { .. } => "Preemption::AtOnce".to_owned(),
         Preemption::ManagedExit { limit_us } => format!("Preemption::ManagedExit {{ limit_us: {limit_us} }}"),
     }
 }

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use uuid::Uuid;
 
 use super::{Faults, Fields, list, nearest};
+use crate::language::Table;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Source, Span};
@@ -227,8 +228,8 @@ impl<'i> Item<'i> {
         None
     }
 
-    /// A table; `what` names it in messages.
-    pub fn table(self, what: &str, faults: &mut Faults) -> Option<Fields<'i>> {
+    /// A table with the keys of `language`.
+    pub fn table(self, language: &'static Table, faults: &mut Faults) -> Option<Fields<'i>> {
         if !self.is_table() {
             faults.push(self.wrong_type("a table"));
             return None;
@@ -236,7 +237,7 @@ impl<'i> Item<'i> {
         let DeValue::Table(table) = self.value else {
             return None;
         };
-        Some(Fields::new(self.source, what, self.span, table))
+        Some(Fields::new(self.source, language, self.span, table))
     }
 
     /// An array's values.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use crate::language::Table;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{Source, Span};
@@ -26,21 +27,36 @@ pub fn read_source(path: &Path, faults: &mut Faults) -> Option<Arc<Source>> {
         Ok(_) => std::fs::read(path).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    match bytes.and_then(|bytes| String::from_utf8(bytes).map_err(|error| error.to_string())) {
+    decode(&path.display().to_string(), bytes, faults)
+}
+
+/// The text of a file that was read, or not.
+pub fn decode(shown: &str, bytes: Result<Vec<u8>, String>, faults: &mut Faults) -> Option<Arc<Source>> {
+    let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+    let bytes = bytes.and_then(|bytes| {
+        if bytes.len() > limit {
+            return Err(format!("it has {} bytes", bytes.len()));
+        }
+        String::from_utf8(bytes).map_err(|error| error.to_string())
+    });
+    match bytes {
         Ok(text) => Some(Arc::new(Source {
-            path: path.display().to_string(),
+            path: shown.to_owned(),
             text,
         })),
         Err(why) => {
-            let title = format!("cannot read `{}`: {why}", path.display());
-            faults.push(Diagnostic::new(Rule::Unreadable, title).help("give the path of a table"));
+            let title = format!("cannot read `{shown}`: {why}");
+            faults.push(
+                Diagnostic::new(Rule::Unreadable, title)
+                    .help("give the path of a UTF-8 file of at most 1 MiB"),
+            );
             None
         }
     }
 }
 
 /// Parses a file's text into its top table.
-pub fn parse<'i>(source: &'i Arc<Source>, faults: &mut Faults) -> Option<Fields<'i>> {
+pub fn parse<'i>(source: &'i Arc<Source>, what: &'static Table, faults: &mut Faults) -> Option<Fields<'i>> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     for error in &errors {
         let span = Span::new(source, error.span().unwrap_or(0..0));
@@ -53,7 +69,7 @@ pub fn parse<'i>(source: &'i Arc<Source>, faults: &mut Faults) -> Option<Fields<
     let start = Span::new(source, 0..0);
     errors
         .is_empty()
-        .then(|| Fields::new(source, "the file", start, table.into_inner()))
+        .then(|| Fields::new(source, what, start, table.into_inner()))
 }
 
 /// A TOML table whose keys are taken one by one; what is left at the end is unknown.
@@ -62,11 +78,13 @@ pub struct Fields<'i> {
     /// Where the table starts.
     pub span: Span,
     left: Vec<(String, Span, Item<'i>)>,
-    known: Vec<&'static str>,
+    language: &'static Table,
+    /// The keys that were asked for, to find those that nobody reads.
+    asked: Vec<&'static str>,
 }
 
 impl<'i> Fields<'i> {
-    fn new(source: &'i Arc<Source>, what: &str, span: Span, table: DeTable<'i>) -> Self {
+    fn new(source: &'i Arc<Source>, language: &'static Table, span: Span, table: DeTable<'i>) -> Self {
         let left = table.into_iter().map(|(key, value)| {
             let place = Span::new(source, key.span());
             let name = key.into_inner().into_owned();
@@ -74,10 +92,11 @@ impl<'i> Fields<'i> {
             (name, place, item)
         });
         Self {
-            what: what.to_owned(),
+            what: language.title.to_owned(),
             span,
             left: left.collect(),
-            known: Vec::new(),
+            language,
+            asked: Vec::new(),
         }
     }
 
@@ -86,9 +105,19 @@ impl<'i> Fields<'i> {
         self.what = what;
     }
 
+    /// Whether a key is there.
+    pub fn has(&self, key: &str) -> bool {
+        self.left.iter().any(|(name, ..)| name == key)
+    }
+
     /// Takes a key that need not be there.
     pub fn optional(&mut self, key: &'static str) -> Option<Item<'i>> {
-        self.known.push(key);
+        debug_assert!(
+            self.language.keys.iter().any(|known| known.name == key),
+            "the language has no key `{key}` in {}",
+            self.language.title
+        );
+        self.asked.push(key);
         let at = self.left.iter().position(|(name, ..)| name == key)?;
         Some(self.left.remove(at).2)
     }
@@ -107,12 +136,18 @@ impl<'i> Fields<'i> {
 
     /// Refuses whatever was not taken.
     pub fn finish(self, faults: &mut Faults) {
+        let known = self.language.names();
+        debug_assert!(
+            known.iter().all(|key| self.asked.contains(key)),
+            "a key of {} is never read",
+            self.language.title
+        );
         for (name, span, _) in &self.left {
             let fault = Diagnostic::new(Rule::UnknownKey, format!("{} has no key `{name}`", self.what));
             let fault = fault.at(span, "this key is not known");
-            faults.push(match nearest(name, self.known.iter().copied()) {
+            faults.push(match nearest(name, known.iter().copied()) {
                 Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help(format!("the keys are: {}", list(&self.known))),
+                None => fault.help(format!("the keys are: {}", list(&known))),
             });
         }
     }

@@ -3,7 +3,7 @@
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, HYPERVISOR, INK, MARGIN, WIDTH, colour};
 use crate::model::{Partition, Preemption, System};
-use crate::units::{show_range, show_size};
+use crate::units::{show_duration, show_range, show_size};
 
 const ROW: f64 = 26.0;
 
@@ -82,7 +82,10 @@ fn cells(system: &System, partition: &Partition) -> [String; 6] {
         ),
         match partition.preemption {
             Preemption::AtOnce => "at once".to_owned(),
-            Preemption::ManagedExit { limit_us } => format!("managed exit {}", show_duration(limit_us)),
+            Preemption::ManagedExit { limit_us } => {
+                format!("managed exit {}", show_duration(limit_us.into()))
+            }
+            Preemption::Queued { limit_us } => format!("queued {}", show_duration(limit_us.into())),
         },
         if owned.is_empty() {
             "none".to_owned()
@@ -116,12 +119,4 @@ fn row(svg: &mut Svg, above: f64, fill: &str, cells: &[String; 6]) -> f64 {
         svg.text(x, y, &font.fit(text, right - x), font, INK, Anchor::Start);
     }
     y
-}
-
-fn show_duration(us: u32) -> String {
-    if us.is_multiple_of(1000) {
-        format!("{} ms", us / 1000)
-    } else {
-        format!("{us} us")
-    }
 }

@@ -2,7 +2,6 @@
 
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, FIRMWARE, HYPERVISOR, INK, MARGIN, NORMAL, PANEL, WIDTH, colour};
-use crate::draft::Tee;
 use crate::model::{Partition, SPMC_ID, System};
 
 const NORMAL_WIDTH: f64 = 232.0;
@@ -220,11 +219,7 @@ fn compartment(svg: &mut Svg, system: &System, partition: &Partition, colour: &s
         );
     };
     line(svg, 34.0, &partition.name, Font::sans(17.0).bold(), INK);
-    let kind = match partition.tee {
-        Tee::Optee => "OP-TEE",
-        Tee::Rust => "Rust TEE",
-        Tee::Test => "test partition",
-    };
+    let kind = partition.tee.title();
     let long = format!("S-EL1 · {kind}");
     let small = Font::sans(12.0);
     line(

@@ -1,5 +1,11 @@
 //! The rules that a table must keep. A rule's code never changes its meaning.
 
+mod example;
+mod page;
+
+pub use example::{Example, Explained, explain};
+pub use page::{index, page};
+
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $why:literal;)+) => {
         /// A rule of the language, with a stable code.
@@ -14,6 +20,12 @@ macro_rules! rules {
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The rule with this code, in any case.
+            #[must_use]
+            pub fn find(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|rule| rule.code().eq_ignore_ascii_case(code))
             }
 
             /// What the rule demands, in one sentence.
@@ -73,6 +85,14 @@ rules! {
     Reach = "BH019", "stage 2 has tables for the first GiB of secure addresses, and the boot loader takes 32 bits";
     /// The first region can be executed.
     FirstRegion = "BH020", "a partition's first region holds its image";
+    /// Only the first region is both writable and executable.
+    WriteExecute = "BH021", "a region that can be written and executed lets data become code; the first region holds the image, and its TEE makes the split";
+    /// There is room for memory without a base.
+    NoRoom = "BH022", "a region without a base is placed in free secure memory, in one piece";
+    /// Partitions' memory is really protected.
+    Unprotected = "BH023", "secure memory that the board's hardware does not protect can be read by the normal world's devices";
+    /// A partition has 1 to 8 regions.
+    Regions = "BH024", "the hypervisor keeps two tables of stage 2 for each region, and the first one holds the image";
 
     /// Names are used once.
     DuplicateName = "BH030", "a partition is known by its name in files, routes and the log";
@@ -92,6 +112,8 @@ rules! {
     NoPartition = "BH037", "a system without a partition has nothing to protect";
     /// UUIDs are not nil.
     NilUuid = "BH038", "the nil UUID stands for \"any\" in FF-A's discovery";
+    /// A partition speaks 1 to 8 protocols.
+    Protocols = "BH039", "the normal world finds a partition by the UUIDs of its protocols";
 
     /// Cores are the board's.
     UnknownCore = "BH040", "cores are named as in the board file";
@@ -101,6 +123,18 @@ rules! {
     NoCore = "BH042", "a partition without a core never runs";
     /// The boot core is listed.
     BootCore = "BH043", "a partition's first context starts on the core on which firmware starts";
+    /// A TEE of Linux's clients can be called from every core.
+    CallableEverywhere = "BH044", "Linux calls from any core and takes every refusal as final";
+    /// There is a context for each core, or a single one.
+    Contexts = "BH045", "an execution context is pinned to its core; only a single one may travel";
+    /// A dedicated core belongs to one partition.
+    DedicatedCore = "BH046", "a dedicated core never leaves its partition";
+    /// The boot core is not dedicated.
+    DedicatedBoot = "BH047", "the normal world starts on the boot core and stays there";
+    /// A partition with dedicated cores is reached by notifications.
+    DedicatedCalls = "BH048", "nobody can lend a core to a partition that has its own, so no direct request reaches it";
+    /// Forwarding has something to forward.
+    Forward = "BH049", "a key that has no effect would mislead its reader";
 
     /// Devices are the board's.
     UnknownDevice = "BH050", "devices are named as in the board file";
@@ -114,6 +148,12 @@ rules! {
     InterruptKind = "BH054", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
     /// Devices are where stage 2 reaches.
     DeviceReach = "BH055", "stage 2 has one table for each device: it lies in the first GiB, within one 2 MiB block";
+    /// Devices that read and write memory are kept to their partition's.
+    Dma = "BH056", "a device that can reach all memory joins all compartments, unless an SMMU checks its accesses by their stream IDs";
+    /// A device's pages hold no other device.
+    SharedPage = "BH057", "stage 2 gives whole pages of 4 KiB, and whoever has the page has both devices";
+    /// A device's interrupts go where the device goes.
+    DeviceInterrupt = "BH058", "an interrupt can only be handled by who can reach its device";
 
     /// Callers exist.
     UnknownCaller = "BH060", "a caller is \"normal-world\" or the name of a partition";
@@ -125,6 +165,16 @@ rules! {
     Shares = "BH063", "the hypervisor keeps 1 to 256 shares for each partition";
     /// Partitions start in one order.
     BootOrder = "BH064", "partitions start one after the other, by numbers from 0 to 65535";
+    /// Nobody calls himself through others.
+    CallCycle = "BH065", "partitions that wait for each other in a circle wait for ever";
+    /// A notification has a receiver.
+    Receiver = "BH066", "a notification reaches a partition that takes notifications and lists the sender among its callers";
+    /// A budget is sensible.
+    Budget = "BH067", "a call gets 1 ms to 60 s, and more than the partition may take to leave when it is preempted";
+    /// Clients' TEEs take direct requests from the normal world.
+    ClientCalls = "BH068", "a GlobalPlatform call is a direct request from the normal world";
+    /// Quotas are within their limits.
+    Quotas = "BH069", "the hypervisor sets quotas aside when it is built";
 
     /// Images are there.
     ImageMissing = "BH070", "a partition starts from its image";
@@ -142,4 +192,34 @@ rules! {
     TreeSize = "BH076", "firmware keeps each of these device trees in memory of a fixed size";
     /// Images belong to partitions.
     StrayImage = "BH077", "each image that is handed in belongs to one partition";
+    /// An image is entered at an instruction of it.
+    ImageEntry = "BH078", "instructions are four bytes long, and the first one has to lie within the image";
+    /// All quotas together are within the hypervisor's means.
+    QuotaSum = "BH079", "the hypervisor keeps 4096 ranges of lent memory for all partitions together";
+
+    /// A trusted application is hosted once.
+    ApplicationTwice = "BH080", "a client that names a trusted application alone has to reach one TEE";
+    /// Restarts are bounded.
+    Restart = "BH081", "a TEE that fails again and again has to stop in the end: 1 to 1000 restarts, with rests of 1 ms to 60 s";
+    /// Restarts have a pristine image.
+    RestartStore = "BH082", "a partition is restarted from an image that no partition could have written";
+    /// Keys come from a secret.
+    KeySecret = "BH083", "a partition's key is made from the board's root secret";
+    /// OP-TEE has the memory that it needs.
+    OpteeMemory = "BH084", "with less than 4.5 MiB the OP-TEE that is built here does not pass its own tests";
+    /// OP-TEE gets its interrupts by hypervisor calls.
+    OpteeInterrupts = "BH085", "the OP-TEE that is built here has the driver for hypervisor calls, and none for a GIC";
+    /// Linux knows the protocol of its clients' TEEs.
+    ClientProtocol = "BH086", "Linux's driver binds to the UUID of OP-TEE's protocol and to no other";
+    /// seL4 has one core.
+    Sel4Cores = "BH087", "seL4 runs here as one node, with one execution context";
+    /// seL4 drives a virtual GIC.
+    Sel4Interrupts = "BH088", "seL4's kernel drives a GICv3 and knows no hypervisor calls";
+    /// Some TEEs are not built here.
+    NoRecipe = "BH089", "there is a recipe for OP-TEE, the Rust TEE and the test partition only";
+
+    /// The hypervisor does what the table asks.
+    NotBuilt = "BH090", "a table can ask for more than the hypervisor does today; it is checked and drawn, but nothing is built from it";
+    /// Of keys that exclude each other, one is there.
+    OneOf = "BH091", "these keys say different things about the same";
 }

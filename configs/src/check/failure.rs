@@ -1,0 +1,63 @@
+//! What happens when a partition fails, and the key that it is given.
+
+use crate::board::{Board, Secret};
+use crate::draft::{Draft, OnFailure, Partition};
+use crate::reader::Faults;
+use crate::report::Diagnostic;
+use crate::rule::Rule;
+use crate::units::show_duration;
+
+/// How often a partition may be restarted.
+const RESTARTS: std::ops::RangeInclusive<u64> = 1..=1000;
+/// The rest before the first restart in microseconds.
+const BACK_OFFS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000;
+
+/// Checks each partition's failure policy and key.
+pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
+    for partition in &draft.partitions {
+        restart(partition, board, faults);
+        key(partition, board, faults);
+    }
+}
+
+fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
+    let Some(OnFailure::Restart {
+        span,
+        limit,
+        back_off,
+    }) = &partition.on_failure
+    else {
+        return;
+    };
+    if let Some(limit) = limit.as_ref().filter(|limit| !RESTARTS.contains(&limit.value)) {
+        let title = format!("{} cannot be restarted {} times", partition.title(), limit.value);
+        let fault = Diagnostic::new(Rule::Restart, title).at(&limit.span, "this number");
+        faults.push(fault.help("use a number from 1 to 1000, or `on-failure = \"stop\"`"));
+    }
+    if let Some(rest) = back_off.as_ref().filter(|rest| !BACK_OFFS.contains(&rest.value)) {
+        let title = format!(
+            "{} cannot rest for {}",
+            partition.title(),
+            show_duration(rest.value)
+        );
+        let fault = Diagnostic::new(Rule::Restart, title).at(&rest.span, "this duration");
+        faults.push(fault.help("use a duration from \"1ms\" to \"60s\""));
+    }
+    if !board.has_store() {
+        let title = format!("{} has no pristine image to restart from", partition.title());
+        let label = format!("the board `{}` has no memory of the kind `store`", board.name);
+        let fault = Diagnostic::new(Rule::RestartStore, title).at(span, label);
+        faults.push(fault.help("write `on-failure = \"stop\"`, or describe the board's store"));
+    }
+}
+
+fn key(partition: &Partition, board: &Board, faults: &mut Faults) {
+    let key = partition.key.as_ref().filter(|key| key.value);
+    let Some(key) = key.filter(|_| board.secret == Secret::None) else {
+        return;
+    };
+    let title = format!("{} cannot be given a key", partition.title());
+    let label = format!("the board `{}` has no root secret", board.name);
+    let fault = Diagnostic::new(Rule::KeySecret, title).at(&key.span, label);
+    faults.push(fault.help("remove `key`"));
+}

@@ -1,0 +1,185 @@
+//! What a good table asks for and the hypervisor does not do yet. The table is checked and drawn; nothing is
+//! built from it, so that nobody takes a key without effect for a promise. What is built leaves this list.
+
+use crate::board::Board;
+use crate::draft::{Cores, Delivery, Draft, Failure, Message, OnFailure, Partition, Preemption, Rights, Tee};
+use crate::model::Range;
+use crate::report::Diagnostic;
+use crate::rule::Rule;
+use crate::source::Span;
+use crate::units::show_range;
+
+/// What stage 2 reaches: its tables for own memory and devices cover the first GiB.
+const REACH_END: u64 = 1 << 30;
+/// A large block of stage 2, in bytes. Each device has one table, which covers one block.
+const BLOCK: u64 = 2 << 20;
+
+/// What the hypervisor does not do yet, in a draft without faults.
+pub fn not_built(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    out.extend(own_reach(draft, board));
+    for partition in &draft.partitions {
+        let wishes = [
+            cores(partition),
+            calls(partition),
+            trust(partition),
+            interrupts(partition),
+        ];
+        for (what, span) in wishes.into_iter().flatten() {
+            let title = format!(
+                "{} asks for {what}, which the hypervisor does not do yet",
+                partition.title()
+            );
+            let fault = Diagnostic::new(Rule::NotBuilt, title).at(span, "this is not built yet");
+            out.push(fault.help("remove it to build this table"));
+        }
+        out.extend(memory_reach(partition));
+        out.extend(devices(partition, board));
+    }
+    out
+}
+
+/// A wish and where it stands.
+type Wish<'a> = (&'static str, &'a Span);
+
+fn cores(partition: &Partition) -> Vec<Wish<'_>> {
+    let mut out = Vec::new();
+    let mut count = None;
+    match &partition.cores {
+        Some(Cores::Dedicated(cores)) => {
+            out.push(("cores of its own", &partition.cores_span));
+            count = Some(cores.len());
+        }
+        Some(Cores::Called { cores, forward }) => {
+            let forward = forward.as_ref().filter(|forward| forward.value);
+            out.extend(forward.map(|forward| ("forwarding of calls", &forward.span)));
+            count = Some(cores.len());
+        }
+        _ => {}
+    }
+    let travels = partition
+        .contexts
+        .as_ref()
+        .filter(|contexts| contexts.value == 1 && count != Some(1));
+    out.extend(travels.map(|contexts| ("a context that travels", &contexts.span)));
+    out
+}
+
+fn calls(partition: &Partition) -> Vec<Wish<'_>> {
+    let mut out = Vec::new();
+    if let Some(Preemption::Queued(limit)) = &partition.preemption {
+        out.push(("queued interrupts of the normal world", &limit.span));
+    }
+    out.extend(
+        partition
+            .budget
+            .as_ref()
+            .map(|budget| ("a budget for calls", &budget.span)),
+    );
+    out.extend(
+        partition
+            .quotas
+            .ranges
+            .as_ref()
+            .map(|quota| ("a quota of ranges", &quota.span)),
+    );
+    out.extend(
+        partition
+            .quotas
+            .log
+            .as_ref()
+            .map(|quota| ("a quota of log", &quota.span)),
+    );
+    let received = partition.receives.iter().flat_map(|list| &list.value);
+    let indirect = received.filter(|message| message.value == Message::Indirect);
+    out.extend(indirect.map(|message| ("indirect messages", &message.span)));
+    let applications = partition
+        .client
+        .iter()
+        .flat_map(|client| client.applications.first());
+    out.extend(applications.map(|uuid| ("routes of trusted applications", &uuid.span)));
+    out
+}
+
+fn trust(partition: &Partition) -> Vec<Wish<'_>> {
+    let mut out = Vec::new();
+    match &partition.on_failure {
+        Some(OnFailure::Restart { span, .. }) => out.push(("restarts", span)),
+        Some(OnFailure::Word(word)) if word.value == Failure::Halt => {
+            out.push(("a halt of the system when it fails", &word.span));
+        }
+        _ => {}
+    }
+    let key = partition.key.as_ref().filter(|key| key.value);
+    out.extend(key.map(|key| ("a key of its own", &key.span)));
+    let rights = partition
+        .memory
+        .iter()
+        .filter_map(|region| region.rights.as_ref());
+    let narrow = rights.filter(|rights| matches!(rights.value, Rights::Read | Rights::ReadExecute));
+    out.extend(narrow.map(|rights| ("memory that it cannot write", &rights.span)));
+    out
+}
+
+fn interrupts(partition: &Partition) -> Vec<Wish<'_>> {
+    let written = partition.delivery.as_ref();
+    let tee = partition.tee.as_ref().filter(|tee| tee.value == Tee::Sel4);
+    match (written, tee) {
+        (Some(delivery), _) if delivery.value == Delivery::Vgic => vec![("a virtual GIC", &delivery.span)],
+        (None, Some(tee)) => vec![("a virtual GIC", &tee.span)],
+        _ => Vec::new(),
+    }
+}
+
+fn own_reach(draft: &Draft, board: &Board) -> Option<Diagnostic> {
+    let size = draft.hypervisor.as_ref()?;
+    let range = Range {
+        base: board.hypervisor_load,
+        size: size.value,
+    };
+    reach("the hypervisor", range, &size.span)
+}
+
+fn memory_reach(partition: &Partition) -> Vec<Diagnostic> {
+    let regions = partition.memory.iter().filter_map(|region| {
+        let range = Range {
+            base: region.base.as_ref()?.value,
+            size: region.size.as_ref()?.value,
+        };
+        reach(&partition.title(), range, &region.span)
+    });
+    regions.collect()
+}
+
+fn reach(owner: &str, range: Range, span: &Span) -> Option<Diagnostic> {
+    (range.end() > REACH_END).then(|| {
+        let title = format!("memory of {owner} is out of reach");
+        let fault = Diagnostic::new(Rule::Reach, title).at(span, "it ends above 1 GiB");
+        fault.help("use memory below 0x40000000")
+    })
+}
+
+fn devices(partition: &Partition, board: &Board) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for name in &partition.devices {
+        let Some(device) = board.devices.iter().find(|device| device.name == name.value) else {
+            continue;
+        };
+        let range = device.range;
+        if range.end() > REACH_END || range.base / BLOCK != (range.end() - 1) / BLOCK {
+            let title = format!("the device `{}` is out of reach", name.value);
+            let label = format!("it is at {}", show_range(range.base, range.end()));
+            let fault = Diagnostic::new(Rule::DeviceReach, title).at(&name.span, label);
+            out.push(fault.help("remove it from this list"));
+        }
+        if device.dma {
+            let title = format!(
+                "the device `{}` needs the SMMU, which the hypervisor does not program yet",
+                name.value
+            );
+            let fault = Diagnostic::new(Rule::NotBuilt, title).at(&name.span, "this is not built yet");
+            out.push(fault.help("remove it to build this table"));
+        }
+    }
+    out
+}

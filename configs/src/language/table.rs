@@ -1,0 +1,332 @@
+//! The keys of a partition table.
+
+use super::{Form, Key, Table, words};
+use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, MESSAGES, RIGHTS, TEES};
+
+/// A partition table's file.
+pub static FILE: Table = Table {
+    title: "the file",
+    doc: "A partition table: one system on one board.",
+    keys: &[
+        Key::required("system", Form::Table(&SYSTEM), "What holds for the whole system."),
+        Key::optional(
+            "partition",
+            Form::Each(&Form::Table(&PARTITION)),
+            "none, and a table needs one",
+            "The compartments, each with its TEE.",
+        ),
+    ],
+};
+
+pub static SYSTEM: Table = Table {
+    title: "`[system]`",
+    doc: "What holds for the whole system.",
+    keys: &[
+        Key::required(
+            "name",
+            Form::Name,
+            "Name of the system; its artefacts go to `target/bulkhead/<name>`.",
+        ),
+        Key::required("board", Form::Name, "A folder of `boards/`."),
+        Key::required("hypervisor", Form::Table(&HYPERVISOR), "What the hypervisor has."),
+        Key::optional(
+            "allow-unprotected",
+            Form::Flag,
+            "false",
+            "Lets partitions use secure memory that the board's hardware does not protect.",
+        ),
+    ],
+};
+
+pub static HYPERVISOR: Table = Table {
+    title: "`hypervisor`",
+    doc: "What the hypervisor has.",
+    keys: &[Key::required(
+        "memory",
+        Form::Size,
+        "The hypervisor's memory, from the address to which the board's firmware loads it.",
+    )],
+};
+
+pub static PARTITION: Table = Table {
+    title: "a partition",
+    doc: "A compartment with its TEE.",
+    keys: &[
+        Key::required("name", Form::Name, "A unique name."),
+        Key::required("id", Form::Integer(0x8001, 0x80ff), "FF-A endpoint ID."),
+        Key::required(
+            "tee",
+            Form::Words(|| words(TEES)),
+            "The kind of TEE: it chooses the defaults of other keys.",
+        ),
+        Key::required("image", Form::Table(&IMAGE), "The TEE's image."),
+        Key::required("uuid", Form::Uuid, "UUID of the package in the FIP."),
+        Key::optional(
+            "uuids",
+            Form::Each(&Form::Uuid),
+            "the TEE's",
+            "Protocols that discovery reports, 1 to 8.",
+        ),
+        Key::required(
+            "memory",
+            Form::Any(&[
+                Form::Size,
+                Form::Table(&MEMORY),
+                Form::Each(&Form::Table(&MEMORY)),
+            ]),
+            "Secure memory: a size, a region, or a list of 1 to 8 regions; the first one holds the image.",
+        ),
+        Key::required(
+            "cores",
+            Form::Any(&[
+                Form::Words(|| words(ALL_CORES)),
+                Form::Each(&Form::Name),
+                Form::Table(&CORES),
+            ]),
+            "Cores: all of the normal world's, or a list; one execution context on each.",
+        ),
+        Key::optional(
+            "contexts",
+            Form::Integer(1, 64),
+            "one for each core",
+            "Execution contexts: one for each core, or a single one.",
+        ),
+        Key::optional(
+            "window",
+            Form::Size,
+            "32 MiB (OP-TEE), 8 MiB",
+            "Addresses for memory that the normal world lends: 2 MiB to 512 MiB.",
+        ),
+        Key::optional(
+            "shares",
+            Form::Integer(1, 256),
+            "128; test, other, sel4: 16",
+            "Pieces of lent memory that it can hold at once.",
+        ),
+        Key::optional(
+            "quotas",
+            Form::Table(&QUOTAS),
+            "the hypervisor's",
+            "Further limits.",
+        ),
+        Key::optional(
+            "preemption",
+            Form::Any(&[Form::Words(|| words(AT_ONCE)), Form::Table(&PREEMPTION)]),
+            "managed exit of 10 ms; test, other, sel4: at once",
+            "What happens to it when the normal world has an interrupt.",
+        ),
+        Key::optional(
+            "budget",
+            Form::Duration,
+            "none",
+            "The time that one call to it may take, 1 ms to 60 s.",
+        ),
+        Key::optional(
+            "callers",
+            Form::Each(&Form::Name),
+            "the normal world",
+            "Who may send it messages: `normal-world` and names of partitions.",
+        ),
+        Key::optional(
+            "receives",
+            Form::Each(&Form::Words(|| words(MESSAGES))),
+            "the TEE's",
+            "The kinds of message that it takes from its callers.",
+        ),
+        Key::optional(
+            "notifies",
+            Form::Each(&Form::Name),
+            "nobody",
+            "The partitions to which it sends notifications; each takes them and lists it as a caller.",
+        ),
+        Key::optional(
+            "interrupt-interface",
+            Form::Words(|| words(DELIVERIES)),
+            "paravirtual; sel4: vgic",
+            "How interrupts reach it: by hypervisor calls, or by a virtual GICv3.",
+        ),
+        Key::optional(
+            "boot-order",
+            Form::Integer(0, 65535),
+            "after all that have one",
+            "Its place in the order of starts; lower starts first.",
+        ),
+        Key::optional(
+            "devices",
+            Form::Each(&Form::Name),
+            "none",
+            "Devices of the board that it owns.",
+        ),
+        Key::optional(
+            "interrupts",
+            Form::Each(&Form::Name),
+            "none",
+            "Interrupts of the board that it owns.",
+        ),
+        Key::optional(
+            "on-failure",
+            Form::Any(&[Form::Words(|| words(FAILURES)), Form::Table(&RESTART)]),
+            "stop",
+            "What happens when it fails: it stops, the whole system halts, or it is restarted.",
+        ),
+        Key::optional(
+            "key",
+            Form::Flag,
+            "false",
+            "Whether it is given a key of its own, made from the board's root secret, its name and its digest.",
+        ),
+        Key::optional(
+            "client",
+            Form::Table(&CLIENT),
+            "no client reaches it by name",
+            "How GlobalPlatform clients find it.",
+        ),
+    ],
+};
+
+pub static IMAGE: Table = Table {
+    title: "`image`",
+    doc: "Where an image comes from: either `build`, or `file` with `sha256`.",
+    keys: &[
+        Key::optional(
+            "build",
+            Form::Words(|| words(TEES)),
+            "a file",
+            "The image is built here, by this recipe.",
+        ),
+        Key::optional(
+            "file",
+            Form::Text,
+            "it is built",
+            "The image is this file, relative to the table.",
+        ),
+        Key::optional(
+            "sha256",
+            Form::Digest,
+            "any (a file needs one)",
+            "The digest that the image must have.",
+        ),
+        Key::optional(
+            "entry",
+            Form::Size,
+            "0",
+            "Where the image is entered: bytes from its start.",
+        ),
+    ],
+};
+
+pub static MEMORY: Table = Table {
+    title: "`memory`",
+    doc: "A region of secure memory.",
+    keys: &[
+        Key::optional("base", Form::Address, "placed, see below", "Its first address."),
+        Key::required("size", Form::Size, "Its length."),
+        Key::optional(
+            "rights",
+            Form::Words(|| words(RIGHTS)),
+            "rwx for the first region, else rw",
+            "What stage 2 lets the partition do with it.",
+        ),
+    ],
+};
+
+pub static CORES: Table = Table {
+    title: "`cores`",
+    doc: "Cores of which the kind is said: either `called` or `dedicated`.",
+    keys: &[
+        Key::optional(
+            "called",
+            Form::Each(&Form::Name),
+            "it has dedicated ones",
+            "Cores that it borrows while the normal world waits for it.",
+        ),
+        Key::optional(
+            "forward",
+            Form::Flag,
+            "false",
+            "Calls from cores that are not listed are carried to one that is.",
+        ),
+        Key::optional(
+            "dedicated",
+            Form::Each(&Form::Name),
+            "it has called ones",
+            "Cores that belong to it alone; the normal world never sees them.",
+        ),
+    ],
+};
+
+pub static QUOTAS: Table = Table {
+    title: "`quotas`",
+    doc: "Further limits of what a partition can take of the hypervisor.",
+    keys: &[
+        Key::optional(
+            "ranges",
+            Form::Integer(1, 65536),
+            "what the hypervisor has, for all together",
+            "Ranges of addresses in the memory that it holds.",
+        ),
+        Key::optional(
+            "log",
+            Form::Size,
+            "no limit",
+            "Bytes of log in a second, 64 B to 1 MiB.",
+        ),
+    ],
+};
+
+pub static PREEMPTION: Table = Table {
+    title: "`preemption`",
+    doc: "What happens to a partition when the normal world has an interrupt: one of these.",
+    keys: &[
+        Key::optional(
+            "managed-exit",
+            Form::Duration,
+            "the other one",
+            "It is told, and given this long to leave: 1 us to 1 s.",
+        ),
+        Key::optional(
+            "queued",
+            Form::Duration,
+            "the other one",
+            "The interrupt waits, but no longer than this: 1 us to 1 s.",
+        ),
+    ],
+};
+
+pub static RESTART: Table = Table {
+    title: "`on-failure`",
+    doc: "It is restarted from its pristine image.",
+    keys: &[
+        Key::required(
+            "restart",
+            Form::Integer(1, 1000),
+            "How often it is restarted; then it stops.",
+        ),
+        Key::optional(
+            "back-off",
+            Form::Duration,
+            "100 ms",
+            "How long it rests before the first restart; twice as long before each next one.",
+        ),
+    ],
+};
+
+pub static CLIENT: Table = Table {
+    title: "`client`",
+    doc: "How GlobalPlatform clients find a TEE.",
+    keys: &[
+        Key::required("name", Form::Name, "The name that clients use."),
+        Key::optional(
+            "default",
+            Form::Flag,
+            "false",
+            "Whether clients that name no TEE get this one.",
+        ),
+        Key::optional(
+            "applications",
+            Form::Each(&Form::Uuid),
+            "none are named",
+            "Trusted applications that it hosts: clients that name no TEE reach them here.",
+        ),
+    ],
+};
