@@ -14,7 +14,7 @@ pub fn note(note: Note) {
         Note::Started { partition } => defmt::debug!("{=str}: entered", name(partition)),
         Note::Ready { partition } => defmt::info!("{=str}: ready", name(partition)),
         Note::StartFailed { partition } => {
-            defmt::error!("{=str}: failed to start; it stays stopped", name(partition))
+            defmt::error!("{=str}: failed to start; it stays stopped", name(partition));
         }
         Note::StartTimeout { partition } => {
             defmt::error!("{=str}: did not start in time; it stays stopped", name(partition));
@@ -27,6 +27,12 @@ pub fn note(note: Note) {
             fault.pc,
             fault.address,
             fault.ipa
+        ),
+        Note::Aborted { context, code } => defmt::error!(
+            "{=str}: gave itself up on core {=u8} with code {=u32:#x}",
+            name(context.partition),
+            context.home,
+            code
         ),
         Note::UnownedInterrupt { intid } => defmt::warn!("interrupt {=u32} has no owner", intid),
         Note::Preemptions {

@@ -1,6 +1,7 @@
 //! The ports that the policy may use, on the real machine.
 
 use bulkhead_core::api::{Access, Note, Page, Ports, World};
+use bulkhead_core::table::Core as CoreIndex;
 
 use crate::arch::{PAGE, gic, stage2, window};
 use crate::{console, log};
@@ -51,8 +52,13 @@ impl Ports for Machine {
         gic::schedule_receiver(self.core);
     }
 
-    fn end_interrupt(&mut self, intid: u32) {
-        gic::deactivate(intid);
+    fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
+        let core = usize::from(core);
+        if core == self.core || intid >= gic::FIRST_SHARED {
+            gic::deactivate(intid);
+        } else {
+            gic::deactivate_private(intid, core);
+        }
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

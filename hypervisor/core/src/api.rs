@@ -174,6 +174,13 @@ pub enum Note {
         /// What it did.
         fault: Fault,
     },
+    /// A partition gave itself up with FFA_ABORT.
+    Aborted {
+        /// The context that did it.
+        context: Context,
+        /// The code that it gave (w2).
+        code: u32,
+    },
     /// A partition did not finish its start in time.
     StartTimeout {
         /// Index in the table.
@@ -217,8 +224,9 @@ pub trait Ports {
     fn unmap_window(&mut self, partition: usize, slot: u32, count: u32);
     /// Clears `count` pages of normal-world memory from `address` on.
     fn clear(&mut self, address: u64, count: u32);
-    /// The owner of a secure interrupt has dealt with it: deactivate it.
-    fn end_interrupt(&mut self, intid: u32);
+    /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
+    /// came; for a private interrupt (PPI) that need not be the one that says so.
+    fn end_interrupt(&mut self, intid: u32, core: Core);
     /// Raises the schedule-receiver interrupt in the normal world, on this core.
     fn schedule_receiver(&mut self);
     /// A partition's console output, 1 to 128 bytes.

@@ -5,7 +5,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use crate::decode::Form;
+use crate::api::Regs;
+use crate::decode::{Direct, Form, low};
 use crate::table::Core;
 
 /// What a context is doing.
@@ -21,6 +22,11 @@ pub(crate) enum State {
     Preempted(Core),
     /// It gave this core up with FFA_YIELD; FFA_RUN resumes it.
     Yielded(Core),
+    /// It waits for the answer of a partition that it called: that answer resumes it, and nothing else.
+    Blocked,
+    /// A secure interrupt of another partition took this core from it; the end of its handling gives
+    /// it back.
+    Displaced(Core),
 }
 
 impl State {
@@ -31,6 +37,8 @@ impl State {
             Self::Running(core) => 2 | (core as u32) << 8,
             Self::Preempted(core) => 3 | (core as u32) << 8,
             Self::Yielded(core) => 4 | (core as u32) << 8,
+            Self::Blocked => 5,
+            Self::Displaced(core) => 6 | (core as u32) << 8,
         }
     }
 
@@ -41,6 +49,8 @@ impl State {
             2 => Self::Running(core),
             3 => Self::Preempted(core),
             4 => Self::Yielded(core),
+            5 => Self::Blocked,
+            6 => Self::Displaced(core),
             _ => Self::Off,
         }
     }
@@ -53,37 +63,116 @@ pub(crate) enum Task {
     Cycles,
     /// A direct request of this endpoint waits for its response.
     Request {
-        /// The sender.
+        /// The sender. A partition's context of the same number is the one that is blocked on it.
         source: u16,
-        /// Whether it was FFA_MSG_SEND_DIRECT_REQ2.
-        extended: bool,
+        /// Which kind of response answers it.
+        kind: Kind,
     },
+    /// A direct request whose sender is gone: a normal world that has started anew. What it answers
+    /// reaches nobody.
+    Orphan {
+        /// The sender that was.
+        source: u16,
+        /// Which kind of response ends it.
+        kind: Kind,
+    },
+    /// Nothing: it was entered for a secure interrupt of its own.
+    Interrupt,
 }
 
-impl Task {
-    /// The task that a request makes.
-    pub(crate) fn request(source: u16, form: Form) -> Self {
-        Self::Request {
-            source,
-            extended: form == Form::Extended,
+/// What a direct request is, and so what its response has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// FFA_MSG_SEND_DIRECT_REQ with a message of the sender.
+    Plain,
+    /// FFA_MSG_SEND_DIRECT_REQ2.
+    Extended,
+    /// A framework message: a virtual machine was created.
+    VmCreated,
+    /// A framework message: a virtual machine is gone.
+    VmDestroyed,
+}
+
+impl Kind {
+    /// The kind of a request.
+    pub(crate) fn of(request: &Direct) -> Self {
+        match (request.form, low(request.regs.0[2])) {
+            (Form::Extended, _) => Self::Extended,
+            (_, VM_CREATED) => Self::VmCreated,
+            (_, VM_DESTROYED) => Self::VmDestroyed,
+            _ => Self::Plain,
         }
     }
 
+    /// The flags (w2) of the response; none where w2 is no flags.
+    pub(crate) const fn response_flags(self) -> Option<u32> {
+        match self {
+            Self::Plain => Some(0),
+            Self::Extended => None,
+            Self::VmCreated => Some(VM_CREATED | 1),
+            Self::VmDestroyed => Some(VM_DESTROYED | 1),
+        }
+    }
+}
+
+/// Flags of framework messages by which a hypervisor tells of its virtual machines (DEN0077A, section
+/// 18.3); each response has the next number.
+pub(crate) const VM_CREATED: u32 = 1 << 31 | 4;
+pub(crate) const VM_DESTROYED: u32 = 1 << 31 | 6;
+
+impl Task {
     const fn pack(self) -> u32 {
         match self {
             Self::Cycles => 0,
-            Self::Request { source, extended } => 1 | (extended as u32) << 1 | (source as u32) << 16,
+            Self::Request { source, kind } => 1 | (kind as u32) << 8 | (source as u32) << 16,
+            Self::Orphan { source, kind } => 2 | (kind as u32) << 8 | (source as u32) << 16,
+            Self::Interrupt => 3,
         }
     }
 
     const fn unpack(value: u32) -> Self {
-        if value & 1 == 0 {
-            return Self::Cycles;
+        let source = (value >> 16) as u16;
+        let kind = match value >> 8 & 0xff {
+            0 => Kind::Plain,
+            1 => Kind::Extended,
+            2 => Kind::VmCreated,
+            _ => Kind::VmDestroyed,
+        };
+        match value & 0xff {
+            1 => Self::Request { source, kind },
+            2 => Self::Orphan { source, kind },
+            3 => Self::Interrupt,
+            _ => Self::Cycles,
         }
-        Self::Request {
-            source: (value >> 16) as u16,
-            extended: value & 2 != 0,
+    }
+}
+
+/// The registers x8 to x17.
+const KEPT: usize = 10;
+
+/// The registers x8 to x17 of a call whose answer does not change them.
+#[derive(Debug)]
+pub(crate) struct Kept([AtomicU64; KEPT]);
+
+impl Kept {
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; KEPT])
+    }
+
+    /// Remembers those of a call.
+    pub(crate) fn keep(&self, regs: &Regs) {
+        for (to, from) in self.0.iter().zip(regs.0.iter().skip(8)) {
+            to.store(*from, Ordering::Relaxed);
         }
+    }
+
+    /// In their places; x0 to x7 are zero.
+    pub(crate) fn regs(&self) -> Regs {
+        let mut regs = Regs([0; 18]);
+        for (to, from) in regs.0.iter_mut().skip(8).zip(&self.0) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        regs
     }
 }
 
@@ -93,12 +182,17 @@ pub(crate) struct Seat {
     state: AtomicU32,
     task: AtomicU32,
     managed: AtomicBool,
+    /// What the context had in x8 to x17 when it made a call that is answered later.
+    pub kept: Kept,
     /// Virtual interrupts: a bit each, see `paravirtual`.
     pub enabled: AtomicU64,
     /// Those pending.
     pub pending: AtomicU64,
     /// Physical ones that came and were not dealt with yet.
     pub active: AtomicU64,
+    /// Whether a physical interrupt waits for this context that the normal world's scheduler was not
+    /// told of yet.
+    pub late: AtomicBool,
     /// Those signalled as virtual FIQ, not IRQ.
     pub fiq: AtomicU64,
 }
@@ -109,9 +203,11 @@ impl Seat {
             state: AtomicU32::new(State::Off.pack()),
             task: AtomicU32::new(Task::Cycles.pack()),
             managed: AtomicBool::new(false),
+            kept: Kept::new(),
             enabled: AtomicU64::new(0),
             pending: AtomicU64::new(0),
             active: AtomicU64::new(0),
+            late: AtomicBool::new(false),
             fiq: AtomicU64::new(0),
         }
     }

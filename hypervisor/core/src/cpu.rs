@@ -1,10 +1,10 @@
 //! One core: which context it runs, why, and what the normal world had in the registers that no
 //! answer changes. Only the core itself writes it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::api::{Context, Regs};
-use crate::context::State;
+use crate::context::{Kept, State};
 use crate::table::Core;
 
 /// Whom the core works for.
@@ -16,10 +16,14 @@ pub(crate) enum Mode {
     Boot,
     /// The start of this core: further contexts of the partitions.
     CoreOn,
+    /// A secure interrupt that came while the normal world, or another partition, had the core.
+    Interrupt,
 }
 
-/// The registers x8 to x17.
-const KEPT: usize = 10;
+/// To do when the core goes to the normal world: raise the schedule-receiver interrupt.
+const SCHEDULE: u32 = 1 << 0;
+/// Answer FFA_INTERRUPT with the ticket: a context that its request waits for got these cycles.
+const TICKET: u32 = 1 << 1;
 
 /// A context as a number: 1 + (partition << 8 | home). Indices of partitions fit 16 bits: their IDs do.
 fn pack(context: Context) -> u32 {
@@ -46,9 +50,13 @@ pub(crate) struct Cpu {
     mode: AtomicU32,
     /// Next place in `Table::boot_order` while partitions are started here.
     next: AtomicU32,
-    kept: [AtomicU64; KEPT],
-    /// The schedule-receiver interrupt is to be raised when the core goes to the normal world.
-    schedule: AtomicBool,
+    kept: Kept,
+    /// To do when the core goes to the normal world.
+    chores: AtomicU32,
+    /// Target information of the ticket, with `TICKET`.
+    ticket: AtomicU32,
+    /// The context that a secure interrupt displaced, as `current`.
+    beneath: AtomicU32,
 }
 
 impl Cpu {
@@ -58,8 +66,10 @@ impl Cpu {
             left: AtomicU64::new(0),
             mode: AtomicU32::new(0),
             next: AtomicU32::new(0),
-            kept: [const { AtomicU64::new(0) }; KEPT],
-            schedule: AtomicBool::new(false),
+            kept: Kept::new(),
+            chores: AtomicU32::new(0),
+            ticket: AtomicU32::new(0),
+            beneath: AtomicU32::new(0),
         }
     }
 
@@ -91,6 +101,7 @@ impl Cpu {
         match self.mode.load(Ordering::Relaxed) {
             1 => Mode::Boot,
             2 => Mode::CoreOn,
+            3 => Mode::Interrupt,
             _ => Mode::Serving,
         }
     }
@@ -101,6 +112,7 @@ impl Cpu {
             Mode::Serving => 0,
             Mode::Boot => 1,
             Mode::CoreOn => 2,
+            Mode::Interrupt => 3,
         };
         self.mode.store(value, Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
@@ -113,27 +125,50 @@ impl Cpu {
 
     /// Asks for the schedule-receiver interrupt at the core's way to the normal world.
     pub(crate) fn delay_schedule(&self) {
-        self.schedule.store(true, Ordering::Relaxed);
+        self.chores.fetch_or(SCHEDULE, Ordering::Relaxed);
     }
 
-    /// Whether it was asked for; it is no more.
-    pub(crate) fn take_schedule(&self) -> bool {
-        self.schedule.load(Ordering::Relaxed) && self.schedule.swap(false, Ordering::Relaxed)
+    /// The next way to the normal world tells the holder of this ticket (target information) to come
+    /// again.
+    pub(crate) fn set_ticket(&self, target: u32) {
+        self.ticket.store(target, Ordering::Relaxed);
+        self.chores.fetch_or(TICKET, Ordering::Relaxed);
+    }
+
+    /// Undoes `set_ticket`.
+    pub(crate) fn drop_ticket(&self) {
+        self.chores.fetch_and(!TICKET, Ordering::Relaxed);
+    }
+
+    /// Whether there is something to do on the way to the normal world.
+    pub(crate) fn has_chores(&self) -> bool {
+        self.chores.load(Ordering::Relaxed) != 0
+    }
+
+    /// What there is to do, once: whether to raise the schedule-receiver interrupt, and a ticket.
+    pub(crate) fn take_chores(&self) -> (bool, Option<u32>) {
+        let chores = self.chores.swap(0, Ordering::Relaxed);
+        let ticket = self.ticket.load(Ordering::Relaxed);
+        (chores & SCHEDULE != 0, (chores & TICKET != 0).then_some(ticket))
+    }
+
+    /// Remembers the context that a secure interrupt displaced.
+    pub(crate) fn set_beneath(&self, context: Option<Context>) {
+        self.beneath.store(context.map_or(0, pack), Ordering::Relaxed);
+    }
+
+    /// The context that a secure interrupt displaced; it is remembered no more.
+    pub(crate) fn take_beneath(&self) -> Option<Context> {
+        unpack(self.beneath.swap(0, Ordering::Relaxed))
     }
 
     /// Remembers x8 to x17 of the normal world's call.
     pub(crate) fn keep(&self, regs: &Regs) {
-        for (to, from) in self.kept.iter().zip(regs.0.iter().skip(8)) {
-            to.store(*from, Ordering::Relaxed);
-        }
+        self.kept.keep(regs);
     }
 
     /// The normal world's x8 to x17, in their places; x0 to x7 are zero.
     pub(crate) fn kept(&self) -> Regs {
-        let mut regs = Regs([0; 18]);
-        for (to, from) in regs.0.iter_mut().skip(8).zip(&self.kept) {
-            *to = from.load(Ordering::Relaxed);
-        }
-        regs
+        self.kept.regs()
     }
 }

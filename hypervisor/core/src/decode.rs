@@ -92,6 +92,13 @@ pub(crate) enum Call {
     Error {
         code: u32,
     },
+    Abort {
+        code: u32,
+    },
+    Send {
+        sender: u16,
+        flags: u32,
+    },
     SecondaryEntry {
         address: u64,
     },
@@ -208,6 +215,11 @@ pub(crate) fn decode(regs: &Regs) -> Call {
         f::YIELD => Call::Yield,
         f::INTERRUPT => Call::Interrupt,
         f::ERROR => Call::Error { code: w2 },
+        f::ABORT_32 | f::ABORT_64 => Call::Abort { code: w2 },
+        f::MSG_SEND2 => Call::Send {
+            sender: high_half(w1),
+            flags: w2,
+        },
         f::SECONDARY_EP_REGISTER_32 => Call::SecondaryEntry {
             address: u64::from(w1),
         },

@@ -2,7 +2,7 @@
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
 use crate::compartment::Compartment;
-use crate::context::{State, Task};
+use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::{Direct, Form, low};
 use crate::error::Error;
@@ -12,9 +12,12 @@ use crate::spmc::{Here, Spmc, lists};
 use crate::table::{Core, Partition};
 
 /// Partition property: takes FFA_MSG_SEND_DIRECT_REQ (DEN0077A, table 13.39).
-const TAKES_DIRECT: u32 = 1 << 0;
+pub(crate) const TAKES_DIRECT: u32 = 1 << 0;
 /// Partition property: takes FFA_MSG_SEND_DIRECT_REQ2.
-const TAKES_DIRECT2: u32 = 1 << 9;
+pub(crate) const TAKES_DIRECT2: u32 = 1 << 9;
+/// Partition properties: it wants to hear of virtual machines that are created, and destroyed.
+const HEARS_OF_CREATED: u32 = 1 << 6;
+const HEARS_OF_DESTROYED: u32 = 1 << 7;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A, sections 15.2 and 15.4).
@@ -39,12 +42,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
         let needed = match request.form {
             Form::Extended => TAKES_DIRECT2,
-            // Flags in w2: framework messages to partitions are the SPMC's to send.
-            _ if low(request.regs.0[2]) != 0 => return Err(Error::InvalidParameters),
-            _ => TAKES_DIRECT,
+            Form::Short32 | Form::Short64 => match low(request.regs.0[2]) {
+                0 => TAKES_DIRECT,
+                // Framework messages of a hypervisor; others are the SPMC's to send.
+                VM_CREATED if request.source == 0 => HEARS_OF_CREATED,
+                VM_DESTROYED if request.source == 0 => HEARS_OF_DESTROYED,
+                _ => return Err(Error::InvalidParameters),
+            },
         };
         if partition.properties & needed == 0 {
-            return Err(Error::Denied);
+            let message = needed == TAKES_DIRECT || needed == TAKES_DIRECT2;
+            return Err(if message {
+                Error::Denied
+            } else {
+                Error::InvalidParameters
+            });
         }
         if request.form == Form::Extended && !serves(partition, &request.regs) {
             return Err(Error::InvalidParameters);
@@ -60,7 +72,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 
     /// The partition that an endpoint may send direct requests to. One that it may not is no
     /// different from one that does not exist.
-    fn callable(&self, target: u16, source: u16) -> Result<usize, Error> {
+    pub(crate) fn callable(&self, target: u16, source: u16) -> Result<usize, Error> {
         let index = self.partition_of(target).ok_or(Error::InvalidParameters)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
         if partition.callers.contains(&source) {
@@ -76,7 +88,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if !seat.change(State::Waiting, State::Running(core)) {
             return None;
         }
-        seat.set_task(Task::request(request.source, request.form));
+        seat.set_task(Task::Request {
+            source: request.source,
+            kind: Kind::of(request),
+        });
         let context = Context {
             partition: index,
             home: core,
@@ -156,13 +171,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if here.seat.managed() {
             crate::compartment::count(&here.compartment.counters.managed);
         }
+        let task = here.seat.task();
         here.seat.set_task(Task::Cycles);
-        self.leave(here, State::Waiting, reply, ports)
+        self.hand_over(here, State::Waiting, task, reply, ports)
     }
 
     /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A, section 13.1).
     pub(crate) fn answer_error<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
-        if here.cpu.mode() != Mode::Serving {
+        if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {
             return self.start_failed(here, ports);
         }
         self.complete(here, &Reply::words(function::ERROR, &[0, code]), ports)
@@ -170,7 +186,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 }
 
 /// Whether a request for the service in x2 and x3 is for this partition.
-fn serves(partition: &Partition, regs: &Regs) -> bool {
+pub(crate) fn serves(partition: &Partition, regs: &Regs) -> bool {
     let wanted = [regs.0[2].to_le_bytes(), regs.0[3].to_le_bytes()];
     wanted == [[0; 8]; 2]
         || partition
@@ -180,18 +196,14 @@ fn serves(partition: &Partition, regs: &Regs) -> bool {
 }
 
 fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Result<(), Error> {
-    let Task::Request { source, extended } = here.seat.task() else {
+    let (Task::Request { source, kind } | Task::Orphan { source, kind }) = here.seat.task() else {
         return Err(Error::Denied);
     };
     let flags = match response.form {
-        Form::Extended => 0,
-        Form::Short32 | Form::Short64 => low(response.regs.0[2]),
+        Form::Extended => None,
+        Form::Short32 | Form::Short64 => Some(low(response.regs.0[2])),
     };
-    if response.source != here.partition.id
-        || response.target != source
-        || extended != (response.form == Form::Extended)
-        || flags != 0
-    {
+    if response.source != here.partition.id || response.target != source || flags != kind.response_flags() {
         return Err(Error::InvalidParameters);
     }
     Ok(())

@@ -48,6 +48,9 @@ const COMMON: &[u32] = &[
     f::NOTIFICATION_UNBIND,
     f::NOTIFICATION_SET,
     f::NOTIFICATION_GET,
+    f::DIRECT_REQ_32,
+    f::DIRECT_REQ_64,
+    f::DIRECT_REQ2,
 ];
 
 /// Functions that only the normal world may call.
@@ -66,9 +69,6 @@ const NORMAL_ONLY: &[u32] = &[
     f::NOTIFICATION_INFO_GET_32,
     f::NOTIFICATION_INFO_GET_64,
     f::RUN,
-    f::DIRECT_REQ_32,
-    f::DIRECT_REQ_64,
-    f::DIRECT_REQ2,
 ];
 
 /// Functions that only a partition may call.
@@ -84,6 +84,8 @@ const PARTITION_ONLY: &[u32] = &[
     f::SECONDARY_EP_REGISTER_64,
     f::CONSOLE_LOG_32,
     f::CONSOLE_LOG_64,
+    f::ABORT_32,
+    f::ABORT_64,
 ];
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {

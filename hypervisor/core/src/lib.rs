@@ -6,6 +6,7 @@
 extern crate std;
 
 pub mod api;
+mod chain;
 mod compartment;
 mod console;
 mod context;
@@ -16,6 +17,7 @@ mod discovery;
 pub mod error;
 pub mod function;
 mod id_list;
+mod interrupt;
 mod lending;
 pub mod memory;
 mod notification;

@@ -260,6 +260,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                     .notifications
                     .lock()
                     .tell(|vcpu| list.put(partition.id, vcpu));
+            for (home, seat) in (0u8..).zip(&compartment.seats) {
+                if all && seat.late.load(Ordering::Acquire) {
+                    all = list.put(partition.id, Some(Self::vcpu(partition, home)));
+                    seat.late.store(!all, Ordering::Release);
+                }
+            }
         }
         list.reply(!all).ok_or(Error::NoData)
     }

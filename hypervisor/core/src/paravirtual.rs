@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Note, Ports, Regs};
+use crate::api::{Context, Note, Ports, Regs};
 use crate::context::Seat;
 use crate::decode::low;
 use crate::function as f;
@@ -114,9 +114,20 @@ fn deactivate<T: Ports, const C: usize>(
     }
     // Only the virtual ones and those that came: nothing else is there to be deactivated.
     if here.seat.active.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
-        ports.end_interrupt(intid);
+        // Where it came: this context may have been resumed on another core since.
+        ports.end_interrupt(intid, home_of(here, intid));
     }
     Some(())
+}
+
+/// The core on which an interrupt of this context comes: its home, as `pend_physical` has it.
+fn home_of<const C: usize>(here: &Here<'_, C>, intid: u32) -> Core {
+    let shared = here
+        .partition
+        .interrupts
+        .iter()
+        .find(|i| i.intid == intid && intid >= 32);
+    shared.map_or(here.context.home, |interrupt| interrupt.core)
 }
 
 /// RECONFIGURE(intid, what, value): only what = 2 (status: 0 off, 1 on) is served; the target core
@@ -171,9 +182,11 @@ pub(crate) fn end_managed_exit(seat: &Seat) {
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// Makes a physical interrupt that came on a core pending at its owner: a private one (PPI) at
     /// the context that is at home there, a shared one (SPI) at that of the table's core. It stays
-    /// active until the owner deactivates it; the owner sees it when it runs next.
-    pub(crate) fn pend_physical<T: Ports>(&self, core: Core, intid: u32, ports: &mut T) {
-        for (partition, compartment) in self.table.partitions.iter().zip(&self.compartments) {
+    /// active until the owner deactivates it. Returns the context, where it can deal with it.
+    pub(crate) fn pend_physical<T: Ports>(&self, core: Core, intid: u32, ports: &mut T) -> Option<Context> {
+        for (index, (partition, compartment)) in
+            self.table.partitions.iter().zip(&self.compartments).enumerate()
+        {
             let Some(interrupt) = partition.interrupts.iter().find(|i| i.intid == intid) else {
                 continue;
             };
@@ -182,14 +195,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                 && let Some(bit) = bit_of(partition, intid)
             {
                 // One whose owner was stopped stays active, and so cannot come again.
-                if !compartment.stopped() {
-                    seat.active.fetch_or(bit, Ordering::AcqRel);
-                    seat.pending.fetch_or(bit, Ordering::Release);
+                if compartment.stopped() {
+                    return None;
                 }
-                return;
+                seat.active.fetch_or(bit, Ordering::AcqRel);
+                seat.pending.fetch_or(bit, Ordering::Release);
+                return Some(Context {
+                    partition: index,
+                    home,
+                });
             }
         }
         ports.note(Note::UnownedInterrupt { intid });
-        ports.end_interrupt(intid);
+        ports.end_interrupt(intid, core);
+        None
     }
 }

@@ -35,7 +35,7 @@ const PSCI_SUCCESS: u32 = 0;
 const PSCI_NOT_SUPPORTED: u32 = 0xffff_ffff;
 
 /// Time that one context has from its entry to its first FFA_MSG_WAIT.
-const START_LIMIT_US: u32 = 5_000_000;
+pub(crate) const START_LIMIT_US: u32 = 5_000_000;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// Starts contexts on this core one after the other, in the table's order.
@@ -105,7 +105,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if here.partition.cores.count_ones() < 2 {
             return Reply::error(Error::NotSupported);
         }
-        if here.cpu.mode() != Mode::Boot {
+        if here.cpu.mode() != Mode::Boot || here.seat.task() != Task::Cycles {
             return Reply::error(Error::Denied);
         }
         let own = here

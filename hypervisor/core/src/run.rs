@@ -2,8 +2,8 @@
 //!
 //! A context that is preempted without a managed exit stays where it is until the normal world
 //! resumes it with FFA_RUN. If its client dies in between, nobody does, and calls on its home core
-//! are parked for ever; taking such a context back needs the restart of a partition, which is not
-//! part of this version.
+//! are parked until the normal world starts anew; taking such a context back before that needs the
+//! restart of a partition, which is not part of this version.
 
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Ports, Regs};
 use crate::compartment::count;
@@ -14,29 +14,47 @@ use crate::function;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
-use crate::spmc::{Here, Party, Spmc, lists};
+use crate::spmc::{Here, Party, SECURE, Spmc, lists};
 use crate::table::{Core, Preemption};
 use crate::ticket::Tickets;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// FFA_RUN of the normal world (DEN0077A, section 14.4).
-    pub(crate) fn run(&self, core: Core, cpu: &Cpu, endpoint: u16, vcpu: u16) -> Action {
+    pub(crate) fn run<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        endpoint: u16,
+        vcpu: u16,
+        ports: &mut T,
+    ) -> Action {
         let outcome = if Tickets::names(vcpu) {
-            self.run_ticket(core, cpu, endpoint, vcpu)
+            self.run_ticket(core, cpu, endpoint, vcpu, ports)
         } else {
-            self.run_context(core, cpu, endpoint, vcpu)
+            self.run_context(core, cpu, endpoint, vcpu, ports)
         };
         outcome.unwrap_or_else(|error| Action::Normal(Reply::error(error).over(&cpu.kept())))
     }
 
-    fn runnable(&self, core: Core, endpoint: u16) -> Result<usize, Error> {
+    /// Whether a context has not finished with an interrupt in time: whoever has cycles may give them.
+    fn overdue(&self, partition: usize, vcpu: u16) -> bool {
+        let home = self
+            .table
+            .partitions
+            .get(partition)
+            .and_then(|p| Self::home(p, vcpu));
+        home.and_then(|home| self.seat(partition, home))
+            .is_some_and(|(_, _, seat)| seat.task() == Task::Interrupt)
+    }
+
+    fn runnable(&self, core: Core, endpoint: u16, vcpu: u16) -> Result<usize, Error> {
         let index = self.partition_of(endpoint).ok_or(Error::InvalidParameters)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
         let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
-        if !partition.callers.contains(&0) {
+        if partition.callers.iter().all(|caller| *caller >= SECURE) && !self.overdue(index, vcpu) {
             return Err(Error::InvalidParameters);
         }
-        if compartment.stopped() {
+        if compartment.stopped() && !compartment.blocked() {
             return Err(Error::Aborted);
         }
         if lists(partition, core) {
@@ -46,38 +64,76 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
     }
 
-    fn run_ticket(&self, core: Core, cpu: &Cpu, endpoint: u16, number: u16) -> Result<Action, Error> {
-        let index = self.runnable(core, endpoint)?;
+    fn run_ticket<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        endpoint: u16,
+        number: u16,
+        ports: &mut T,
+    ) -> Result<Action, Error> {
+        let index = self.runnable(core, endpoint, number)?;
         let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
         // Held until the request is with its context: two cores with one number deliver it once.
         let mut tickets = compartment.tickets.lock();
         let request = tickets.look(number).ok_or(Error::InvalidParameters)?;
-        let Some(action) = self.deliver(core, cpu, index, &request) else {
-            return Ok(Action::Normal(
-                Reply::interrupt(endpoint, number).over(&cpu.kept()),
-            ));
+        if let Some(action) = self.deliver(core, cpu, index, &request) {
+            tickets.free(number);
+            return Ok(action);
+        }
+        let blocker = Context {
+            partition: index,
+            home: core,
         };
-        tickets.free(number);
-        Ok(action)
+        let way = self.clear_way(cpu, blocker, target(endpoint, number), ports);
+        Ok(way.unwrap_or_else(|| Action::Normal(Reply::interrupt(endpoint, number).over(&cpu.kept()))))
     }
 
-    fn run_context(&self, core: Core, cpu: &Cpu, endpoint: u16, vcpu: u16) -> Result<Action, Error> {
-        let index = self.runnable(core, endpoint)?;
+    fn run_context<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        endpoint: u16,
+        vcpu: u16,
+        ports: &mut T,
+    ) -> Result<Action, Error> {
+        let index = self.runnable(core, endpoint, vcpu)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
         let home = Self::home(partition, vcpu).ok_or(Error::InvalidParameters)?;
+        let named = Context {
+            partition: index,
+            home,
+        };
+        // A chain is resumed where it was preempted.
+        self.resume_context(core, cpu, self.innermost(named), ports)
+    }
+
+    /// Resumes a context on this core, or gives it cycles where it waits.
+    pub(crate) fn resume_context<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        context: Context,
+        ports: &mut T,
+    ) -> Result<Action, Error> {
+        let Context {
+            partition: index,
+            home,
+        } = context;
         let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
         let was = seat.state();
         let entry = match was {
+            _ if !lists(partition, core) => return Err(Error::Denied),
             State::Off => return Err(Error::Denied),
-            State::Running(_) => return Err(Error::Busy),
+            State::Running(_) | State::Displaced(_) | State::Blocked => return Err(Error::Busy),
             // Cycles for a context that waits; it is pinned to its core.
             State::Waiting if home != core => return Err(Error::Denied),
             State::Waiting => Entry::Answer(Regs::new(&[
                 u64::from(function::RUN),
-                u64::from(target(partition.id, vcpu)),
+                u64::from(target(partition.id, Self::vcpu(partition, home))),
             ])),
             State::Preempted(_) => Entry::Resume,
-            State::Yielded(_) => Entry::Answer(Reply::done().over(&Regs([0; 18]))),
+            State::Yielded(_) => Entry::Answer(Reply::done().over(&seat.kept.regs())),
         };
         if !seat.change(was, State::Running(core)) {
             return Err(Error::Busy);
@@ -87,10 +143,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         {
             count(&compartment.counters.migrated);
         }
-        let context = Context {
-            partition: index,
-            home,
-        };
         cpu.set_current(Some(context));
         let here = Here {
             core,
@@ -100,6 +152,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             compartment,
             seat,
         };
+        if compartment.stopped() {
+            // From another core, while its caller was blocked on it: that one is told.
+            return Ok(self.stop(&here, ports));
+        }
         Ok(self.enter(&here, entry, Deadline::None))
     }
 
@@ -112,7 +168,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         call: &Regs,
         ports: &mut T,
     ) -> Action {
-        if here.seat.task() != Task::Cycles {
+        if !matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {
             return self.answer(here, &Reply::error(Error::Denied), call);
         }
         if flags & RETAIN_RX == 0 {
@@ -135,12 +191,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if here.seat.managed() {
             count(&here.compartment.counters.managed);
         }
-        let reply = Reply::words(function::YIELD, &[self.own_target(here)]);
+        here.seat.kept.keep(call);
+        let reply = Reply::words(function::YIELD, &[self.chain_target(here)]);
         self.leave(here, State::Yielded(here.core), &reply, ports)
-    }
-
-    fn own_target(&self, here: &Here<'_, C>) -> u32 {
-        target(here.partition.id, Self::vcpu(here.partition, here.context.home))
     }
 
     /// An interrupt of the normal world came while a partition ran.
@@ -161,17 +214,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     /// Leaves the context where it is, and answers FFA_INTERRUPT.
     fn preempt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         count(&here.compartment.counters.forced);
-        let reply = Reply::words(function::INTERRUPT, &[self.own_target(here)]);
+        let reply = Reply::words(function::INTERRUPT, &[self.chain_target(here)]);
         self.leave(here, State::Preempted(here.core), &reply, ports)
     }
 
     /// The deadline passed: of a start, or of a managed exit.
     pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        if here.cpu.mode() != Mode::Serving {
-            ports.note(Note::StartTimeout {
-                partition: here.context.partition,
-            });
-            return self.stop(here, ports);
+        match here.cpu.mode() {
+            Mode::Serving => {}
+            Mode::Interrupt => return self.interrupt_timeout(here, ports),
+            Mode::Boot | Mode::CoreOn => {
+                ports.note(Note::StartTimeout {
+                    partition: here.context.partition,
+                });
+                return self.stop(here, ports);
+            }
         }
         if here.seat.managed() {
             return self.preempt(here, ports);
@@ -188,6 +245,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         self.stop(here, ports)
     }
 
+    /// FFA_ABORT: a partition gives itself up.
+    pub(crate) fn abort<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
+        ports.note(Note::Aborted {
+            context: here.context,
+            code,
+        });
+        self.stop(here, ports)
+    }
+
     /// A partition reported with FFA_ERROR that it cannot start.
     pub(crate) fn start_failed<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         ports.note(Note::StartFailed {
@@ -198,8 +264,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 
     /// An event of a context whose partition was stopped from another core.
     pub(crate) fn end_stopped<T: Ports>(&self, here: &Here<'_, C>, event: Event, ports: &mut T) -> Action {
-        if let Event::SecureInterrupt(intid) = event {
-            self.pend_physical(here.core, intid, ports);
+        if let Event::SecureInterrupt(intid) = event
+            && let Some(owner) = self.pend_physical(here.core, intid, ports)
+        {
+            self.tell_late(owner, ports);
         }
         self.stop(here, ports)
     }
@@ -210,7 +278,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         here.compartment.stop();
         // Also when another core stopped it: this one may have borrowed something since.
         self.ledger.lock().release(here.context.partition, ports);
+        let task = here.seat.task();
         here.seat.set_task(Task::Cycles);
-        self.leave(here, State::Off, &Reply::error(Error::Aborted), ports)
+        self.hand_over(here, State::Off, task, &Reply::error(Error::Aborted), ports)
     }
 }

@@ -31,6 +31,9 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
 }
 
+/// First endpoint ID of the secure world; those below are the normal world's.
+pub(crate) const SECURE: u16 = 0x8000;
+
 /// A party to a call: the normal world, or a partition (its index in the table).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
@@ -100,7 +103,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             _ => {}
         }
         let Some(here) = self.here(core, cpu) else {
-            return self.no_context(core, event, ports);
+            return self.no_context(core, cpu, event, ports);
         };
         if here.compartment.stopped() {
             return self.end_stopped(&here, event, ports);
@@ -108,10 +111,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         match event {
             Event::Call(conduit, regs) => self.partition_call(&here, conduit, &regs, ports),
             Event::NormalInterrupt => self.normal_interrupt(&here, ports),
-            Event::SecureInterrupt(intid) => {
-                self.pend_physical(core, intid, ports);
-                self.resume(&here)
-            }
+            Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
             Event::Fault(fault) => self.fault(&here, fault, ports),
             Event::Normal(_) | Event::Boot | Event::CoreOn => self.resume(&here),
@@ -119,9 +119,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     }
 
     /// An event of a partition where none runs: only a secure interrupt can be meant.
-    fn no_context<T: Ports>(&self, core: Core, event: Event, ports: &mut T) -> Action {
+    fn no_context<T: Ports>(&self, core: Core, cpu: &Cpu, event: Event, ports: &mut T) -> Action {
         if let Event::SecureInterrupt(intid) = event {
-            self.pend_physical(core, intid, ports);
+            return self.secure_interrupt(core, cpu, None, intid, ports);
         }
         Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]))
     }
@@ -144,7 +144,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     fn normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &Regs, ports: &mut T) -> Action {
         match decode(regs) {
             Call::DirectRequest(request) => self.direct_request(core, cpu, &request),
-            Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu),
+            Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu, ports),
             // From the SPMD: a secure interrupt that is no longer there.
             Call::Interrupt => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
             call => Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs)),
@@ -167,6 +167,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
         let reply = match decode(regs) {
             Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
+            Call::DirectRequest(request) => return self.call_partition(here, &request, regs),
+            Call::Abort { code } => return self.abort(here, code, ports),
             Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
             Call::Yield => return self.yield_core(here, regs, ports),
             Call::Error { code } => return self.answer_error(here, code, ports),
@@ -270,15 +272,29 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         paravirtual::end_managed_exit(here.seat);
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, to);
-        match here.cpu.mode() {
-            Mode::Serving => {
-                if here.cpu.take_schedule() {
-                    ports.schedule_receiver();
-                }
-                Action::Normal(reply.over(&here.cpu.kept()))
-            }
-            mode => self.start_next(here.core, here.cpu, mode, ports),
+        self.depart(here.core, here.cpu, reply, ports)
+    }
+
+    /// What follows on a core that no context runs on any more.
+    pub(crate) fn depart<T: Ports>(&self, core: Core, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
+        match cpu.mode() {
+            Mode::Serving if cpu.has_chores() => self.depart_with_chores(cpu, reply, ports),
+            Mode::Serving => Action::Normal(reply.over(&cpu.kept())),
+            Mode::Interrupt => self.end_interrupt(core, cpu).unwrap_or_else(|| {
+                let resume = Reply::Wide(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]));
+                self.depart_with_chores(cpu, &resume, ports)
+            }),
+            mode => self.start_next(core, cpu, mode, ports),
         }
+    }
+
+    fn depart_with_chores<T: Ports>(&self, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
+        let (schedule, ticket) = cpu.take_chores();
+        if schedule {
+            ports.schedule_receiver();
+        }
+        let again = ticket.map(|target| Reply::words(function::INTERRUPT, &[target]));
+        Action::Normal(again.unwrap_or(*reply).over(&cpu.kept()))
     }
 
     /// The rank of a core among those that a partition lists: the number of its context there.

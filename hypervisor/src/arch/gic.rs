@@ -8,6 +8,7 @@ use crate::table::TABLE;
 
 const IGROUPR: u64 = 0x080;
 const ISENABLER: u64 = 0x100;
+const ICACTIVER: u64 = 0x380;
 const IPRIORITYR: u64 = 0x400;
 const ICFGR: u64 = 0xc00;
 const IGRPMODR: u64 = 0xd00;
@@ -21,6 +22,8 @@ const SECURE_PRIORITY: u8 = 0x20;
 pub const HOLD_NORMAL: u64 = 0x80;
 /// ICC_CTLR_EL1.EOImode: end of interrupt drops the priority only.
 const CTLR_SPLIT_END: u64 = 1 << 1;
+/// INTIDs from here on are shared between cores.
+pub const FIRST_SHARED: u32 = 32;
 /// INTIDs from here on are special: nothing was acknowledged.
 const SPECIAL: u64 = 1020;
 
@@ -100,9 +103,30 @@ pub fn init_core(index: usize) {
         set_group(frame, interrupt.intid, Group::Secure);
         enable(frame, interrupt.intid);
     }
+    enable_cpu_interface();
+    barrier::isb(barrier::SY);
+}
+
+/// The interrupt priority mask, which both worlds share.
+pub fn mask() -> u64 {
+    r::icc_pmr_el1::read()
+}
+
+/// Sets the interrupt priority mask.
+pub fn set_mask(mask: u64) {
+    r::icc_pmr_el1::write(mask);
+}
+
+/// Puts the CPU interface back as it was when the normal world left the core. On hardware a partition
+/// cannot have changed it: its accesses are virtual or trapped. QEMU gives secure EL1 the physical one.
+pub fn restore(mask: u64) {
+    set_mask(mask);
+    enable_cpu_interface();
+}
+
+fn enable_cpu_interface() {
     r::icc_ctlr_el1::write(r::icc_ctlr_el1::read() | CTLR_SPLIT_END);
     r::icc_igrpen1_el1::write(1);
-    barrier::isb(barrier::SY);
 }
 
 /// Takes the pending secure interrupt, if there is one. It stays active, so that a line that stays
@@ -119,6 +143,12 @@ pub fn acknowledge() -> Option<u32> {
 /// Ends an interrupt that `acknowledge` took.
 pub fn deactivate(intid: u32) {
     r::icc_dir_el1::write(u64::from(intid));
+}
+
+/// Ends a private interrupt that another core acknowledged, in that core's redistributor.
+pub fn deactivate_private(intid: u32, index: usize) {
+    let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
+    write(frame + ICACTIVER, 1 << (intid % 32));
 }
 
 /// Raises the schedule-receiver interrupt in the normal world, on the core with this index.

@@ -73,15 +73,10 @@ fn features_depend_on_the_caller() {
         f::NOTIFICATION_SET,
         f::RX_RELEASE,
         f::ERROR,
-    ];
-    let normal = [
         f::DIRECT_REQ_32,
         f::DIRECT_REQ2,
-        f::MEM_SHARE_64,
-        f::MEM_RECLAIM,
-        f::RUN,
-        f::RX_ACQUIRE,
     ];
+    let normal = [f::MEM_SHARE_64, f::MEM_RECLAIM, f::RUN, f::RX_ACQUIRE];
     let own = [
         f::MSG_WAIT,
         f::CONSOLE_LOG_64,
@@ -264,8 +259,7 @@ fn what_does_not_exist_is_not_supported() {
     m.enter(0, A);
     for id in [
         f::RUN,
-        f::DIRECT_REQ_32,
-        f::DIRECT_REQ2,
+        f::MEM_FRAG_TX ^ 0x4000_0000,
         f::INTERRUPT,
         f::SUCCESS_32,
         0x8400_0086,

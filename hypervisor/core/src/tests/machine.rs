@@ -11,7 +11,7 @@ use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs,
 use crate::error::Error;
 use crate::function as f;
 use crate::spmc::Spmc;
-use crate::table::Core;
+use crate::table::{Core, Table};
 
 /// The dispatcher that is tested.
 pub type Subject = Spmc<3, 4, 12, 64>;
@@ -22,7 +22,7 @@ pub struct Recorder {
     pub pages: BTreeMap<(bool, u64), Box<[u8]>>,
     pub notes: Vec<Note>,
     pub console: Vec<(usize, Vec<u8>)>,
-    pub ended: Vec<u32>,
+    pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
     pub mapped: Vec<(usize, u32, u64, u32)>,
 }
@@ -56,8 +56,8 @@ impl Ports for Recorder {
 
     fn clear(&mut self, _: u64, _: u32) {}
 
-    fn end_interrupt(&mut self, intid: u32) {
-        self.ended.push(intid);
+    fn end_interrupt(&mut self, intid: u32, core: Core) {
+        self.ended.push((intid, core));
     }
 
     fn schedule_receiver(&mut self) {
@@ -82,15 +82,25 @@ pub struct Machine {
 impl Machine {
     /// Before the start.
     pub fn new() -> Self {
+        Self::of(&TABLE)
+    }
+
+    /// Of another table with as many partitions.
+    pub fn of(table: &'static Table) -> Self {
         Self {
-            spmc: Box::new(Spmc::new(&TABLE)),
+            spmc: Box::new(Spmc::new(table)),
             ports: Recorder::default(),
         }
     }
 
     /// All partitions wait on all their cores.
     pub fn started() -> Self {
-        let mut machine = Self::new();
+        Self::new().start()
+    }
+
+    /// Starts all partitions on all their cores.
+    pub fn start(mut self) -> Self {
+        let machine = &mut self;
         let mut action = machine.step(0, Event::Boot);
         while let Action::Run(run) = action {
             let entry = super::table::memory(run.context.partition) + 0x100;
@@ -110,7 +120,7 @@ impl Machine {
             }
         }
         machine.ports = Recorder::default();
-        machine
+        self
     }
 
     pub fn step(&mut self, core: Core, event: Event) -> Action {

@@ -1,10 +1,12 @@
 //! Tests of the dispatcher: a machine without hardware, and events as the shell makes them.
 
 mod boot;
+mod chain;
 mod concurrent;
 mod console;
 mod direct;
 mod discovery;
+mod interrupt;
 mod machine;
 mod memory;
 mod notification;

@@ -21,7 +21,7 @@ fn an_interrupt_reaches_its_owner_while_it_runs() {
     assert_eq!(m.hvc(1, &[GET]), 40);
     assert!(m.ports.ended.is_empty());
     assert_eq!(m.hvc(1, &[DEACTIVATE, 40, 40]), 0);
-    assert_eq!(m.ports.ended, [40]);
+    assert_eq!(m.ports.ended, [(40, 1)]);
     assert_eq!(m.hvc(1, &[GET]), NONE);
     assert!(!run(m.call(1, &[u64::from(f::ID_GET)])).virtual_irq);
 }
@@ -71,7 +71,7 @@ fn interrupts_of_nobody_are_ended_and_told() {
     for intid in [0, 4, 5, 41, 1019, u32::MAX] {
         m.step(0, Event::SecureInterrupt(intid));
         assert_eq!(m.ports.notes.pop(), Some(Note::UnownedInterrupt { intid }));
-        assert_eq!(m.ports.ended.pop(), Some(intid));
+        assert_eq!(m.ports.ended.pop(), Some((intid, 0)));
     }
 }
 

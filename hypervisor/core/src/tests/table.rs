@@ -89,18 +89,7 @@ static PARTITIONS: [Partition; 3] = [
     Partition {
         uuids: &[COMMON, OWN_B],
         properties: 0x101,
-        interrupts: &[
-            Interrupt {
-                intid: 40,
-                edge: false,
-                core: 1,
-            },
-            Interrupt {
-                intid: 25,
-                edge: true,
-                core: 0,
-            },
-        ],
+        interrupts: &INTERRUPTS,
         ..partition("b", B, 1, 0b1111)
     },
     Partition {
@@ -110,27 +99,42 @@ static PARTITIONS: [Partition; 3] = [
     },
 ];
 
+const BOARD: Board = Board {
+    name: "none",
+    compatible: "none",
+    device_tree: 0x4000_0000,
+    cores: &[0, 1, 2, 3],
+    boot_core: 0,
+    secure: &[Range {
+        base: 0x0e10_0000,
+        size: 0xf0_0000,
+    }],
+    normal: &[NORMAL],
+    gicd: 0,
+    gicr: 0,
+    gicr_stride: 0,
+    log_uart: 0,
+    timer_intid: 20,
+    schedule_receiver_intid: 8,
+};
+
+const INTERRUPTS: [Interrupt; 2] = [
+    Interrupt {
+        intid: 40,
+        edge: false,
+        core: 1,
+    },
+    Interrupt {
+        intid: 25,
+        edge: true,
+        core: 0,
+    },
+];
+
 /// Four cores, three partitions; b starts first.
 pub static TABLE: Table = Table {
     name: "test",
-    board: Board {
-        name: "none",
-        compatible: "none",
-        device_tree: 0x4000_0000,
-        cores: &[0, 1, 2, 3],
-        boot_core: 0,
-        secure: &[Range {
-            base: 0x0e10_0000,
-            size: 0xf0_0000,
-        }],
-        normal: &[NORMAL],
-        gicd: 0,
-        gicr: 0,
-        gicr_stride: 0,
-        log_uart: 0,
-        timer_intid: 20,
-        schedule_receiver_intid: 8,
-    },
+    board: BOARD,
     hypervisor: Range {
         base: 0x0e10_0000,
         size: 0x10_0000,
@@ -139,3 +143,31 @@ pub static TABLE: Table = Table {
     partitions: &PARTITIONS,
     boot_order: &[1, 0, 2],
 };
+
+/// Partitions that call each other in a circle: the normal world a, a both others, b c, c a.
+pub static CHAINS: Table = Table {
+    name: "chains",
+    partitions: &CALLERS,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    boot_order: &[1, 0, 2],
+};
+
+static CALLERS: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        callers: &[0, C],
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        interrupts: &INTERRUPTS,
+        callers: &[A],
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 20_000 },
+        callers: &[A, B],
+        ..partition("c", C, 2, 0b0111)
+    },
+];

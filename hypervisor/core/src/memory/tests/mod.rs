@@ -177,7 +177,7 @@ impl Ports for Windows {
     fn write(&mut self, _: Page, _: usize, _: &[u8]) {
         unreachable!("the ledger writes no memory");
     }
-    fn end_interrupt(&mut self, _: u32) {
+    fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }
     fn schedule_receiver(&mut self) {

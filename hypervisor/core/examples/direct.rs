@@ -1,0 +1,111 @@
+//! Makes direct requests and their answers, for counting what a pair costs in the policy:
+//! `valgrind --tool=callgrind target/release/examples/direct 100000`; the share of `Spmc::step`.
+
+use std::hint::black_box;
+
+use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs};
+use bulkhead_core::function as f;
+use bulkhead_core::spmc::Spmc;
+use bulkhead_core::table::{Board, Core, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid};
+
+const ID: u64 = 0x8001;
+const NORMAL: Range = Range {
+    base: 0x4000_0000,
+    size: 0x100_0000,
+};
+const SECURE: Range = Range {
+    base: 0x0e10_0000,
+    size: 0xf0_0000,
+};
+
+static TABLE: Table = Table {
+    name: "one",
+    board: Board {
+        name: "none",
+        compatible: "none",
+        device_tree: 0,
+        cores: &[0],
+        boot_core: 0,
+        secure: &[SECURE],
+        normal: &[NORMAL],
+        gicd: 0,
+        gicr: 0,
+        gicr_stride: 0,
+        log_uart: 0,
+        timer_intid: 20,
+        schedule_receiver_intid: 8,
+    },
+    hypervisor: SECURE,
+    spmc_id: 0x8000,
+    partitions: &[Partition {
+        name: "a",
+        id: ID as u16,
+        uuids: &[Uuid([1; 16])],
+        properties: 0x101,
+        image: Image {
+            package_uuid: Uuid([1; 16]),
+            package: SECURE,
+            sha256: [0; 32],
+            size: 0x1000,
+            load: 0x0e20_4000,
+            entry: 0x0e20_4000,
+        },
+        manifest: &[],
+        memory: &[Region {
+            range: Range {
+                base: 0x0e20_0000,
+                size: 0x10_0000,
+            },
+            rights: Rights::ReadWriteExecute,
+        }],
+        cores: 1,
+        devices: &[],
+        interrupts: &[],
+        window: Range {
+            base: 0x4000_0000,
+            size: 0x20_0000,
+        },
+        shares: 4,
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        callers: &[0],
+    }],
+    boot_order: &[0],
+};
+
+/// A machine that is not there.
+struct Nothing;
+
+impl Ports for Nothing {
+    fn read(&mut self, _: Page, _: usize, _: &mut [u8]) {}
+    fn write(&mut self, _: Page, _: usize, _: &[u8]) {}
+    fn map_window(&mut self, _: usize, _: u32, _: u64, _: u32, _: Access) {}
+    fn unmap_window(&mut self, _: usize, _: u32, _: u32) {}
+    fn clear(&mut self, _: u64, _: u32) {}
+    fn end_interrupt(&mut self, _: u32, _: Core) {}
+    fn schedule_receiver(&mut self) {}
+    fn console(&mut self, _: usize, _: &[u8]) {}
+    fn note(&mut self, _: Note) {}
+}
+
+static SPMC: Spmc<1, 1, 4, 64> = Spmc::new(&TABLE);
+
+#[inline(never)]
+fn step(core: Core, event: Event) -> Action {
+    let action = SPMC.step(core, event, &mut Nothing);
+    SPMC.settle(core);
+    action
+}
+
+fn main() {
+    let pairs: u64 = std::env::args()
+        .nth(1)
+        .map_or(1, |n| n.parse().expect("a number of pairs"));
+    step(0, Event::Boot);
+    step(0, Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::MSG_WAIT)])));
+    let request = Regs::new(&[u64::from(f::DIRECT_REQ_64), ID, 0, 1, 2, 3, 4, 5]);
+    let response = Regs::new(&[u64::from(f::DIRECT_RESP_64), ID << 16, 0, 1, 2, 3, 4, 5]);
+    for _ in 0..pairs {
+        black_box(step(0, Event::Normal(black_box(request))));
+        black_box(step(0, Event::Call(Conduit::Smc, black_box(response))));
+    }
+}

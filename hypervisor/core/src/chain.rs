@@ -1,0 +1,260 @@
+//! Call chains: partitions that call partitions, by direct messages (DEN0077A, sections 7 and 15).
+//!
+//! All contexts of a chain have the same number: a context calls the one that is at home on the same
+//! core. The caller is *blocked*, and only the answer resumes it; a context that is part of a chain does
+//! not wait, so a chain cannot close to a circle: that call is answered with BUSY. Towards the normal
+//! world a chain is one: it is preempted and resumed as a whole, under the name of its outermost context.
+
+use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::context::{Kind, State, Task};
+use crate::cpu::{Cpu, Mode};
+use crate::decode::{Direct, Form, low};
+use crate::direct::{TAKES_DIRECT, TAKES_DIRECT2, serves};
+use crate::error::Error;
+use crate::function;
+use crate::paravirtual;
+use crate::power::START_LIMIT_US;
+use crate::reply::{Reply, target};
+use crate::spmc::{Here, SECURE, Spmc, lists};
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
+    pub(crate) fn call_partition(&self, here: &Here<'_, C>, request: &Direct, call: &Regs) -> Action {
+        self.callee(here, request)
+            .and_then(|index| self.enter_callee(here, index, request, call))
+            .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
+    }
+
+    /// Whether a partition may send this request; the index of the callee.
+    fn callee(&self, here: &Here<'_, C>, request: &Direct) -> Result<usize, Error> {
+        if request.source != here.partition.id || request.target == request.source {
+            return Err(Error::InvalidParameters);
+        }
+        let index = self.callable(request.target, request.source)?;
+        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
+        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
+        let extended = request.form == Form::Extended;
+        if extended && !serves(partition, &request.regs) || !extended && low(request.regs.0[2]) != 0 {
+            return Err(Error::InvalidParameters);
+        }
+        let needed = if extended { TAKES_DIRECT2 } else { TAKES_DIRECT };
+        if partition.properties & needed == 0 {
+            return Err(Error::Denied);
+        }
+        if compartment.stopped() {
+            return Err(Error::Aborted);
+        }
+        if !lists(partition, here.context.home) {
+            return Err(Error::Denied);
+        }
+        Ok(index)
+    }
+
+    fn enter_callee(
+        &self,
+        here: &Here<'_, C>,
+        index: usize,
+        request: &Direct,
+        call: &Regs,
+    ) -> Result<Action, Error> {
+        let home = here.context.home;
+        let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
+        if !seat.change(State::Waiting, State::Running(here.core)) {
+            // Never started, or busy: with another call, or as a caller further up this very chain.
+            return Err(if seat.state() == State::Off {
+                Error::Denied
+            } else {
+                Error::Busy
+            });
+        }
+        seat.set_task(Task::Request {
+            source: request.source,
+            kind: Kind::of(request),
+        });
+        let pressed = here.seat.managed();
+        paravirtual::end_managed_exit(here.seat);
+        here.seat.kept.keep(call);
+        // Its registers are saved before the callee is entered, and nobody resumes it before that.
+        here.seat.leave(State::Blocked);
+        let context = Context {
+            partition: index,
+            home,
+        };
+        here.cpu.set_current(Some(context));
+        let callee = Here {
+            context,
+            partition,
+            compartment,
+            seat,
+            ..*here
+        };
+        let deadline = chain_deadline(&callee, pressed);
+        Ok(self.enter(&callee, Entry::Answer(request.regs), deadline))
+    }
+
+    /// Hands the outcome of a task to who asked for it. `to` is what the context becomes.
+    pub(crate) fn hand_over<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        to: State,
+        task: Task,
+        reply: &Reply,
+        ports: &mut T,
+    ) -> Action {
+        match task {
+            Task::Request { source, .. } if source >= SECURE => {
+                self.return_to_caller(here, to, source, reply, ports)
+            }
+            Task::Orphan { .. } => self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports),
+            _ => self.leave(here, to, reply, ports),
+        }
+    }
+
+    /// Goes on in the partition that called this one. A caller that was stopped meanwhile is no more:
+    /// its own caller is told so, and so on.
+    fn return_to_caller<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        to: State,
+        mut source: u16,
+        reply: &Reply,
+        ports: &mut T,
+    ) -> Action {
+        let (cpu, home) = (here.cpu, here.context.home);
+        let pressed = here.seat.managed();
+        paravirtual::end_managed_exit(here.seat);
+        cpu.set_left(here.context, to);
+        let mut reply = *reply;
+        let mut aborted = to == State::Off;
+        while let Some((index, (partition, compartment, seat))) = self
+            .partition_of(source)
+            .and_then(|index| Some((index, self.seat(index, home)?)))
+        {
+            let task = seat.task();
+            if !compartment.stopped() && seat.change(State::Blocked, State::Running(here.core)) {
+                let context = Context {
+                    partition: index,
+                    home,
+                };
+                cpu.set_current(Some(context));
+                let caller = Here {
+                    context,
+                    partition,
+                    compartment,
+                    seat,
+                    ..*here
+                };
+                let deadline = if aborted && matches!(cpu.mode(), Mode::Boot | Mode::CoreOn) {
+                    // The deadline of the start may be what ended the callee: the caller has its own.
+                    Deadline::Micros(START_LIMIT_US)
+                } else {
+                    chain_deadline(&caller, pressed)
+                };
+                return self.enter(&caller, Entry::Answer(reply.over(&seat.kept.regs())), deadline);
+            }
+            self.ledger.lock().release(index, ports);
+            seat.set_task(Task::Cycles);
+            seat.leave(State::Off);
+            (reply, aborted) = (Reply::error(Error::Aborted), true);
+            match task {
+                // Each turn ends one context: the loop is as long as the chain.
+                Task::Request { source: above, .. } if above >= SECURE => source = above,
+                _ => break,
+            }
+        }
+        cpu.set_current(None);
+        self.depart(here.core, cpu, &reply, ports)
+    }
+
+    /// The outermost context of the chain that one is part of: the one that the normal world called.
+    pub(crate) fn outermost(&self, mut context: Context) -> Context {
+        for _ in 0..P {
+            match self
+                .seat(context.partition, context.home)
+                .map(|(_, _, seat)| seat.task())
+            {
+                Some(Task::Request { source, .. }) if source >= SECURE => match self.partition_of(source) {
+                    Some(partition) => context.partition = partition,
+                    None => break,
+                },
+                _ => break,
+            }
+        }
+        context
+    }
+
+    /// The innermost context of the chain that one is part of: the one that runs, or can be resumed.
+    pub(crate) fn innermost(&self, mut context: Context) -> Context {
+        let home = context.home;
+        let state = |context: Context| {
+            self.seat(context.partition, home)
+                .map(|(_, _, seat)| seat.state())
+        };
+        for _ in 0..P {
+            if state(context) != Some(State::Blocked) {
+                break;
+            }
+            let id = self.table.partitions.get(context.partition).map(|p| p.id);
+            let callee = (0..P).find(|index| {
+                self.seat(*index, home).is_some_and(
+                    |(_, _, seat)| matches!(seat.task(), Task::Request { source, .. } if Some(source) == id),
+                )
+            });
+            match callee {
+                Some(partition) => context.partition = partition,
+                None => break,
+            }
+        }
+        context
+    }
+
+    /// Target information of the chain that runs here, as the normal world knows it.
+    pub(crate) fn chain_target(&self, here: &Here<'_, C>) -> u32 {
+        let outermost = self.outermost(here.context);
+        self.table
+            .partitions
+            .get(outermost.partition)
+            .map_or(0, |partition| {
+                target(partition.id, Self::vcpu(partition, outermost.home))
+            })
+    }
+
+    /// Lets a context go on that keeps a ticket's request waiting and that nobody will resume: it works
+    /// for a normal world that is gone, or on an interrupt that took too long.
+    pub(crate) fn clear_way<T: Ports>(
+        &self,
+        cpu: &Cpu,
+        blocker: Context,
+        ticket: u32,
+        ports: &mut T,
+    ) -> Option<Action> {
+        let outermost = self.outermost(blocker);
+        let (_, _, seat) = self.seat(outermost.partition, outermost.home)?;
+        if !matches!(seat.task(), Task::Orphan { .. } | Task::Interrupt) {
+            return None;
+        }
+        let resumed = self.innermost(blocker);
+        let seat = self.seat(resumed.partition, resumed.home)?.2;
+        if !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+            return None;
+        }
+        cpu.set_ticket(ticket);
+        let action = self.resume_context(blocker.home, cpu, resumed, ports);
+        if action.is_err() {
+            // Another core was faster.
+            cpu.drop_ticket();
+        }
+        action.ok()
+    }
+}
+
+/// The time that a context has which is entered by a call or an answer within a chain. A normal-world
+/// interrupt that waits for the chain goes on waiting, under the deadline that is set, where the context
+/// takes part in managed exits; else it preempts at once.
+fn chain_deadline<const C: usize>(here: &Here<'_, C>, pressed: bool) -> Deadline {
+    match here.cpu.mode() {
+        Mode::Serving if pressed && paravirtual::begin_managed_exit(here.seat) => Deadline::Keep,
+        Mode::Serving => Deadline::None,
+        Mode::Boot | Mode::CoreOn | Mode::Interrupt => Deadline::Keep,
+    }
+}

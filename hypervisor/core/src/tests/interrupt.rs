@@ -1,0 +1,219 @@
+//! Secure interrupts whose owner does not run: it is entered at once, or the scheduler is told.
+
+use super::machine::{Machine, code, regs, request, run, x};
+use super::table::{A, B, C, CHAINS};
+use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Regs};
+use crate::context::State;
+use crate::error::Error;
+use crate::function as f;
+use crate::table::Core;
+
+const RUN: u64 = f::RUN as u64;
+const RESUME: u64 = f::NORMAL_WORLD_RESUME as u64;
+const INTERRUPT: u64 = f::INTERRUPT as u64;
+const MSG_WAIT: u64 = f::MSG_WAIT as u64;
+
+/// B has enabled its interrupts, 40 (core 1) and 25 (private), on a core.
+fn enabled(core: Core) -> Machine {
+    let mut m = Machine::started();
+    m.enter(core, B);
+    m.hvc(core, &[0xff03, 40, 1, 0]);
+    m.hvc(core, &[0xff03, 25, 1, 0]);
+    m.respond(core, B);
+    m
+}
+
+#[test]
+fn its_owner_is_entered_from_the_normal_world() {
+    let mut m = enabled(1);
+    let entered = run(m.step(1, Event::SecureInterrupt(40)));
+    assert_eq!(
+        entered.context,
+        Context {
+            partition: 1,
+            home: 1
+        }
+    );
+    let told = Regs::new(&[INTERRUPT, u64::from(B) << 16 | 1]);
+    assert_eq!(
+        (entered.entry, entered.deadline),
+        (Entry::Answer(told), Deadline::Micros(1_000))
+    );
+    assert!(entered.virtual_irq && entered.hold_normal);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    assert_eq!(m.ports.ended, [(40, 1)]);
+    // It was asked nothing, and the normal world is in no call that could be answered.
+    m.partition_refused(
+        1,
+        &[f::DIRECT_RESP_32.into(), u64::from(B) << 16, 0],
+        Error::Denied,
+    );
+    m.partition_refused(1, &[f::YIELD.into()], Error::Denied);
+    assert_eq!(run(m.step(1, Event::NormalInterrupt)).entry, Entry::Resume);
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+    assert_eq!(m.ports.scheduled, 0);
+    assert!(matches!(m.normal(1, &request(B)), Action::Run(_)));
+}
+
+#[test]
+fn another_partition_is_displaced_and_goes_on() {
+    let mut m = enabled(1);
+    m.enter(1, A);
+    let entered = run(m.step(1, Event::SecureInterrupt(25)));
+    assert_eq!((entered.context.partition, entered.context.home), (1, 1));
+    let displaced = m.spmc.compartments[0].seats[1].state();
+    assert_eq!(displaced, State::Displaced(1));
+    m.refused(3, &[RUN, u64::from(A) << 16 | 1], Error::Busy);
+    let back = run(m.call(1, &[MSG_WAIT]));
+    assert_eq!((back.context.partition, back.entry), (0, Entry::Resume));
+    assert!(!back.hold_normal);
+    assert_eq!(x(m.respond(1, A), 0), u64::from(f::DIRECT_RESP_32));
+}
+
+#[test]
+fn a_handler_that_takes_too_long_loses_the_core() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    assert_eq!(x(m.step(1, Event::Deadline), 0), RESUME);
+    assert_eq!(m.spmc.compartments[1].seats[1].state(), State::Preempted(1));
+    // The scheduler is told who needs cycles, once.
+    assert_eq!(m.ports.scheduled, 1);
+    let info = regs(m.normal(0, &[f::NOTIFICATION_INFO_GET_64.into()]));
+    assert_eq!(info.0[3], u64::from(B) | 1 << 16);
+    m.refused(0, &[f::NOTIFICATION_INFO_GET_64.into()], Error::NoData);
+    let on = run(m.normal(1, &[RUN, u64::from(B) << 16 | 1]));
+    assert_eq!(on.entry, Entry::Resume);
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), MSG_WAIT);
+}
+
+#[test]
+fn a_call_to_it_gives_it_the_cycles_first() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    m.step(1, Event::Deadline);
+    let ticket = x(m.normal(1, &request(B)), 1);
+    assert_eq!(run(m.normal(1, &[RUN, ticket])).entry, Entry::Resume);
+    assert_eq!(regs(m.call(1, &[MSG_WAIT])).0[..2], [INTERRUPT, ticket]);
+    assert!(matches!(run(m.normal(1, &[RUN, ticket])).entry, Entry::Answer(_)));
+    assert_eq!(x(m.respond(1, B), 0), u64::from(f::DIRECT_RESP_32));
+}
+
+#[test]
+fn a_busy_owner_is_told_when_it_runs_next() {
+    let mut m = enabled(1);
+    m.enter(1, B);
+    m.step(1, Event::NormalInterrupt);
+    assert_eq!(x(m.step(1, Event::SecureInterrupt(40)), 0), RESUME);
+    assert_eq!(m.ports.scheduled, 1);
+    assert!(run(m.normal(1, &[RUN, u64::from(B) << 16 | 1])).virtual_irq);
+}
+
+#[test]
+fn an_owner_that_did_not_enable_it_is_left_alone() {
+    let mut m = Machine::started();
+    assert_eq!(x(m.step(1, Event::SecureInterrupt(40)), 0), RESUME);
+    m.enter(1, A);
+    assert_eq!(run(m.step(1, Event::SecureInterrupt(25))).context.partition, 0);
+}
+
+#[test]
+fn a_managed_exit_goes_before_another_partitions_interrupt() {
+    let mut m = enabled(1);
+    m.enter(1, A);
+    m.step(1, Event::NormalInterrupt);
+    let on = run(m.step(1, Event::SecureInterrupt(40)));
+    assert_eq!(
+        (on.context.partition, on.deadline, on.hold_normal),
+        (0, Deadline::Keep, true)
+    );
+    assert_eq!(m.ports.scheduled, 1);
+}
+
+#[test]
+fn a_second_interrupt_does_not_nest() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    let on = run(m.step(1, Event::SecureInterrupt(25)));
+    assert_eq!(
+        (on.context.partition, on.entry, on.deadline),
+        (1, Entry::Resume, Deadline::Keep)
+    );
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff04])), (40, 25));
+}
+
+#[test]
+fn a_handler_that_fails_gives_the_core_back() {
+    let fault = Event::Fault(Fault {
+        syndrome: 0,
+        address: 0,
+        ipa: 0,
+        pc: 0,
+    });
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    assert_eq!(x(m.step(1, fault), 0), RESUME);
+    assert_eq!(code(m.normal(1, &request(B))), Some(Error::Aborted.code()));
+    let mut m = enabled(1);
+    m.enter(1, A);
+    m.step(1, Event::SecureInterrupt(40));
+    assert_eq!(run(m.step(1, fault)).context.partition, 0);
+}
+
+#[test]
+fn a_handler_may_call_others() {
+    let mut m = Machine::of(&CHAINS).start();
+    m.enter(1, A);
+    m.call(
+        1,
+        &[f::DIRECT_REQ_32.into(), u64::from(A) << 16 | u64::from(B), 0],
+    );
+    m.hvc(1, &[0xff03, 40, 1, 0]);
+    m.call(
+        1,
+        &[f::DIRECT_RESP_32.into(), u64::from(B) << 16 | u64::from(A), 0],
+    );
+    m.respond(1, A);
+    m.step(1, Event::SecureInterrupt(40));
+    let ends = u64::from(B) << 16 | u64::from(C);
+    let entered = run(m.call(1, &[f::DIRECT_REQ_32.into(), ends, 0]));
+    assert_eq!(
+        (entered.context.partition, entered.deadline, entered.hold_normal),
+        (2, Deadline::Keep, true)
+    );
+    // The time of the interrupt is the whole chain's.
+    assert_eq!(x(m.step(1, Event::Deadline), 0), RESUME);
+    assert_eq!(m.spmc.compartments[2].seats[1].state(), State::Preempted(1));
+    // The normal world may not call b, but its scheduler is asked to give b cycles.
+    let info = regs(m.normal(0, &[f::NOTIFICATION_INFO_GET_64.into()]));
+    assert_eq!(info.0[3], u64::from(B) | 1 << 16);
+    assert_eq!(
+        run(m.normal(1, &[RUN, u64::from(B) << 16 | 1])).context.partition,
+        2
+    );
+    let ends = u64::from(C) << 16 | u64::from(B);
+    let back = run(m.call(1, &[f::DIRECT_RESP_32.into(), ends, 0]));
+    assert_eq!(back.context.partition, 1);
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), MSG_WAIT);
+    m.refused(1, &[RUN, u64::from(B) << 16 | 1], Error::InvalidParameters);
+}
+
+#[test]
+fn a_private_interrupt_ends_on_the_core_where_it_came() {
+    let mut m = enabled(1);
+    m.enter(1, B);
+    m.step(1, Event::SecureInterrupt(25));
+    m.step(1, Event::NormalInterrupt);
+    run(m.normal(3, &[RUN, u64::from(B) << 16 | 1]));
+    assert_eq!((m.hvc(3, &[0xff04]), m.hvc(3, &[0xff08, 25, 25])), (25, 0));
+    assert_eq!(m.ports.ended, [(25, 1)]);
+}
+
+#[test]
+fn nobody_is_entered_during_a_start() {
+    let mut m = Machine::new();
+    m.step(0, Event::Boot);
+    m.hvc(0, &[0xff03, 25, 1, 0]);
+    assert_eq!(run(m.call(0, &[MSG_WAIT])).context.partition, 0);
+    let on = run(m.step(0, Event::SecureInterrupt(25)));
+    assert_eq!((on.context.partition, on.entry), (0, Entry::Resume));
+}
