@@ -81,7 +81,7 @@ impl Vectors {
                     &raw mut self.p,
                     &raw mut self.ffr,
                     &raw mut self.fpcr,
-                )
+                );
             }
         } else {
             // SAFETY: `z` is larger than 32 V registers and 16-byte aligned.
@@ -100,7 +100,7 @@ impl Vectors {
                     &raw const self.p,
                     &raw const self.ffr,
                     &raw const self.fpcr,
-                )
+                );
             }
             r::zcr_el2::write(self.zcr_el2);
         } else {

@@ -6,7 +6,6 @@ use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
 use super::cell::Owned;
 use super::context::State;
 use super::exit::{self, Exit};
-use super::registers as r;
 use super::{cpu, gic, smc, stage2, timer, vectors};
 use crate::table::{CORES, PARTITIONS, TABLE};
 
@@ -21,7 +20,8 @@ pub struct Core {
     index: usize,
     loaded: Option<Context>,
     vectors_of: Option<Context>,
-    held_mask: Option<u64>,
+    /// The normal world's interrupt priority mask while the core is not its own.
+    mask: u64,
     timer_runs: bool,
 }
 
@@ -32,7 +32,7 @@ impl Core {
             index,
             loaded: None,
             vectors_of: None,
-            held_mask: None,
+            mask: 0,
             timer_runs: false,
         }
     }
@@ -49,7 +49,11 @@ impl Core {
     #[inline]
     pub fn run(&mut self, run: &Run) -> Event {
         let state = state(run.context);
-        self.hold_normal(run.hold_normal);
+        gic::set_mask(if run.hold_normal {
+            gic::HOLD_NORMAL
+        } else {
+            self.mask
+        });
         self.set_deadline(run.deadline);
         match run.entry {
             Entry::Resume => {}
@@ -80,13 +84,13 @@ impl Core {
             // SAFETY: this core's block; nothing else on this core refers to it now.
             unsafe { cpu::block(self.index) }.normal.load();
             self.loaded = None;
+            gic::restore(self.mask);
         }
     }
 
     /// Hands the core, which `unload` has cleared, to the normal world and comes back with its next call.
     #[inline]
     pub fn normal(&mut self, regs: &Regs) -> Event {
-        self.hold_normal(false);
         self.set_deadline(Deadline::None);
         let call = smc::call(regs);
         if call.0[0] & 0xffff_ffff == FFA_INTERRUPT
@@ -129,6 +133,9 @@ impl Core {
     /// Another context takes the core, or the first one since the normal world had it. The vector
     /// registers go back to the normal world: a context that is not loaded has nothing on the core.
     fn load_other(&mut self, context: Context) {
+        if self.loaded.is_none() {
+            self.mask = gic::mask();
+        }
         self.unload_vectors();
         self.save_el1();
         state(context).el1.load();
@@ -182,22 +189,6 @@ impl Core {
             cpu::allow_vectors();
             state(context).fp.load();
             cpu::allow_fp();
-        }
-    }
-
-    /// Keeps the normal world's interrupts pending, or lets them through again.
-    #[inline]
-    fn hold_normal(&mut self, hold: bool) {
-        match (hold, self.held_mask) {
-            (true, None) => {
-                self.held_mask = Some(r::icc_pmr_el1::read());
-                r::icc_pmr_el1::write(gic::HOLD_NORMAL);
-            }
-            (false, Some(mask)) => {
-                r::icc_pmr_el1::write(mask);
-                self.held_mask = None;
-            }
-            _ => {}
         }
     }
 

@@ -1,71 +1,72 @@
 //! Registers that `aarch64-cpu` lacks: secure EL2's, the GIC's CPU interface, and a few by name.
 
-/// Defines readers and writers of system registers by the name that the assembler knows.
+/// Defines readers, writers or both of system registers by the name that the assembler knows.
 macro_rules! system_registers {
-    ($($(#[$doc:meta])* $module:ident = $name:literal;)*) => {
+    ($($(#[$doc:meta])* $module:ident = $name:literal, $($access:ident)+;)*) => {
         $(
             $(#[$doc])*
             pub mod $module {
-                /// Reads the register.
-                #[inline(always)]
-                #[must_use]
-                pub fn read() -> u64 {
-                    let value: u64;
-                    // SAFETY: reading this register has no side effect on memory or on the Rust machine;
-                    // at EL2 in secure state it exists on every core that the boot check accepts.
-                    unsafe {
-                        core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack));
-                    }
-                    value
-                }
-                /// Writes the register. What the value means for the machine is the caller's business;
-                /// none of these registers changes how the hypervisor's own memory is reached.
-                #[inline(always)]
-                pub fn write(value: u64) {
-                    // SAFETY: the register steers guests, interrupts or traps, not the hypervisor's own
-                    // translation (SCTLR_EL2, TCR_EL2, TTBR0_EL2 and MAIR_EL2 are written in `start` only).
-                    unsafe {
-                        core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nostack));
-                    }
-                }
+                $(system_registers!(@$access $name);)+
             }
         )*
+    };
+    (@read $name:literal) => {
+        /// Reads the register.
+        #[inline(always)]
+        #[must_use]
+        pub fn read() -> u64 {
+            let value: u64;
+            // SAFETY: reading this register touches no memory; at EL2 in secure state it exists on
+            // every core that the boot check accepts.
+            unsafe {
+                core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value, options(nostack));
+            }
+            value
+        }
+    };
+    (@write $name:literal) => {
+        /// Writes the register. What the value means for the machine is the caller's business; none
+        /// of these registers changes how the hypervisor's own memory is reached.
+        #[inline(always)]
+        pub fn write(value: u64) {
+            // SAFETY: the register steers guests, interrupts or traps, not the hypervisor's own
+            // translation (SCTLR_EL2, TCR_EL2, TTBR0_EL2 and MAIR_EL2 are written in `start` only).
+            unsafe {
+                core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nostack));
+            }
+        }
     };
 }
 
 system_registers! {
     /// Secure stage-2 root (Arm ARM, DDI0487, D24.2.210).
-    vsttbr_el2 = "S3_4_C2_C6_0";
+    vsttbr_el2 = "S3_4_C2_C6_0", read write;
     /// Secure stage-2 control (Arm ARM, DDI0487, D24.2.209).
-    vstcr_el2 = "S3_4_C2_C6_2";
+    vstcr_el2 = "S3_4_C2_C6_2", write;
     /// Secure EL2 physical timer: control.
-    cnthps_ctl_el2 = "S3_4_C14_C5_1";
+    cnthps_ctl_el2 = "S3_4_C14_C5_1", write;
     /// Secure EL2 physical timer: compare value.
-    cnthps_cval_el2 = "S3_4_C14_C5_2";
+    cnthps_cval_el2 = "S3_4_C14_C5_2", write;
     /// Interrupt priority mask, shared by both worlds.
-    icc_pmr_el1 = "S3_0_C4_C6_0";
+    icc_pmr_el1 = "S3_0_C4_C6_0", read write;
     /// Acknowledges a group 1 interrupt of this security state: reading it changes the GIC's state.
-    icc_iar1_el1 = "S3_0_C12_C12_0";
+    icc_iar1_el1 = "S3_0_C12_C12_0", read;
     /// End of a group 1 interrupt.
-    icc_eoir1_el1 = "S3_0_C12_C12_1";
+    icc_eoir1_el1 = "S3_0_C12_C12_1", write;
     /// Deactivates an interrupt.
-    icc_dir_el1 = "S3_0_C12_C11_1";
+    icc_dir_el1 = "S3_0_C12_C11_1", write;
     /// CPU interface control of this security state.
-    icc_ctlr_el1 = "S3_0_C12_C12_4";
+    icc_ctlr_el1 = "S3_0_C12_C12_4", read write;
     /// Group 1 enable of this security state.
-    icc_igrpen1_el1 = "S3_0_C12_C12_7";
+    icc_igrpen1_el1 = "S3_0_C12_C12_7", write;
     /// Sends an SGI to the other security state's group 1.
-    icc_asgi1r_el1 = "S3_0_C12_C11_6";
+    icc_asgi1r_el1 = "S3_0_C12_C11_6", write;
     /// MIDR_EL1 as a partition reads it.
-    vpidr_el2 = "vpidr_el2";
+    vpidr_el2 = "vpidr_el2", write;
     /// Traps of EL1 system registers with a System prefix of 15.
-    hstr_el2 = "hstr_el2";
+    hstr_el2 = "hstr_el2", write;
     /// Vector length limit for EL2 and below, as EL2 sets it.
-    zcr_el2 = "S3_4_C1_C2_0";
-    /// SVE's own ID register.
-    id_aa64zfr0_el1 = "S3_0_C0_C4_4";
-    /// Instruction set, part 2.
-    id_aa64isar2_el1 = "S3_0_C0_C6_2";
+    zcr_el2 = "S3_4_C1_C2_0", read write;
 }
 
 tock_registers::register_bitfields! { u64,

@@ -256,7 +256,7 @@ fn invalidate(ipa: u64, count: u32) {
         return;
     }
     for n in 0..u64::from(count) {
-        let operand = (ipa >> 12) + n | NON_SECURE_IPA;
+        let operand = ((ipa >> 12) + n) | NON_SECURE_IPA;
         // SAFETY: as above.
         unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
     }

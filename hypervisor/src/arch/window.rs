@@ -121,7 +121,7 @@ fn clean(pointer: *mut u8) {
 /// # Safety
 /// `from` and `to` are valid for `length` bytes and do not overlap.
 unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
-    let words = if (from as usize | to as usize) % 8 == 0 {
+    let words = if (from as usize | to as usize).is_multiple_of(8) {
         length / 8
     } else {
         0
@@ -131,7 +131,7 @@ unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
         unsafe {
             to.cast::<u64>()
                 .add(n)
-                .write_volatile(from.cast::<u64>().add(n).read_volatile())
+                .write_volatile(from.cast::<u64>().add(n).read_volatile());
         };
     }
     for n in words * 8..length {
