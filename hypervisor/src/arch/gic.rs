@@ -8,6 +8,7 @@ use crate::table::TABLE;
 
 const IGROUPR: u64 = 0x080;
 const ISENABLER: u64 = 0x100;
+const ICACTIVER: u64 = 0x380;
 const IPRIORITYR: u64 = 0x400;
 const ICFGR: u64 = 0xc00;
 const IGRPMODR: u64 = 0xd00;
@@ -21,6 +22,8 @@ const SECURE_PRIORITY: u8 = 0x20;
 pub const HOLD_NORMAL: u64 = 0x80;
 /// ICC_CTLR_EL1.EOImode: end of interrupt drops the priority only.
 const CTLR_SPLIT_END: u64 = 1 << 1;
+/// INTIDs from here on are shared between cores.
+pub const FIRST_SHARED: u32 = 32;
 /// INTIDs from here on are special: nothing was acknowledged.
 const SPECIAL: u64 = 1020;
 
@@ -140,6 +143,12 @@ pub fn acknowledge() -> Option<u32> {
 /// Ends an interrupt that `acknowledge` took.
 pub fn deactivate(intid: u32) {
     r::icc_dir_el1::write(u64::from(intid));
+}
+
+/// Ends a private interrupt that another core acknowledged, in that core's redistributor.
+pub fn deactivate_private(intid: u32, index: usize) {
+    let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
+    write(frame + ICACTIVER, 1 << (intid % 32));
 }
 
 /// Raises the schedule-receiver interrupt in the normal world, on the core with this index.
