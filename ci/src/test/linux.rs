@@ -45,6 +45,7 @@ fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
     eprintln!("  .. {}: {suites}", run.name);
     let wish = linux::wish(built, run.name, run.limit, false, false);
     let mut ended = None;
+    let before = tally.failed();
     let arguments = format!("bulkhead.mode=test bulkhead.tests={suites}");
     let result = linux::boot(built, &wish, &arguments, run.sve, |line| {
         if let Line::Event(event) = line {
@@ -56,7 +57,9 @@ fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
             Next::Continue
         }
     });
-    let ok = result.is_ok() && ended == Some(true);
+    // Failures that Linux itself counted are here already, one by one; one that was not is a failure of its own.
+    let told = ended == Some(true) || tally.failed() > before;
+    let ok = result.is_ok() && ended.is_some() && told;
     tally.note(
         &format!("{}: ran to its end", run.name),
         ok,

@@ -37,6 +37,11 @@ impl Tally {
         eprintln!("    {name}: {passed} passed, {failed} failed");
     }
 
+    /// How many failed so far.
+    pub fn failed(&self) -> usize {
+        self.failures.len()
+    }
+
     /// Names each failure and ends with the line of both numbers; true where nothing failed and something ran.
     pub fn conclude(&self) -> bool {
         for failure in &self.failures {
