@@ -237,6 +237,20 @@ impl Seat {
         self.task.store(task.pack(), Ordering::Relaxed);
     }
 
+    /// Makes a request of an endpoint below `secure` one that nobody waits for.
+    pub(crate) fn orphan(&self, secure: u16) {
+        let packed = self.task.load(Ordering::Relaxed);
+        if let Task::Request { source, kind } = Task::unpack(packed)
+            && source < secure
+        {
+            let orphan = Task::Orphan { source, kind }.pack();
+            // A context that was resumed meanwhile may have another task by now: that one stays.
+            let _ = self
+                .task
+                .compare_exchange(packed, orphan, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a managed exit is under way.
     pub(crate) fn managed(&self) -> bool {
         self.managed.load(Ordering::Relaxed)

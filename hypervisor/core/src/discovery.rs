@@ -48,6 +48,7 @@ const COMMON: &[u32] = &[
     f::NOTIFICATION_UNBIND,
     f::NOTIFICATION_SET,
     f::NOTIFICATION_GET,
+    f::MSG_SEND2,
     f::DIRECT_REQ_32,
     f::DIRECT_REQ_64,
     f::DIRECT_REQ2,

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::function;
 use crate::memory::{Kind, Progress};
 use crate::reply::Reply;
-use crate::rxtx::{Mailbox, PAGE};
-use crate::spmc::{Party, Spmc};
+use crate::rxtx::{Mailbox, copy_in};
+use crate::spmc::{Party, SECURE, Spmc};
 
 /// Bytes of a relinquish descriptor for one endpoint: handle, flags, count, the endpoint.
 const RELINQUISH: usize = 18;
@@ -87,7 +87,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         let version = mailbox.version();
         let fragment = copy_in(&mut mailbox, request.fragment, ports)?;
-        let sender = self.id_of(party);
+        let sender = self.sender(party, fragment);
         let progress =
             self.ledger
                 .lock()
@@ -104,7 +104,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         endpoint: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        let sender = self.id_of(party);
+        let sender = self.sender_of(party, handle);
         named(sender, endpoint)?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         let fragment = copy_in(&mut mailbox, length, ports)?;
@@ -194,25 +194,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         flags: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        self.ledger
-            .lock()
-            .reclaim(self.id_of(party), handle, flags, ports)?;
+        let sender = self.sender_of(party, handle);
+        self.ledger.lock().reclaim(sender, handle, flags, ports)?;
         Ok(Reply::done())
     }
-}
 
-/// Copies the first bytes of TX into the mailbox, once.
-fn copy_in<'a, T: Ports>(mailbox: &'a mut Mailbox, length: u32, ports: &mut T) -> Result<&'a [u8], Error> {
-    let tx = mailbox.buffers.as_ref().ok_or(Error::InvalidParameters)?.tx;
-    if u64::from(length) > PAGE {
-        return Err(Error::InvalidParameters);
+    /// Who sends memory by a descriptor: a hypervisor in the normal world sends for any virtual machine.
+    fn sender(&self, party: Party, descriptor: &[u8]) -> u16 {
+        let named = descriptor.first_chunk().map(|id| u16::from_le_bytes(*id));
+        match (party, named) {
+            (Party::Normal, Some(id)) if id < SECURE => id,
+            _ => self.id_of(party),
+        }
     }
-    let into = mailbox
-        .staging
-        .get_mut(..length as usize)
-        .ok_or(Error::InvalidParameters)?;
-    ports.read(tx, 0, into);
-    Ok(into)
+
+    /// Who goes on with a transaction: a hypervisor in the normal world does so for the virtual machine
+    /// that began it.
+    fn sender_of(&self, party: Party, handle: u64) -> u16 {
+        match (party, self.ledger.lock().sender(handle)) {
+            (Party::Normal, Some(id)) if id < SECURE => id,
+            _ => self.id_of(party),
+        }
+    }
 }
 
 /// What the sender of a descriptor is told.

@@ -8,6 +8,9 @@ const COUNT: usize = 64;
 /// First ID of a secure endpoint.
 const SECURE: u16 = 0x8000;
 
+/// Framework notification of the SPMC: the RX buffer is full (DEN0077A, table 10.8).
+pub(crate) const RX_FULL: u32 = 1 << 0;
+
 /// The notifications of one receiver with up to `C` execution contexts.
 #[derive(Debug)]
 pub(crate) struct Notifications<const C: usize> {
@@ -21,6 +24,8 @@ pub(crate) struct Notifications<const C: usize> {
     global: u64,
     /// Pending for each context.
     own: [u64; C],
+    /// Pending ones of the SPMC, for any context.
+    framework: u32,
     /// FFA_NOTIFICATION_INFO_GET reported `global`, and each context's.
     global_told: bool,
     own_told: [bool; C],
@@ -33,6 +38,16 @@ pub(crate) struct Taken {
     pub partitions: u64,
     /// From VMs.
     pub vms: u64,
+    /// From the SPMC.
+    pub framework: u32,
+}
+
+/// Whose notifications FFA_NOTIFICATION_GET asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub partitions: bool,
+    pub vms: bool,
+    pub framework: bool,
 }
 
 /// The numbers of the bits that are set.
@@ -52,6 +67,7 @@ impl<const C: usize> Notifications<C> {
             per_vcpu: 0,
             global: 0,
             own: [0; C],
+            framework: 0,
             global_told: false,
             own_told: [false; C],
         }
@@ -86,12 +102,14 @@ impl<const C: usize> Notifications<C> {
 
     /// Whether anything is pending.
     pub(crate) fn pending(&self) -> bool {
-        self.global != 0 || self.own.iter().any(|own| *own != 0)
+        self.global != 0 || self.framework != 0 || self.own.iter().any(|own| *own != 0)
     }
 
     /// Whether anything is pending for one context.
     pub(crate) fn pending_for(&self, vcpu: u16) -> bool {
-        self.global != 0 || self.own.get(usize::from(vcpu)).is_some_and(|own| *own != 0)
+        self.global != 0
+            || self.framework != 0
+            || self.own.get(usize::from(vcpu)).is_some_and(|own| *own != 0)
     }
 
     fn owned_by(&self, bitmap: u64, sender: u16) -> bool {
@@ -172,8 +190,16 @@ impl<const C: usize> Notifications<C> {
         Ok(())
     }
 
+    /// Makes notifications of the SPMC pending, where the receiver has a bitmap.
+    pub(crate) fn set_framework(&mut self, bitmap: u32) {
+        if self.contexts != 0 {
+            self.framework |= bitmap;
+            self.global_told = false;
+        }
+    }
+
     /// Takes what is pending for one context from the kinds of senders that are asked for.
-    pub(crate) fn take(&mut self, vcpu: u16, partitions: bool, vms: bool) -> Result<Taken, Error> {
+    pub(crate) fn take(&mut self, vcpu: u16, wanted: Wanted) -> Result<Taken, Error> {
         if vcpu >= self.contexts {
             return Err(Error::InvalidParameters);
         }
@@ -186,8 +212,8 @@ impl<const C: usize> Notifications<C> {
                     _ => mask,
                 })
         };
-        let secure = if partitions { from(true) } else { 0 };
-        let normal = if vms { from(false) } else { 0 };
+        let secure = if wanted.partitions { from(true) } else { 0 };
+        let normal = if wanted.vms { from(false) } else { 0 };
         let own = self
             .own
             .get_mut(usize::from(vcpu))
@@ -195,7 +221,13 @@ impl<const C: usize> Notifications<C> {
         let all = self.global | *own;
         self.global &= !(secure | normal);
         *own &= !(secure | normal);
+        let framework = if wanted.framework {
+            core::mem::take(&mut self.framework)
+        } else {
+            0
+        };
         Ok(Taken {
+            framework,
             partitions: all & secure,
             vms: all & normal,
         })
@@ -204,7 +236,7 @@ impl<const C: usize> Notifications<C> {
     /// Tells what is pending and was not told yet: first `None` for any context, then each context.
     /// The list's consumer says whether it had room for it.
     pub(crate) fn tell(&mut self, mut room: impl FnMut(Option<u16>) -> bool) -> bool {
-        if self.global != 0 && !self.global_told {
+        if (self.global != 0 || self.framework != 0) && !self.global_told {
             if !room(None) {
                 return false;
             }

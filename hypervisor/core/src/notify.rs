@@ -11,7 +11,7 @@ use crate::discovery::TAKES_NOTIFICATIONS;
 use crate::error::Error;
 use crate::function;
 use crate::id_list::IdList;
-use crate::notification::Notifications;
+use crate::notification::{Notifications, Wanted};
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::spmc::{Party, Spmc, lists};
@@ -23,6 +23,7 @@ const DELAY_SCHEDULE: u32 = 1 << 1;
 /// Flags of GET: from partitions, from VMs, from the SPMC, from a hypervisor.
 const FROM_PARTITIONS: u32 = 1 << 0;
 const FROM_VMS: u32 = 1 << 1;
+const FROM_SPMC: u32 = 1 << 2;
 const GET_FLAGS: u32 = 0xf;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
@@ -65,7 +66,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     }
 
     /// The notifications of a party.
-    fn notifications(&self, party: Party) -> Option<&Mutex<Notifications<C>>> {
+    pub(crate) fn notifications(&self, party: Party) -> Option<&Mutex<Notifications<C>>> {
         match party {
             Party::Normal => Some(&self.normal_notifications),
             Party::Partition(index) => self.compartments.get(index).map(|c| &c.notifications),
@@ -182,16 +183,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if let Party::Partition(index) = to {
             self.pend_notification(index, vcpu);
         }
-        if flags & DELAY_SCHEDULE != 0 && party != Party::Normal {
+        self.schedule(cpu, party, flags & DELAY_SCHEDULE != 0, ports);
+        Ok(Reply::done())
+    }
+
+    /// Has the normal world's scheduler look: at once, or when the partition that runs here leaves.
+    pub(crate) fn schedule<T: Ports>(&self, cpu: &Cpu, party: Party, delay: bool, ports: &mut T) {
+        if delay && party != Party::Normal {
             cpu.delay_schedule();
         } else {
             ports.schedule_receiver();
         }
-        Ok(Reply::done())
     }
 
     /// Makes the notification-pending interrupt pending: at one context, or at all.
-    fn pend_notification(&self, index: usize, vcpu: Option<u16>) {
+    pub(crate) fn pend_notification(&self, index: usize, vcpu: Option<u16>) {
         let Some(partition) = self.table.partitions.get(index) else {
             return;
         };
@@ -214,7 +220,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
         let notifications = self.notifications(party).ok_or(Error::InvalidParameters)?;
         let mut notifications = notifications.lock();
-        let taken = notifications.take(vcpu, flags & FROM_PARTITIONS != 0, flags & FROM_VMS != 0)?;
+        let taken = notifications.take(
+            vcpu,
+            Wanted {
+                partitions: flags & FROM_PARTITIONS != 0,
+                vms: flags & FROM_VMS != 0,
+                framework: flags & FROM_SPMC != 0,
+            },
+        )?;
         if let Party::Partition(index) = party {
             self.clear_notification(index, &notifications);
         }
@@ -224,8 +237,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             low(taken.partitions >> 32),
             low(taken.vms),
             low(taken.vms >> 32),
-            // No framework notifications: there are no indirect messages.
-            0,
+            taken.framework,
+            // Those of a hypervisor are its own to set.
             0,
         ];
         Ok(Reply::words(function::SUCCESS_32, &words))

@@ -35,6 +35,8 @@ pub(crate) struct Buffers {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     version: u32,
+    /// FFA_VERSION was called since buffers were registered.
+    renewed: bool,
     pub buffers: Option<Buffers>,
     /// What was copied from TX: the stack has no room for it.
     pub staging: [u8; PAGE as usize],
@@ -46,6 +48,7 @@ impl Mailbox {
     pub(crate) const fn new() -> Self {
         Self {
             version: V1_0,
+            renewed: false,
             buffers: None,
             staging: [0; PAGE as usize],
             answer: [0; ANSWER],
@@ -96,6 +99,24 @@ impl<'a, T: Ports> Writer<'a, T> {
     }
 }
 
+/// Copies the first bytes of TX into the mailbox, once.
+pub(crate) fn copy_in<'a, T: Ports>(
+    mailbox: &'a mut Mailbox,
+    length: u32,
+    ports: &mut T,
+) -> Result<&'a [u8], Error> {
+    let tx = mailbox.buffers.as_ref().ok_or(Error::InvalidParameters)?.tx;
+    if u64::from(length) > PAGE {
+        return Err(Error::InvalidParameters);
+    }
+    let into = mailbox
+        .staging
+        .get_mut(..length as usize)
+        .ok_or(Error::InvalidParameters)?;
+    ports.read(tx, 0, into);
+    Ok(into)
+}
+
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A,
     /// section 13.2). Once buffers are registered their formats are settled.
@@ -113,6 +134,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             return refused;
         }
         mailbox.version = agreed;
+        mailbox.renewed = true;
         V1_2
     }
 
@@ -122,7 +144,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     }
 
     /// FFA_RXTX_MAP (DEN0077A, section 13.6): one page each.
-    pub(crate) fn rxtx_map(&self, party: Party, tx: u64, rx: u64, pages: u32) -> Result<Reply, Error> {
+    pub(crate) fn rxtx_map<T: Ports>(
+        &self,
+        party: Party,
+        (tx, rx): (u64, u64),
+        pages: u32,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
         if pages != 1 || tx == rx || !tx.is_multiple_of(PAGE) || !rx.is_multiple_of(PAGE) {
             return Err(Error::InvalidParameters);
         }
@@ -136,7 +164,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         if mailbox.buffers.is_some() {
-            return Err(Error::Denied);
+            if party != Party::Normal || !mailbox.renewed {
+                return Err(Error::Denied);
+            }
+            self.start_anew(ports);
+            mailbox.buffers = None;
         }
         if party == Party::Normal {
             // What was lent is not the lender's to have written by the hypervisor.
@@ -145,6 +177,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                 return Err(Error::Denied);
             }
         }
+        mailbox.renewed = false;
         let page = |address| Page { world, address };
         mailbox.buffers = Some(Buffers {
             rx: page(rx),

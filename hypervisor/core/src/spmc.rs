@@ -189,7 +189,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             Call::Features { id, input } => self.features(party, id, input).into(),
             Call::IdGet => self.id_get(party),
             Call::SpmIdGet => Reply::success(u32::from(self.table.spmc_id), 0),
-            Call::RxTxMap { tx, rx, pages } => self.rxtx_map(party, tx, rx, pages).into(),
+            Call::RxTxMap { tx, rx, pages } => self.rxtx_map(party, (tx, rx), pages, ports).into(),
             Call::RxTxUnmap { endpoint } => self.rxtx_unmap(party, endpoint).into(),
             Call::RxRelease { endpoint } => self.rx_release(party, endpoint).into(),
             Call::PartitionInfoGet { uuid, flags } => {
@@ -204,6 +204,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             | Call::Reclaim { .. }
             | Call::FragmentRx { .. }
             | Call::FragmentTx { .. } => self.memory_call(party, call, ports).into(),
+            Call::Send { sender, flags } => self.send(cpu, party, sender, flags, ports).into(),
             Call::Unknown => Reply::Unknown,
             _ => self.notification_call(cpu, party, call, ports).into(),
         }

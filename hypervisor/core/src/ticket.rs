@@ -53,6 +53,11 @@ impl Tickets {
         slot.filter(|(own, _)| *own == number).map(|(_, request)| request)
     }
 
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.parked = [None; TICKETS];
+    }
+
     /// Frees a number.
     pub(crate) fn free(&mut self, number: u16) {
         if self.look(number).is_some()

@@ -163,7 +163,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
     }
 
-    fn unmap(&mut self, partition: usize, grant: usize, ports: &mut impl Ports) {
+    pub(super) fn unmap(&mut self, partition: usize, grant: usize, ports: &mut impl Ports) {
         let slots = self.windows.relinquish(grant);
         ports.unmap_window(partition, slots.first, slots.count);
     }

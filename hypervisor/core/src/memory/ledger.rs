@@ -138,6 +138,41 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         Ok(())
     }
 
+    /// Ends all transactions of the normal world, as if it had reclaimed them after all borrowers had given
+    /// them back: for one that starts anew. What was lent is cleared: a borrower may have had it to
+    /// itself. What a borrower owns by now stays its own.
+    pub fn forget_normal(&mut self, ports: &mut impl Ports) {
+        for index in 0..SHARES {
+            let share = self.shares[index];
+            if share.handle == 0 || share.sender & 1 << 15 != 0 {
+                continue;
+            }
+            let mut held = false;
+            for partition in 0..PARTITIONS {
+                let grant = self.windows.find(share.grants, partition);
+                if let Some(grant) = grant.filter(|grant| self.windows.get(*grant).retrieved()) {
+                    held = true;
+                    if share.kind != Kind::Donate {
+                        self.unmap(partition, grant, ports);
+                    }
+                }
+            }
+            if held && share.kind == Kind::Donate {
+                continue;
+            }
+            if held && share.kind == Kind::Lend {
+                self.clear(index, ports);
+            }
+            self.close(index);
+        }
+    }
+
+    /// Who sent the transaction with this handle.
+    #[must_use]
+    pub fn sender(&self, handle: u64) -> Option<u16> {
+        self.find(handle).map(|share| self.shares[share].sender)
+    }
+
     /// Whether any of these pages is part of a live transaction.
     #[must_use]
     pub fn overlaps(&self, address: u64, count: u32) -> bool {

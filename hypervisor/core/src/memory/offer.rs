@@ -86,9 +86,8 @@ impl Offer {
 
 /// The partition with this ID, if it takes calls from `sender`.
 pub fn find_partition(table: &Table, sender: u16, id: u16) -> Option<usize> {
-    let caller = if sender & 1 << 15 == 0 { 0 } else { sender };
     table
         .partitions
         .iter()
-        .position(|partition| partition.id == id && partition.callers.contains(&caller))
+        .position(|partition| partition.id == id && partition.callers.contains(&sender))
 }

@@ -89,7 +89,7 @@ fn features_depend_on_the_caller() {
     }
     for id in own
         .into_iter()
-        .chain([0x8400_006a, 0x8400_0086, 0x8400_0001, 1, 3, 4, 0, 0x7fff_ffff])
+        .chain([0x8400_006a, 0x8400_0088, 0x8400_0001, 1, 3, 4, 0, 0x7fff_ffff])
     {
         m.refused(0, &[features, u64::from(id)], Error::NotSupported);
     }
@@ -99,7 +99,7 @@ fn features_depend_on_the_caller() {
     for id in both.into_iter().chain(own) {
         assert!(succeeded(m.call(0, &[features, u64::from(id)])), "{id:x}");
     }
-    for id in normal.into_iter().chain([2, 0x8400_0086]) {
+    for id in normal.into_iter().chain([2, 0x8400_0088]) {
         m.partition_refused(0, &[features, u64::from(id)], Error::NotSupported);
     }
     assert_eq!(x(m.call(0, &[features, 1]), 2), 5);
@@ -237,7 +237,7 @@ fn what_does_not_exist_is_not_supported() {
     for id in [
         0x8400_006a,
         0x8400_006e,
-        0x8400_0086,
+        0x8400_008c,
         0x8400_0088,
         0x8400_0089,
         0x8400_00ef,
@@ -262,7 +262,7 @@ fn what_does_not_exist_is_not_supported() {
         f::MEM_FRAG_TX ^ 0x4000_0000,
         f::INTERRUPT,
         f::SUCCESS_32,
-        0x8400_0086,
+        0x8400_008c,
     ] {
         m.partition_refused(0, &[u64::from(id)], Error::NotSupported);
     }

@@ -24,6 +24,7 @@ pub struct Recorder {
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
+    pub cleared: Vec<(u64, u32)>,
     pub mapped: Vec<(usize, u32, u64, u32)>,
 }
 
@@ -54,7 +55,9 @@ impl Ports for Recorder {
             .retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
     }
 
-    fn clear(&mut self, _: u64, _: u32) {}
+    fn clear(&mut self, address: u64, count: u32) {
+        self.cleared.push((address, count));
+    }
 
     fn end_interrupt(&mut self, intid: u32, core: Core) {
         self.ended.push((intid, core));

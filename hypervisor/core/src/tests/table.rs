@@ -157,7 +157,8 @@ pub static CHAINS: Table = Table {
 static CALLERS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
-        callers: &[0, C],
+        properties: 0x7cf,
+        callers: &[0, 3, C],
         ..partition("a", A, 0, 0b1111)
     },
     Partition {
@@ -167,6 +168,7 @@ static CALLERS: [Partition; 3] = [
     },
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 20_000 },
+        properties: 0x70f,
         callers: &[A, B],
         ..partition("c", C, 2, 0b0111)
     },

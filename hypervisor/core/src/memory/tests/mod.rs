@@ -85,7 +85,7 @@ static TABLE: Table = table(
     ],
     &[
         partition("a", A, pages(0x4000_0000, 32), 4, &[0]),
-        partition("b", B, pages(0x4000_3000, 16), 3, &[0]),
+        partition("b", B, pages(0x4000_3000, 16), 3, &[0, 1]),
         partition("c", C, pages(0x4000_0000, 8), 2, &[A]),
         partition("d", D, pages(0x4000_0000, 8), 2, &[A, 0]),
     ],

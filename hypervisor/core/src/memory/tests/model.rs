@@ -138,11 +138,10 @@ fn normal(sender: u16) -> bool {
 }
 
 fn known(sender: u16, id: u16) -> Option<usize> {
-    let caller = if normal(sender) { 0 } else { sender };
     TABLE
         .partitions
         .iter()
-        .position(|entry| entry.id == id && entry.callers.contains(&caller))
+        .position(|entry| entry.id == id && entry.callers.contains(&sender))
 }
 
 fn duplicates(entries: &[(Entry, usize)]) -> bool {

@@ -1,0 +1,35 @@
+//! A normal world that starts anew: a kernel that crashed, or was replaced, without giving back what it
+//! had.
+//!
+//! FF-A has no call that says so. Its sign here is FFA_VERSION (which a driver calls once, before all else)
+//! followed by FFA_RXTX_MAP while buffers are still registered: within one life of a kernel that is an
+//! error that no kernel makes, and it was DENIED; a mere second FFA_RXTX_MAP still is, and a mere second
+//! FFA_VERSION changes nothing (DEN0077A, sections 13.2 and 13.6).
+
+use crate::api::Ports;
+use crate::context::State;
+use crate::notification::Notifications;
+use crate::spmc::{SECURE, Spmc};
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+    /// Takes from the partitions what the normal world's last life left behind: its shares and loans
+    /// (loans are cleared), its notification bitmap, its parked requests. A request that a preempted or
+    /// yielded context still works on is answered to nobody; the context gets the time to finish from the
+    /// next one that wants it. The caller holds the normal world's mailbox.
+    pub(crate) fn start_anew<T: Ports>(&self, ports: &mut T) {
+        self.ledger.lock().forget_normal(ports);
+        *self.normal_notifications.lock() = Notifications::new();
+        for compartment in &self.compartments {
+            compartment.tickets.lock().clear();
+            for seat in &compartment.seats {
+                // One that runs has a core of the normal world waiting for it: that is no past life.
+                if matches!(
+                    seat.state(),
+                    State::Preempted(_) | State::Yielded(_) | State::Blocked
+                ) {
+                    seat.orphan(SECURE);
+                }
+            }
+        }
+    }
+}
