@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use crate::{build, paths::Paths, run, size, test};
+use crate::{build, paths::Paths, run, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -23,6 +23,16 @@ enum Command {
     Build(ConfigArgs),
     /// Show the size of the hypervisor's image and of its source.
     Size(ConfigArgs),
+    /// Say all that is wrong with partition tables.
+    Check(tables::CheckArgs),
+    /// Explain a rule of partition tables with an example, or list all rules.
+    Explain(tables::ExplainArgs),
+    /// Show the system that a table describes, or what differs between two.
+    Plan(tables::PlanArgs),
+    /// Start a new table.
+    New(tables::NewArgs),
+    /// Print the JSON schema of tables, for editors.
+    Schema(tables::SchemaArgs),
 }
 
 /// Which system to build.
@@ -123,6 +133,14 @@ impl Cli {
             Command::Run(args) => run::run(&paths, &args),
             Command::Test(args) => test::test(&paths, &args),
             Command::Build(args) => build::build(&paths, &args.table(&paths)).map(|_| true),
+            Command::Check(args) => tables::check(&args),
+            Command::Explain(args) => tables::explain(&args).map(|()| true),
+            Command::Plan(args) => tables::plan(&args).map(|()| true),
+            Command::New(args) => tables::new(&paths, &args).map(|()| true),
+            Command::Schema(args) => {
+                tables::schema(&args);
+                Ok(true)
+            }
             Command::Size(args) => size::size(&paths, &args.table(&paths)).map(|()| true),
         }
     }

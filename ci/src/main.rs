@@ -8,6 +8,7 @@ mod progress;
 mod run;
 mod size;
 mod stamp;
+mod tables;
 mod test;
 mod tool;
 

@@ -5,15 +5,18 @@ mod board;
 mod check;
 mod draft;
 mod emit;
+mod expand;
 pub mod language;
 mod model;
 mod place;
+pub mod plan;
 mod preset;
 mod reader;
 mod report;
 mod resolve;
 pub mod rule;
 mod source;
+mod starter;
 mod units;
 
 use std::path::Path;
@@ -21,15 +24,18 @@ use std::sync::Arc;
 
 use reader::Faults;
 
+pub use board::boards;
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret};
 pub use draft::{Delivery, Failure, Message, Rights, Tee};
 pub use emit::{Artefact, Images, emit, mk_args, picture};
+pub use expand::expand;
 pub use model::{
     Client, Image, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID, System,
 };
-pub use report::{Diagnostic, Mark, Report};
+pub use report::{Diagnostic, Mark, Report, Severity};
 pub use rule::Rule;
 pub use source::{Source, Span};
+pub use starter::{Starter, Wish, start};
 pub use units::{hex, show_range, show_size};
 
 /// Reads and checks a table.
@@ -61,6 +67,30 @@ pub fn load_bytes(table: &Path, shown: &str, bytes: &[u8], board: Option<&str>) 
     let source = reader::decode(shown, Ok(bytes.to_vec()), &mut faults);
     let system = source.and_then(|source| understand(table, &source, board, &mut faults));
     conclude(table, system, faults)
+}
+
+/// Reads the board that a table at `table` would name so.
+///
+/// # Errors
+/// That there is no such board, or what is wrong with its description.
+pub fn board(table: &Path, name: &str) -> Result<Board, Report> {
+    let mut faults = Vec::new();
+    let source = Arc::new(Source {
+        path: "board".to_owned(),
+        text: name.to_owned(),
+    });
+    let name = source::At {
+        value: name.to_owned(),
+        span: Span::new(&source, 0..name.len()),
+    };
+    let board = board::find(table, &name, None, &mut faults);
+    match (board, Report::of(faults)) {
+        (Some(board), None) => Ok(board),
+        (_, Some(report)) => Err(report),
+        (None, None) => Err(Report {
+            diagnostics: vec![incomplete(table)],
+        }),
+    }
 }
 
 fn understand(

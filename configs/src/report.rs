@@ -5,6 +5,8 @@ use std::fmt;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use serde_json::{Value, json};
+
 use crate::rule::Rule;
 use crate::source::Span;
 
@@ -15,6 +17,15 @@ pub struct Mark {
     pub span: Span,
     /// What is there, in a few words.
     pub label: String,
+}
+
+/// How bad a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing can be made of the table.
+    Error,
+    /// The table is good, but there is something to know.
+    Warning,
 }
 
 /// One thing that is wrong.
@@ -59,8 +70,12 @@ impl Diagnostic {
     }
 
     /// The diagnostic as text with the excerpt of the file.
-    fn render(&self, renderer: &Renderer) -> String {
-        let mut group = Level::ERROR
+    fn render(&self, renderer: &Renderer, severity: Severity) -> String {
+        let level = match severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let mut group = level
             .primary_title(&self.title)
             .id(self.rule.code())
             .elements(self.snippets());
@@ -69,6 +84,32 @@ impl Diagnostic {
             group = group.element(Level::HELP.message(help));
         }
         renderer.render(&[group])
+    }
+
+    /// The diagnostic for editors and CI. Lines and columns count from 1, columns in characters.
+    fn json(&self, severity: Severity) -> Value {
+        let places = self.marks.iter().map(|mark| {
+            let (line, column) = mark.span.start();
+            let (_, end) = mark.span.end();
+            json!({
+                "file": mark.span.source.path,
+                "line": line,
+                "column": column,
+                "end-column": end,
+                "label": mark.label,
+            })
+        });
+        json!({
+            "code": self.rule.code(),
+            "severity": match severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": self.title,
+            "why": self.rule.why(),
+            "help": self.help,
+            "places": places.collect::<Vec<_>>(),
+        })
     }
 
     /// One excerpt for each file that the marks name, the first mark's file first.
@@ -117,25 +158,33 @@ impl Report {
         (!diagnostics.is_empty()).then_some(Self { diagnostics })
     }
 
-    /// The report in colour, for a terminal.
+    /// The report as text, with colours for a terminal.
     #[must_use]
-    pub fn coloured(&self) -> String {
-        self.render(&Renderer::styled().decor_style(DecorStyle::Ascii))
+    pub fn show(&self, severity: Severity, coloured: bool) -> String {
+        let renderer = if coloured {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let renderer = renderer.decor_style(DecorStyle::Ascii);
+        let each = self.diagnostics.iter();
+        let parts: Vec<String> = each
+            .map(|diagnostic| diagnostic.render(&renderer, severity))
+            .collect();
+        parts.join("\n\n")
     }
 
-    fn render(&self, renderer: &Renderer) -> String {
-        let parts: Vec<String> = self.diagnostics.iter().map(|d| d.render(renderer)).collect();
-        parts.join("\n\n")
+    /// The report for editors and CI: an array with an object for each diagnostic.
+    #[must_use]
+    pub fn json(&self, severity: Severity) -> Value {
+        let each = self.diagnostics.iter();
+        Value::Array(each.map(|diagnostic| diagnostic.json(severity)).collect())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            out,
-            "{}",
-            self.render(&Renderer::plain().decor_style(DecorStyle::Ascii))
-        )
+        writeln!(out, "{}", self.show(Severity::Error, false))
     }
 }
 

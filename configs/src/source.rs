@@ -36,6 +36,27 @@ impl Span {
     }
 }
 
+impl Span {
+    /// Line and column of its first character, both from 1.
+    #[must_use]
+    pub fn start(&self) -> (usize, usize) {
+        self.place(self.bytes.start)
+    }
+
+    /// Line and column behind its last character.
+    #[must_use]
+    pub fn end(&self) -> (usize, usize) {
+        self.place(self.bytes.end)
+    }
+
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.source.text[..at];
+        let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        (lines + 1, before[line..].chars().count() + 1)
+    }
+}
+
 /// The nearest character boundary at or below `at`.
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());

@@ -38,7 +38,9 @@ pub struct Built {
 
 /// Reads a table; its complaints are shown as they are.
 pub fn load(table: &Path) -> Result<System> {
-    bulkhead_configs::load(table).map_err(|report| refused(table, &report))
+    let system = bulkhead_configs::load(table).map_err(|report| refused(table, &report))?;
+    system.buildable().map_err(|report| refused(table, &report))?;
+    Ok(system)
 }
 
 /// The error for a table that was refused.

@@ -20,6 +20,21 @@ fn boards_folder(table: &Path) -> PathBuf {
     above.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards"))
 }
 
+/// Names of the boards that a table can name, in order.
+#[must_use]
+pub fn boards(table: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(boards_folder(table))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
 /// Reads the board that a table names; `given` takes the place of its file. Its place in messages is where the table names it.
 pub fn find(table: &Path, name: &At<String>, given: Option<&str>, faults: &mut Faults) -> Option<Board> {
     let folder = boards_folder(table);
@@ -32,12 +47,7 @@ pub fn find(table: &Path, name: &At<String>, given: Option<&str>, faults: &mut F
         return read(&Arc::new(Source { path, text }), faults);
     }
     if !path.is_file() {
-        let boards = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = boards
-            .filter(|entry| entry.path().is_dir())
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
+        let names = boards(table);
         let fault = Diagnostic::new(Rule::UnknownBoard, format!("there is no board `{}`", name.value));
         let fault = fault.at(&name.span, "this board has no folder");
         faults.push(match nearest(&name.value, names.iter().map(String::as_str)) {

@@ -7,7 +7,7 @@ mod read;
 
 use crate::model::Range;
 
-pub use find::find;
+pub use find::{boards, find};
 
 /// A core.
 #[derive(Clone, Debug)]

@@ -25,6 +25,12 @@ pub const TEES: &[(&str, Tee)] = &[
 ];
 
 impl Tee {
+    /// The kind with this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        TEES.iter().find(|(known, _)| *known == word).map(|(_, tee)| *tee)
+    }
+
     /// The word of it in tables.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -6,6 +6,8 @@ use crate::board::Kind;
 use crate::model::{Range, System};
 use crate::units::show_size;
 
+/// The hatching of free memory.
+const FREE: &str = "url(#free)";
 const BAR: f64 = 58.0;
 /// Width of the gap between areas of memory that do not touch.
 const BREAK: f64 = 18.0;
@@ -18,6 +20,13 @@ pub struct Piece {
     pub owner: String,
     /// How it is filled.
     pub fill: &'static str,
+}
+
+impl Piece {
+    /// Whether nobody has it.
+    pub fn is_free(&self) -> bool {
+        self.fill == FREE
+    }
 }
 
 /// What of the memory that is not the normal world's belongs to whom, in ascending order without gaps in an area.
@@ -69,7 +78,7 @@ fn hole(base: u64, end: u64) -> Option<Piece> {
     Some(Piece {
         range,
         owner: "free".to_owned(),
-        fill: "url(#free)",
+        fill: FREE,
     })
 }
 
@@ -120,11 +129,7 @@ pub fn draw(svg: &mut Svg, system: &System, top: f64) -> f64 {
 
 fn draw_piece(svg: &mut Svg, piece: &Piece, at: Rect) {
     svg.rect(at, piece.fill, "#ffffff");
-    let ink = if piece.fill.starts_with("url") {
-        FAINT
-    } else {
-        "#ffffff"
-    };
+    let ink = if piece.is_free() { FAINT } else { "#ffffff" };
     let middle = at.x + at.width / 2.0;
     if at.width >= 40.0 {
         let fonts = [13.0, 12.0, 11.0].map(|size| Font::sans(size).bold());

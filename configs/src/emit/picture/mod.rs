@@ -1,6 +1,6 @@
 //! A picture of a system: who is beside whom and above what, and secure memory to scale with its owners.
 
-mod memory;
+pub mod memory;
 mod svg;
 mod table;
 mod worlds;

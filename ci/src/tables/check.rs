@@ -1,0 +1,111 @@
+//! `check`: everything that is wrong with tables, at once.
+
+use super::coloured;
+use anyhow::Result;
+use bulkhead_configs::{Report, Severity, System, expand, load};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Options of `check`.
+#[derive(clap::Args)]
+pub struct CheckArgs {
+    /// The tables.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Print the table with everything filled in: presets, defaults, placed memory.
+    #[arg(long, conflicts_with = "format")]
+    expand: bool,
+    /// Print diagnostics in this form.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    format: Format,
+    /// Say how long each check took.
+    #[arg(long)]
+    timing: bool,
+}
+
+/// A form of diagnostics.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, on standard error.
+    Text,
+    /// For editors and CI, on standard output: one array of objects.
+    Json,
+}
+
+/// Checks every table; true where none has an error.
+pub fn check(args: &CheckArgs) -> Result<bool> {
+    let mut good = true;
+    let mut objects = Vec::new();
+    for file in &args.files {
+        let start = Instant::now();
+        let checked = load(file);
+        let took = start.elapsed();
+        good &= checked.is_ok();
+        match args.format {
+            Format::Text => show(file, &checked, args.expand),
+            Format::Json => objects.extend(diagnostics(&checked)),
+        }
+        if args.timing {
+            eprintln!(
+                "{}: checked in {:.2} ms",
+                file.display(),
+                took.as_secs_f64() * 1000.0
+            );
+        }
+    }
+    if args.format == Format::Json {
+        println!("{:#}", Value::Array(objects));
+    }
+    Ok(good)
+}
+
+/// What a table asks for and the hypervisor does not do yet.
+fn warnings(system: &System) -> Option<Report> {
+    system.buildable().err()
+}
+
+fn show(file: &Path, checked: &Result<System, Report>, expanded: bool) {
+    match checked {
+        Ok(system) => {
+            if let Some(warnings) = warnings(system) {
+                eprintln!("{}\n", warnings.show(Severity::Warning, coloured()));
+            }
+            if expanded {
+                print!("{}", expand(system));
+            }
+            let partitions = system.partitions.len();
+            let what = match system.not_built.len() {
+                0 => "good".to_owned(),
+                wishes => format!("good, but not built yet for {}", count(wishes, "reason")),
+            };
+            eprintln!(
+                "{}: {what} ({} on {})",
+                file.display(),
+                count(partitions, "partition"),
+                system.board.name
+            );
+        }
+        Err(report) => {
+            eprintln!("{}\n", report.show(Severity::Error, coloured()));
+            eprintln!("{}: {}", file.display(), count(report.diagnostics.len(), "error"));
+        }
+    }
+}
+
+fn diagnostics(checked: &Result<System, Report>) -> Vec<Value> {
+    let shown = match checked {
+        Ok(system) => warnings(system).map_or_else(|| json!([]), |report| report.json(Severity::Warning)),
+        Err(report) => report.json(Severity::Error),
+    };
+    match shown {
+        Value::Array(objects) => objects,
+        _ => Vec::new(),
+    }
+}
+
+/// `1 error`, `2 errors`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,209 @@
+//! A table with everything in it: presets, defaults and placed memory written out, as TOML that means the same.
+
+use std::fmt::Write;
+
+use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, MESSAGES, RIGHTS, word};
+use crate::model::{Client, OnFailure, Origin, Partition, Preemption, Region, System};
+
+/// The table written out. What has no value (a budget, a quota, a client) is left out.
+#[must_use]
+pub fn expand(system: &System) -> String {
+    let mut out = format!(
+        "# {}, with everything filled in.\n\n[system]\n",
+        system.table.display()
+    );
+    let mut line = |key: &str, value: &str| {
+        let _ = writeln!(out, "{key} = {value}");
+    };
+    line("name", &quote(&system.name));
+    line("board", &quote(&system.board.name));
+    line(
+        "hypervisor",
+        &format!("{{ memory = {} }}", size(system.hypervisor.size)),
+    );
+    line("allow-unprotected", &system.allow_unprotected.to_string());
+    for partition in &system.partitions {
+        out.push_str("\n[[partition]]\n");
+        for (key, value) in keys(system, partition) {
+            let _ = writeln!(out, "{key} = {value}");
+        }
+    }
+    out
+}
+
+/// The keys of a partition with their values, in the order of the language.
+pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String)> {
+    let mut keys = vec![
+        ("name", quote(&partition.name)),
+        ("id", format!("{:#06x}", partition.id)),
+        ("tee", quote(partition.tee.word())),
+        ("image", image(system, partition)),
+        ("uuid", quote(&partition.package_uuid_text())),
+        ("uuids", list(partition.uuids.iter().map(uuid))),
+        ("memory", memory(&partition.memory)),
+        ("cores", cores(system, partition)),
+        ("contexts", partition.contexts().to_string()),
+        ("window", size(partition.window.size)),
+        ("shares", partition.shares.to_string()),
+    ];
+    let quotas = [
+        partition.quotas.ranges.map(|ranges| format!("ranges = {ranges}")),
+        partition
+            .quotas
+            .log
+            .map(|log| format!("log = {}", size(log.into()))),
+    ];
+    let quotas: Vec<String> = quotas.into_iter().flatten().collect();
+    if !quotas.is_empty() {
+        keys.push(("quotas", format!("{{ {} }}", quotas.join(", "))));
+    }
+    keys.push(("preemption", preemption(partition.preemption)));
+    keys.extend(partition.budget_us.map(|budget| ("budget", duration(budget))));
+    let names = |ids: &[u16]| list(ids.iter().map(|id| quote(system.endpoint_name(*id))));
+    let messages = partition
+        .receives
+        .iter()
+        .map(|message| quote(word(MESSAGES, *message)));
+    keys.extend([
+        ("callers", names(&partition.callers)),
+        ("receives", list(messages)),
+        ("notifies", names(&partition.notifies)),
+        ("interrupt-interface", quote(word(DELIVERIES, partition.delivery))),
+    ]);
+    keys.extend(
+        partition
+            .boot_order
+            .map(|order| ("boot-order", order.to_string())),
+    );
+    let devices = partition.devices.iter().map(|device| quote(&device.name));
+    let interrupts = partition
+        .interrupts
+        .iter()
+        .map(|interrupt| quote(&interrupt.name));
+    keys.extend([
+        ("devices", list(devices)),
+        ("interrupts", list(interrupts)),
+        ("on-failure", on_failure(partition.on_failure)),
+        ("key", partition.key.to_string()),
+    ]);
+    keys.extend(partition.client.as_ref().map(|shown| ("client", client(shown))));
+    keys
+}
+
+fn image(system: &System, partition: &Partition) -> String {
+    let image = &partition.image;
+    let mut parts = vec![match &image.origin {
+        Origin::Build(tee) => format!("build = {}", quote(tee.word())),
+        Origin::File(path) => {
+            let beside = system
+                .table
+                .parent()
+                .and_then(|folder| path.strip_prefix(folder).ok());
+            format!("file = {}", quote(&beside.unwrap_or(path).display().to_string()))
+        }
+    }];
+    parts.extend(
+        image
+            .sha256
+            .map(|digest| format!("sha256 = {}", quote(&crate::units::hex(&digest)))),
+    );
+    parts.push(format!("entry = {}", image.entry));
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn memory(regions: &[Region]) -> String {
+    let regions = regions.iter().map(|region| {
+        let placed = if region.placed { " # placed" } else { "" };
+        format!(
+            "    {{ base = {:#010x}, size = {}, rights = {} }},{placed}\n",
+            region.range.base,
+            size(region.range.size),
+            quote(word(RIGHTS, region.rights))
+        )
+    });
+    format!("[\n{}]", regions.collect::<String>())
+}
+
+fn cores(system: &System, partition: &Partition) -> String {
+    let names = partition
+        .cores
+        .iter()
+        .map(|core| quote(&system.board.cores[*core].name));
+    let names = list(names);
+    match (partition.dedicated, partition.forward) {
+        (true, _) => format!("{{ dedicated = {names} }}"),
+        (false, true) => format!("{{ called = {names}, forward = true }}"),
+        (false, false) => names,
+    }
+}
+
+fn preemption(preemption: Preemption) -> String {
+    match preemption {
+        Preemption::AtOnce => quote(AT_ONCE[0].0),
+        Preemption::ManagedExit { limit_us } => format!("{{ managed-exit = {} }}", duration(limit_us)),
+        Preemption::Queued { limit_us } => format!("{{ queued = {} }}", duration(limit_us)),
+    }
+}
+
+fn on_failure(policy: OnFailure) -> String {
+    match policy {
+        OnFailure::Word(failure) => quote(word(FAILURES, failure)),
+        OnFailure::Restart { limit, back_off_us } => {
+            format!("{{ restart = {limit}, back-off = {} }}", duration(back_off_us))
+        }
+    }
+}
+
+fn client(client: &Client) -> String {
+    let mut parts = vec![
+        format!("name = {}", quote(&client.name)),
+        format!("default = {}", client.default),
+    ];
+    if !client.applications.is_empty() {
+        parts.push(format!(
+            "applications = {}",
+            list(client.applications.iter().map(uuid))
+        ));
+    }
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn uuid(bytes: &[u8; 16]) -> String {
+    quote(&uuid::Uuid::from_bytes(*bytes).to_string())
+}
+
+/// A basic string. Names and words need no escapes; paths may.
+fn quote(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            control if control.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(control));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// A size in the largest unit that divides it.
+fn size(bytes: u64) -> String {
+    let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+    let fitting = units
+        .iter()
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    fitting.map_or_else(
+        || quote("0B"),
+        |(unit, factor)| quote(&format!("{}{unit}", bytes / factor)),
+    )
+}
+
+fn duration(us: u32) -> String {
+    quote(&crate::units::show_duration(us.into()).replace(' ', ""))
+}

@@ -1,0 +1,247 @@
+//! The plan's tables.
+
+use super::Section;
+use super::left::{left, remarks};
+use crate::board::Owner;
+use crate::draft::{MESSAGES, word};
+use crate::model::{OnFailure, Partition, Preemption, System};
+use crate::units::{show_duration, show_range, show_size};
+
+/// Marks in the matrices.
+const YES: &str = "●";
+const OWN: &str = "◆";
+const NO: &str = "·";
+
+/// All tables but the one of memory, in the order in which they are shown.
+pub fn sections(system: &System) -> Vec<Section> {
+    let mut sections = vec![
+        cores(system),
+        calls(system),
+        policies(system),
+        devices(system),
+        interrupts(system),
+    ];
+    let mut rest = Section::new("Left", &["what", "how much"]);
+    rest.rows
+        .extend(left(system).into_iter().map(|(what, much)| vec![what, much]));
+    sections.push(rest);
+    let mut notes = Section::new("Remarks", &["about the board"]);
+    notes
+        .rows
+        .extend(remarks(system).into_iter().map(|remark| vec![remark]));
+    sections.push(notes);
+    if !system.not_built.is_empty() {
+        let mut missing = Section::new("Not built yet", &["rule", "what"]);
+        let wishes = system.not_built.iter();
+        missing
+            .rows
+            .extend(wishes.map(|wish| vec![wish.rule.code().to_owned(), wish.title.clone()]));
+        sections.push(missing);
+    }
+    sections
+}
+
+/// Cores against partitions.
+fn cores(system: &System) -> Section {
+    let mut section = Section::new("Cores", &["partition"]);
+    let names = system.board.cores.iter().map(|core| match &core.cluster {
+        Some(cluster) => format!("{} ({cluster})", core.name),
+        None => core.name.clone(),
+    });
+    section.head.extend(names);
+    section.head.push("contexts".to_owned());
+    let all = 0..system.board.cores.len();
+    let dedicated = |core: usize| {
+        let mut owners = system.partitions.iter().filter(|partition| partition.dedicated);
+        owners.any(|partition| partition.cores.contains(&core))
+    };
+    let mut normal = vec!["normal world".to_owned()];
+    normal.extend(
+        all.clone()
+            .map(|core| if dedicated(core) { NO } else { YES }.to_owned()),
+    );
+    normal.push(String::new());
+    section.rows.push(normal);
+    for partition in &system.partitions {
+        let mark = if partition.dedicated { OWN } else { YES };
+        let mut row = vec![partition.name.clone()];
+        row.extend(
+            all.clone()
+                .map(|core| if partition.cores.contains(&core) { mark } else { NO }.to_owned()),
+        );
+        let kind = match (partition.dedicated, partition.forward) {
+            (true, _) => ", dedicated",
+            (false, true) => ", calls forwarded",
+            (false, false) => "",
+        };
+        row.push(format!("{}{kind}", partition.contexts()));
+        section.rows.push(row);
+    }
+    section
+}
+
+/// Who may call whom.
+fn calls(system: &System) -> Section {
+    let mut section = Section::new("Calls: rows may call columns", &["caller"]);
+    section
+        .head
+        .extend(system.partitions.iter().map(|partition| partition.name.clone()));
+    let callers = std::iter::once((0, "normal world")).chain(
+        system
+            .partitions
+            .iter()
+            .map(|partition| (partition.id, partition.name.as_str())),
+    );
+    for (id, name) in callers {
+        let mut row = vec![name.to_owned()];
+        row.extend(system.partitions.iter().map(|callee| {
+            let may = callee.callers.contains(&id);
+            if callee.id == id {
+                String::new()
+            } else if may {
+                YES.to_owned()
+            } else {
+                NO.to_owned()
+            }
+        }));
+        section.rows.push(row);
+    }
+    let mut takes = vec!["takes".to_owned()];
+    takes.extend(system.partitions.iter().map(|partition| {
+        let kinds: Vec<&str> = partition
+            .receives
+            .iter()
+            .map(|message| word(MESSAGES, *message))
+            .collect();
+        kinds.join(", ")
+    }));
+    section.rows.push(takes);
+    section
+}
+
+/// What holds for each partition.
+fn policies(system: &System) -> Section {
+    let head = [
+        "partition",
+        "id",
+        "tee",
+        "starts",
+        "borrows up to",
+        "preempted",
+        "a call takes",
+        "when it fails",
+        "key",
+        "clients",
+    ];
+    let mut section = Section::new("Partitions", &head);
+    for (index, partition) in system.partitions.iter().enumerate() {
+        let place = system
+            .boot_order
+            .iter()
+            .position(|start| *start == index)
+            .map_or(0, |place| place + 1);
+        section.rows.push(vec![
+            partition.name.clone(),
+            format!("{:#06x}", partition.id),
+            partition.tee.title().to_owned(),
+            place.to_string(),
+            format!(
+                "{} in {} shares",
+                show_size(partition.window.size),
+                partition.shares
+            ),
+            preempted(partition.preemption),
+            partition
+                .budget_us
+                .map_or_else(|| "any time".to_owned(), |us| show_duration(us.into())),
+            fails(partition.on_failure),
+            if partition.key { "its own" } else { "none" }.to_owned(),
+            clients(partition),
+        ]);
+    }
+    section
+}
+
+/// What preempts it, in words.
+pub fn preempted(preemption: Preemption) -> String {
+    match preemption {
+        Preemption::AtOnce => "at once".to_owned(),
+        Preemption::ManagedExit { limit_us } => format!("managed exit {}", show_duration(limit_us.into())),
+        Preemption::Queued { limit_us } => format!("queued {}", show_duration(limit_us.into())),
+    }
+}
+
+fn fails(policy: OnFailure) -> String {
+    match policy {
+        OnFailure::Word(failure) => word(crate::draft::FAILURES, failure).to_owned(),
+        OnFailure::Restart { limit, back_off_us } => {
+            format!(
+                "restart {limit} times, rest {}",
+                show_duration(back_off_us.into())
+            )
+        }
+    }
+}
+
+fn clients(partition: &Partition) -> String {
+    let Some(client) = &partition.client else {
+        return "none".to_owned();
+    };
+    let mut text = client.name.clone();
+    if client.default {
+        text += " (default)";
+    }
+    if !client.applications.is_empty() {
+        text += &format!(", {} applications", client.applications.len());
+    }
+    text
+}
+
+fn devices(system: &System) -> Section {
+    let mut section = Section::new("Devices", &["device", "registers", "owner", "DMA"]);
+    for device in &system.board.devices {
+        let owner = system.partitions.iter();
+        let mut owner = owner.filter(|partition| partition.devices.iter().any(|own| own.name == device.name));
+        section.rows.push(vec![
+            device.name.clone(),
+            show_range(device.range.base, device.range.end()),
+            owner
+                .next()
+                .map_or_else(|| board_owner(device.owner), |partition| partition.name.clone()),
+            match (device.dma, system.board.smmu) {
+                (false, _) => "no".to_owned(),
+                (true, Some(_)) => format!("yes, streams {:?}", device.streams),
+                (true, None) => "YES, and nothing checks it".to_owned(),
+            },
+        ]);
+    }
+    section
+}
+
+fn interrupts(system: &System) -> Section {
+    let mut section = Section::new("Interrupts", &["interrupt", "INTID", "trigger", "owner"]);
+    for interrupt in &system.board.interrupts {
+        let owner = system.partitions.iter();
+        let mut owner =
+            owner.filter(|partition| partition.interrupts.iter().any(|own| own.name == interrupt.name));
+        section.rows.push(vec![
+            interrupt.name.clone(),
+            interrupt.intid.to_string(),
+            if interrupt.edge { "edge" } else { "level" }.to_owned(),
+            owner.next().map_or_else(
+                || board_owner(interrupt.owner),
+                |partition| partition.name.clone(),
+            ),
+        ]);
+    }
+    section
+}
+
+fn board_owner(owner: Owner) -> String {
+    match owner {
+        Owner::Free => "-",
+        Owner::Hypervisor => "Bulkhead",
+        Owner::NormalWorld => "normal world",
+    }
+    .to_owned()
+}
