@@ -3,6 +3,7 @@
 mod decoder;
 pub mod events;
 pub mod linux;
+pub mod log;
 pub mod machine;
 pub mod session;
 mod shell;
@@ -100,23 +101,27 @@ fn until_tees(built: &Built, args: &RunArgs) -> Result<bool> {
         Line::Jump => Next::Stop,
         _ => Next::Continue,
     })?;
-    let started = |detail: &str| Outcome {
-        device: String::new(),
-        ok: Some(true),
-        detail: detail.to_owned(),
-    };
-    let names = built
-        .firmware
-        .system
-        .partitions
+    let log = log::read(&wish.folder)?;
+    let partitions = &built.firmware.system.partitions;
+    let outcomes = partitions
         .iter()
-        .map(|partition| partition.name.clone());
-    println!(
-        "\n{}",
-        table::render(
-            &built.firmware,
-            &names.map(|name| (name, started("started"))).collect()
-        )
-    );
-    Ok(true)
+        .map(|partition| (partition.name.clone(), start_of(&log, &partition.name)))
+        .collect();
+    println!("\n{}", table::render(&built.firmware, &outcomes));
+    Ok(outcomes.values().all(|outcome| outcome.ok == Some(true)))
+}
+
+/// Whether a partition finished its start, as the hypervisor's log says.
+fn start_of(log: &log::Log, name: &str) -> Outcome {
+    let ready = log.ready.contains(name);
+    let detail = if ready {
+        "started"
+    } else {
+        "it did not finish its start: see hypervisor.log"
+    };
+    Outcome {
+        device: String::new(),
+        ok: Some(ready),
+        detail: detail.to_owned(),
+    }
 }

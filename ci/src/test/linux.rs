@@ -4,8 +4,9 @@ use super::tally::Tally;
 use crate::build::Built;
 use crate::cli::TestArgs;
 use crate::run::events::{Event, Line};
-use crate::run::linux;
 use crate::run::session::Next;
+use crate::run::{linux, log};
+use std::path::Path;
 use std::time::Duration;
 
 /// One boot of Linux and the suites that it runs.
@@ -20,7 +21,7 @@ struct Run {
 const RUNS: [Run; 2] = [
     Run {
         name: "linux",
-        suites: "clients,names,xtest,xtest-both,load,hotplug,sve",
+        suites: "clients,names,xtest,xtest-both,load,hotplug,sve,rebind",
         sve: true,
         limit: Duration::from_secs(25 * 60),
     },
@@ -57,6 +58,9 @@ fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
             Next::Continue
         }
     });
+    if suites.split(',').any(|suite| suite == "load") {
+        preemptions(built, &wish.folder, run.name, tally);
+    }
     // Failures that Linux itself counted are here already, one by one; one that was not is a failure of its own.
     let told = ended == Some(true) || tally.failed() > before;
     let ok = result.is_ok() && ended.is_some() && told;
@@ -65,6 +69,22 @@ fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
         ok,
         &result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
     );
+}
+
+/// Notes how often each TEE was preempted: under load, one that never was has not been tested.
+fn preemptions(built: &Built, folder: &Path, run: &str, tally: &mut Tally) {
+    let figures = log::read(folder).map(|log| log.preemptions).unwrap_or_default();
+    for partition in &built.firmware.system.partitions {
+        let seen = figures.get(&partition.name).copied().unwrap_or_default();
+        tally.note(
+            &format!("{run}: {} was preempted", partition.name),
+            seen.total > 0,
+            &format!(
+                "{} times, {} by managed exit, {} left where it was, {} went on with another core",
+                seen.total, seen.managed, seen.forced, seen.migrated
+            ),
+        );
+    }
 }
 
 /// Notes what one report says.
@@ -93,7 +113,8 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, tally: &mut Tally) {
             migrations,
         } => tally.note(
             &format!("{run}: load on {tee}"),
-            ok,
+            // Threads that never changed cores have not tested what this is for.
+            ok && migrations > 0,
             &format!("{calls} calls, {lost} lost, {wrong} wrong, {migrations} migrations"),
         ),
         Event::Note { text } => eprintln!("       {text}"),

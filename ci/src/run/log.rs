@@ -1,0 +1,99 @@
+//! What the hypervisor's log says about each partition, read back after a run.
+
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Preemption figures of one partition: the last ones that the hypervisor gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preemptions {
+    /// Interrupts of the normal world that came while it ran.
+    pub total: u64,
+    /// Those answered by a managed exit in time.
+    pub managed: u64,
+    /// Those after which the context was left where it was.
+    pub forced: u64,
+    /// Contexts that went on with another core.
+    pub migrated: u64,
+}
+
+/// What a run's log says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// Partitions that finished their start.
+    pub ready: BTreeSet<String>,
+    /// Preemptions by partition.
+    pub preemptions: BTreeMap<String, Preemptions>,
+}
+
+/// Reads the log of the run in `folder`.
+pub fn read(folder: &Path) -> Result<Log> {
+    let bytes = crate::paths::read(&folder.join("hypervisor.log"))?;
+    Ok(parse(&String::from_utf8_lossy(&bytes)))
+}
+
+fn parse(text: &str) -> Log {
+    let mut log = Log::default();
+    for line in text.lines() {
+        // time, level, partition with a colon, what happened; a partition's own console has no level
+        // and a bar behind its name, so it can say nothing that counts here.
+        let mut words = line.split_whitespace();
+        let (Some(_), Some(level), Some(name)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        let Some(name) = name.strip_suffix(':') else {
+            continue;
+        };
+        let rest: Vec<&str> = words.collect();
+        match (level, rest.as_slice()) {
+            ("info", ["ready"]) => drop(log.ready.insert(name.to_owned())),
+            (
+                "debug",
+                [
+                    "preempted",
+                    total,
+                    "managed",
+                    managed,
+                    "forced",
+                    forced,
+                    "migrated",
+                    migrated,
+                ],
+            ) => {
+                let number = |word: &str| word.parse().unwrap_or(0);
+                let figures = Preemptions {
+                    total: number(total),
+                    managed: number(managed),
+                    forced: number(forced),
+                    migrated: number(migrated),
+                };
+                log.preemptions.insert(name.to_owned(), figures);
+            }
+            _ => {}
+        }
+    }
+    log
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_and_starts_are_read() {
+        let log = parse(
+            "    0.1 info  vendor-a: ready\n\
+                 0.2       vendor-b| 0.3 info vendor-b: ready\n\
+                 1.5 debug vendor-a: preempted 4 managed 3 forced 1 migrated 0\n\
+                 2.5 debug vendor-a: preempted 256 managed 250 forced 5 migrated 2\n",
+        );
+        assert_eq!(log.ready, BTreeSet::from(["vendor-a".to_owned()]));
+        let last = Preemptions {
+            total: 256,
+            managed: 250,
+            forced: 5,
+            migrated: 2,
+        };
+        assert_eq!(log.preemptions, BTreeMap::from([("vendor-a".to_owned(), last)]));
+    }
+}
