@@ -92,7 +92,8 @@ fn worker(tee: &str, kind: Kind, id: &AtomicI32, tally: &Tally) {
 fn calls(tee: &str, kind: Kind, tally: &Tally) -> Result<(), String> {
     let context = Context::new(tee).map_err(|error| error.to_string())?;
     let mut caller = services::caller(&context, kind)?;
-    while !tally.stop.load(Ordering::Relaxed) {
+    // At least one call, however long the session took to open.
+    loop {
         let before = sched_getcpu();
         let outcome = caller.call();
         if sched_getcpu() != before {
@@ -102,8 +103,10 @@ fn calls(tee: &str, kind: Kind, tally: &Tally) -> Result<(), String> {
         if let Err(why) = outcome {
             tally.fault(why);
         }
+        if tally.stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Moves a random thread to a random core every now and then, or sets it free. Returns how often it did.
