@@ -16,6 +16,7 @@ use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, SECURE, Spmc, lists};
+use crate::table::Preemption;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
@@ -105,7 +106,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             Task::Request { source, .. } if source >= SECURE => {
                 self.return_to_caller(here, to, source, reply, ports)
             }
-            Task::Orphan { .. } => self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports),
+            // That it failed is for whoever gave it the cycles.
+            Task::Orphan { .. } if to == State::Waiting => {
+                self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports)
+            }
             _ => self.leave(here, to, reply, ports),
         }
     }
@@ -152,10 +156,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                 };
                 return self.enter(&caller, Entry::Answer(reply.over(&seat.kept.regs())), deadline);
             }
+            reply = Reply::error(Error::Aborted);
+            if seat.state() != State::Blocked {
+                // Nobody else moves a blocked context on: this cannot be.
+                break;
+            }
             self.ledger.lock().release(index, ports);
             seat.set_task(Task::Cycles);
             seat.leave(State::Off);
-            (reply, aborted) = (Reply::error(Error::Aborted), true);
+            aborted = true;
             match task {
                 // Each turn ends one context: the loop is as long as the chain.
                 Task::Request { source: above, .. } if above >= SECURE => source = above,
@@ -252,8 +261,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 /// interrupt that waits for the chain goes on waiting, under the deadline that is set, where the context
 /// takes part in managed exits; else it preempts at once.
 fn chain_deadline<const C: usize>(here: &Here<'_, C>, pressed: bool) -> Deadline {
+    let takes_part = matches!(here.partition.preemption, Preemption::ManagedExit { .. });
     match here.cpu.mode() {
-        Mode::Serving if pressed && paravirtual::begin_managed_exit(here.seat) => Deadline::Keep,
+        Mode::Serving if pressed && takes_part && paravirtual::begin_managed_exit(here.seat) => {
+            Deadline::Keep
+        }
         Mode::Serving => Deadline::None,
         Mode::Boot | Mode::CoreOn | Mode::Interrupt => Deadline::Keep,
     }

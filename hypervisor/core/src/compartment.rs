@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 
 use crate::api::{Note, Ports};
-use crate::context::{Seat, State};
+use crate::context::Seat;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::ticket::Tickets;
@@ -81,11 +81,6 @@ impl<const C: usize> Compartment<C> {
     /// Whether it was stopped: none of its contexts is entered again.
     pub(crate) fn stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Whether a context of it waits for the answer of another partition.
-    pub(crate) fn blocked(&self) -> bool {
-        self.seats.iter().any(|seat| seat.state() == State::Blocked)
     }
 
     /// Stops it; true for the one who did it.

@@ -8,7 +8,7 @@ use crate::decode::{Direct, Form, low};
 use crate::error::Error;
 use crate::function;
 use crate::reply::Reply;
-use crate::spmc::{Here, Spmc, lists};
+use crate::spmc::{Here, SECURE, Spmc, lists};
 use crate::table::{Core, Partition};
 
 /// Partition property: takes FFA_MSG_SEND_DIRECT_REQ (DEN0077A, table 13.39).
@@ -37,6 +37,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 
     /// Whether a request may reach its target on this core; the target's index.
     fn admit(&self, core: Core, request: &Direct) -> Result<usize, Error> {
+        if request.source >= SECURE {
+            // The SPMD lets none of these through; nobody out there speaks for a partition.
+            return Err(Error::InvalidParameters);
+        }
         let index = self.callable(request.target, request.source)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
         let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;

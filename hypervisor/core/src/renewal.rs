@@ -6,7 +6,7 @@
 //! error that no kernel makes, and it was DENIED; a mere second FFA_RXTX_MAP still is, and a mere second
 //! FFA_VERSION changes nothing (DEN0077A, sections 13.2 and 13.6).
 
-use crate::api::Ports;
+use crate::api::{Context, Ports};
 use crate::context::State;
 use crate::notification::Notifications;
 use crate::spmc::{SECURE, Spmc};
@@ -19,14 +19,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     pub(crate) fn start_anew<T: Ports>(&self, ports: &mut T) {
         self.ledger.lock().forget_normal(ports);
         *self.normal_notifications.lock() = Notifications::new();
-        for compartment in &self.compartments {
+        for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
-            for seat in &compartment.seats {
+            for (home, seat) in (0u8..).zip(&compartment.seats) {
                 // One that runs has a core of the normal world waiting for it: that is no past life.
-                if matches!(
-                    seat.state(),
-                    State::Preempted(_) | State::Yielded(_) | State::Blocked
-                ) {
+                let resumed = self.innermost(Context { partition, home });
+                let state = self
+                    .seat(resumed.partition, home)
+                    .map(|(_, _, seat)| seat.state());
+                if matches!(state, Some(State::Preempted(_) | State::Yielded(_))) {
                     seat.orphan(SECURE);
                 }
             }

@@ -54,7 +54,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if partition.callers.iter().all(|caller| *caller >= SECURE) && !self.overdue(index, vcpu) {
             return Err(Error::InvalidParameters);
         }
-        if compartment.stopped() && !compartment.blocked() {
+        let named = Self::home(partition, vcpu).and_then(|home| self.seat(index, home));
+        let blocked = named.is_some_and(|(_, _, seat)| seat.state() == State::Blocked);
+        if compartment.stopped() && !blocked {
+            // Whom a blocked context called is still to be ended.
             return Err(Error::Aborted);
         }
         if lists(partition, core) {

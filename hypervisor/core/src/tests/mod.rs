@@ -1,5 +1,6 @@
 //! Tests of the dispatcher: a machine without hardware, and events as the shell makes them.
 
+mod agree;
 mod boot;
 mod chain;
 mod concurrent;
@@ -10,6 +11,7 @@ mod indirect;
 mod interrupt;
 mod machine;
 mod memory;
+mod model;
 mod notification;
 mod paravirtual;
 mod preemption;

@@ -1,0 +1,698 @@
+//! A reference model of endpoints: who runs, who waits for whom, who is told what.
+//!
+//! It shares no code with what is tested, and keeps other things: not the state of each context, but the
+//! list of *chains*. A chain is what one cause (a call of the normal world, cycles, an interrupt) has set
+//! going: its contexts, outermost first. A context that is in no chain waits.
+
+use std::collections::BTreeSet;
+use std::vec::Vec;
+
+use crate::table::{Core, Partition, Preemption, Table};
+
+/// A context: partition and home.
+pub type Who = (usize, Core);
+
+/// Why a chain is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A request of the normal world.
+    Request,
+    /// A request of a normal world that is gone.
+    Orphan,
+    /// FFA_RUN of a context that waited.
+    Cycles,
+    /// A secure interrupt.
+    Interrupt,
+}
+
+/// Where a chain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    On(Core),
+    Preempted,
+    Yielded,
+    /// An interrupt has this core.
+    Displaced(Core),
+}
+
+/// One context of a chain, and what it has to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    pub partition: usize,
+    /// Who asked, where a request did.
+    pub source: u16,
+    /// By FFA_MSG_SEND_DIRECT_REQ2.
+    pub extended: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Chain {
+    pub home: Core,
+    pub links: Vec<Link>,
+    pub cause: Cause,
+    pub place: Place,
+    /// A managed exit is under way.
+    pub pressed: bool,
+}
+
+impl Chain {
+    pub fn inner(&self) -> usize {
+        self.links.last().unwrap().partition
+    }
+}
+
+/// The virtual interrupts of one context.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    pub enabled: BTreeSet<u32>,
+    pub pending: BTreeSet<u32>,
+    pub active: BTreeSet<u32>,
+}
+
+/// What must follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// A context is entered: which, how, with a line raised, until when, whether the normal world waits.
+    Run(Who, How, bool, Until, bool),
+    /// The normal world gets these in its first registers, zero in the others up to x7.
+    Normal(Vec<u64>),
+    /// FFA_INTERRUPT for a new ticket of this partition.
+    Parked(usize),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    Resume,
+    Answer(Vec<u64>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    Keep,
+    None,
+    Micros(u32),
+}
+
+pub const RUN: u64 = 0x8400_006d;
+pub const ERROR: u64 = 0x8400_0060;
+pub const SUCCESS: u64 = 0x8400_0061;
+pub const INTERRUPT: u64 = 0x8400_0062;
+pub const MSG_WAIT: u64 = 0x8400_006b;
+pub const YIELD: u64 = 0x8400_006c;
+pub const RESUME: u64 = 0x8400_007c;
+
+pub const INVALID: i32 = -2;
+pub const BUSY: i32 = -4;
+pub const DENIED: i32 = -6;
+pub const ABORTED: i32 = -8;
+
+pub fn error(code: i32) -> Vec<u64> {
+    Vec::from([ERROR, 0, u64::from(code.cast_unsigned())])
+}
+
+/// A direct request or response.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub extended: bool,
+    pub source: u16,
+    pub target: u16,
+    /// w2: flags, where it is not `extended`.
+    pub flags: u32,
+    /// x0 to x7.
+    pub regs: Vec<u64>,
+}
+
+pub struct Model {
+    pub table: &'static Table,
+    pub chains: Vec<Chain>,
+    pub stopped: Vec<bool>,
+    /// Contexts that are no more, or never were.
+    pub off: BTreeSet<Who>,
+    pub lines: Vec<[Lines; 4]>,
+    /// Parked requests: number, partition, request.
+    pub tickets: Vec<(u64, usize, Message)>,
+    /// The ticket whose way a core clears.
+    pub clearing: [Option<u64>; 4],
+    /// Which cores deal with an interrupt.
+    pub handling: [bool; 4],
+}
+
+impl Model {
+    /// All partitions wait on all their cores.
+    pub fn new(table: &'static Table) -> Self {
+        let lines = |p: &Partition| {
+            let managed = matches!(p.preemption, Preemption::ManagedExit { .. });
+            let enabled = if managed {
+                BTreeSet::from([4])
+            } else {
+                BTreeSet::new()
+            };
+            core::array::from_fn(|_| Lines {
+                enabled: enabled.clone(),
+                ..Lines::default()
+            })
+        };
+        let contexts = (0..table.partitions.len()).flat_map(|p| (0..4).map(move |home| (p, home)));
+        Self {
+            table,
+            chains: Vec::new(),
+            stopped: std::vec![false; table.partitions.len()],
+            off: contexts
+                .filter(|(p, home)| table.partitions[*p].cores >> home & 1 == 0)
+                .collect(),
+            lines: table.partitions.iter().map(lines).collect(),
+            tickets: Vec::new(),
+            clearing: [None; 4],
+            handling: [false; 4],
+        }
+    }
+
+    pub fn on(&self, core: Core) -> Option<usize> {
+        self.chains
+            .iter()
+            .position(|chain| chain.place == Place::On(core))
+    }
+
+    fn of(&self, who: Who) -> Option<usize> {
+        let in_it = |chain: &Chain| chain.home == who.1 && chain.links.iter().any(|l| l.partition == who.0);
+        self.chains.iter().position(in_it)
+    }
+
+    fn waits(&self, who: Who) -> bool {
+        !self.off.contains(&who) && self.of(who).is_none()
+    }
+
+    fn id(&self, partition: usize) -> u64 {
+        self.table.partitions[partition].id.into()
+    }
+
+    fn named(&self, id: u16) -> Option<usize> {
+        self.table.partitions.iter().position(|p| p.id == id)
+    }
+
+    fn lists(&self, partition: usize, core: Core) -> bool {
+        self.table.partitions[partition].cores >> core & 1 == 1
+    }
+
+    fn target(&self, who: Who) -> u64 {
+        let rank = (0..who.1).filter(|core| self.lists(who.0, *core)).count() as u64;
+        self.id(who.0) << 16 | rank
+    }
+
+    fn managed_limit(&self, who: Who) -> Option<u32> {
+        let enabled = self.lines[who.0][usize::from(who.1)].enabled.contains(&4);
+        match self.table.partitions[who.0].preemption {
+            Preemption::ManagedExit { limit_us } if enabled => Some(limit_us),
+            _ => None,
+        }
+    }
+
+    fn line(&self, who: Who) -> bool {
+        let lines = &self.lines[who.0][usize::from(who.1)];
+        lines.enabled.intersection(&lines.pending).next().is_some()
+    }
+
+    fn run(&self, chain: usize, core: Core, how: How, until: Until) -> Expect {
+        let chain = &self.chains[chain];
+        let who = (chain.inner(), chain.home);
+        let hold = chain.pressed || self.handling[usize::from(core)];
+        Expect::Run(who, how, self.line(who), until, hold)
+    }
+
+    fn press(&mut self, chain: usize, pressed: bool) {
+        let chain = &mut self.chains[chain];
+        let lines = &mut self.lines[chain.inner()][usize::from(chain.home)];
+        if pressed {
+            lines.pending.insert(4);
+        } else if chain.pressed {
+            lines.pending.remove(&4);
+        }
+        chain.pressed = pressed;
+    }
+
+    /// A context is entered by a call or an answer within a chain.
+    fn pass(&mut self, chain: usize, core: Core, pressed: bool, answer: Vec<u64>) -> Expect {
+        let who = (self.chains[chain].inner(), self.chains[chain].home);
+        let goes_on = pressed && self.managed_limit(who).is_some();
+        if goes_on {
+            self.press(chain, true);
+        }
+        let until = if goes_on || self.handling[usize::from(core)] {
+            Until::Keep
+        } else {
+            Until::None
+        };
+        self.run(chain, core, How::Answer(answer), until)
+    }
+
+    /// The core is free: what was displaced goes on, or the normal world does.
+    fn depart(&mut self, core: Core, reply: Vec<u64>) -> Expect {
+        let handled = core::mem::take(&mut self.handling[usize::from(core)]);
+        let displaced = self.chains.iter().position(|c| c.place == Place::Displaced(core));
+        if let Some(chain) = displaced.filter(|_| handled) {
+            self.chains[chain].place = Place::On(core);
+            return self.run(chain, core, How::Resume, Until::None);
+        }
+        if handled {
+            return Expect::Normal(Vec::from([RESUME]));
+        }
+        match self.clearing[usize::from(core)].take() {
+            Some(ticket) => Expect::Normal(Vec::from([INTERRUPT, ticket])),
+            None => Expect::Normal(reply),
+        }
+    }
+
+    /// The chain leaves its core, to go on later.
+    fn leave(&mut self, core: Core, place: Place, id: u64) -> Expect {
+        let chain = self.on(core).unwrap();
+        self.press(chain, false);
+        self.chains[chain].place = place;
+        let outer = (self.chains[chain].links[0].partition, self.chains[chain].home);
+        let reply = Vec::from([id, self.target(outer)]);
+        self.depart(core, reply)
+    }
+
+    /// The innermost context is done, with this outcome; one that was stopped is no more.
+    fn finish(&mut self, core: Core, reply: Vec<u64>) -> Expect {
+        let (mut reply, chain) = (reply, self.on(core).unwrap());
+        let pressed = self.chains[chain].pressed;
+        self.press(chain, false);
+        let failed = loop {
+            let home = self.chains[chain].home;
+            let done = self.chains[chain].links.pop().unwrap();
+            let failed = self.stopped[done.partition];
+            if failed {
+                self.off.insert((done.partition, home));
+            }
+            let Some(caller) = self.chains[chain].links.last() else {
+                break failed;
+            };
+            if !self.stopped[caller.partition] {
+                return self.pass(chain, core, pressed, reply);
+            }
+            reply = error(ABORTED);
+        };
+        let gone = self.chains.remove(chain);
+        if gone.cause == Cause::Orphan && !failed {
+            reply = Vec::from([MSG_WAIT]);
+        }
+        self.depart(core, reply)
+    }
+
+    // The normal world.
+
+    /// A request, delivered or refused.
+    pub fn request(&mut self, core: Core, message: &Message) -> Expect {
+        match self.admit(core, message) {
+            Err(code) => Expect::Normal(error(code)),
+            Ok(target) if self.waits((target, core)) => self.deliver(core, target, message),
+            Ok(target) if self.off.contains(&(target, core)) => Expect::Normal(error(DENIED)),
+            Ok(target) if self.tickets.iter().filter(|t| t.1 == target).count() == 16 => {
+                Expect::Normal(error(BUSY))
+            }
+            Ok(target) => Expect::Parked(target),
+        }
+    }
+
+    fn admit(&self, core: Core, message: &Message) -> Result<usize, i32> {
+        let target = self.allowed(message)?;
+        if self.stopped[target] {
+            return Err(ABORTED);
+        }
+        if !self.lists(target, core) {
+            return Err(DENIED);
+        }
+        Ok(target)
+    }
+
+    fn allowed(&self, message: &Message) -> Result<usize, i32> {
+        let target = self.named(message.target).ok_or(INVALID)?;
+        let partition = &self.table.partitions[target];
+        let bit = if message.extended { 9 } else { 0 };
+        if message.source >= 0x8000
+            || !partition.callers.contains(&message.source)
+            || (!message.extended && message.flags != 0)
+        {
+            return Err(INVALID);
+        }
+        if partition.properties >> bit & 1 == 0 {
+            return Err(DENIED);
+        }
+        Ok(target)
+    }
+
+    fn deliver(&mut self, core: Core, target: usize, message: &Message) -> Expect {
+        self.chains.push(Chain {
+            home: core,
+            links: Vec::from([Link {
+                partition: target,
+                source: message.source,
+                extended: message.extended,
+            }]),
+            cause: Cause::Request,
+            place: Place::On(core),
+            pressed: false,
+        });
+        let chain = self.chains.len() - 1;
+        self.run(chain, core, How::Answer(message.regs.clone()), Until::None)
+    }
+
+    /// FFA_RUN.
+    pub fn run_call(&mut self, core: Core, id: u16, vcpu: u16) -> Expect {
+        self.try_run(core, id, vcpu)
+            .unwrap_or_else(|code| Expect::Normal(error(code)))
+    }
+
+    fn try_run(&mut self, core: Core, id: u16, vcpu: u16) -> Result<Expect, i32> {
+        let named = self.named(id).ok_or(INVALID)?;
+        let homes: Vec<Core> = (0..4).filter(|core| self.lists(named, *core)).collect();
+        let home = homes.get(usize::from(vcpu)).copied();
+        let chain = home.and_then(|home| self.of((named, home)));
+        let outer = |c: &Chain| c.links[0].partition == named;
+        let overdue =
+            chain.is_some_and(|c| self.chains[c].cause == Cause::Interrupt && outer(&self.chains[c]));
+        if self.table.partitions[named].callers.iter().all(|c| *c >= 0x8000) && !overdue {
+            return Err(INVALID);
+        }
+        let blocked = chain.is_some_and(|c| self.chains[c].inner() != named);
+        if self.stopped[named] && !blocked {
+            return Err(ABORTED);
+        }
+        if !self.lists(named, core) {
+            return Err(DENIED);
+        }
+        if vcpu & 0x4000 != 0 {
+            return self.run_ticket(core, named, u64::from(id) << 16 | u64::from(vcpu));
+        }
+        let home = home.ok_or(INVALID)?;
+        match chain {
+            Some(chain) => self.resume(core, chain),
+            None if self.off.contains(&(named, home)) || home != core => Err(DENIED),
+            None => {
+                let answer = Vec::from([RUN, self.target((named, home))]);
+                let message = Message {
+                    extended: false,
+                    source: 0,
+                    target: id,
+                    flags: 0,
+                    regs: answer,
+                };
+                let expect = self.deliver(core, named, &message);
+                self.chains.last_mut().unwrap().cause = Cause::Cycles;
+                Ok(expect)
+            }
+        }
+    }
+
+    fn resume(&mut self, core: Core, chain: usize) -> Result<Expect, i32> {
+        let inner = self.chains[chain].inner();
+        if !self.lists(inner, core) {
+            return Err(DENIED);
+        }
+        let how = match self.chains[chain].place {
+            Place::On(_) | Place::Displaced(_) => return Err(BUSY),
+            Place::Preempted => How::Resume,
+            Place::Yielded => How::Answer(Vec::from([SUCCESS])),
+        };
+        self.chains[chain].place = Place::On(core);
+        if self.stopped[inner] {
+            return Ok(self.finish(core, error(ABORTED)));
+        }
+        Ok(self.run(chain, core, how, Until::None))
+    }
+
+    fn run_ticket(&mut self, core: Core, target: usize, ticket: u64) -> Result<Expect, i32> {
+        let place = self.tickets.iter().position(|t| t.0 == ticket).ok_or(INVALID)?;
+        if self.waits((target, core)) {
+            let (_, _, message) = self.tickets.remove(place);
+            return Ok(self.deliver(core, target, &message));
+        }
+        let again = Expect::Normal(Vec::from([INTERRUPT, ticket]));
+        let Some(chain) = self.of((target, core)) else {
+            return Ok(again);
+        };
+        let abandoned = matches!(self.chains[chain].cause, Cause::Orphan | Cause::Interrupt);
+        let still = matches!(self.chains[chain].place, Place::Preempted | Place::Yielded);
+        if !abandoned || !still || !self.lists(self.chains[chain].inner(), core) {
+            return Ok(again);
+        }
+        self.clearing[usize::from(core)] = Some(ticket);
+        self.resume(core, chain)
+    }
+
+    /// The normal world has started anew.
+    pub fn start_anew(&mut self) {
+        self.tickets.clear();
+        for chain in &mut self.chains {
+            if chain.cause == Cause::Request && matches!(chain.place, Place::Preempted | Place::Yielded) {
+                chain.cause = Cause::Orphan;
+            }
+        }
+    }
+
+    // Interrupts.
+
+    /// A secure interrupt came on a core.
+    pub fn interrupt(&mut self, core: Core, intid: u32) -> Expect {
+        let here = self.on(core);
+        let owner = self.pend(core, intid);
+        if let Some(chain) = here
+            && self.stopped[self.chains[chain].inner()]
+        {
+            return self.finish(core, error(ABORTED));
+        }
+        let runs = here.map(|c| (self.chains[c].inner(), self.chains[c].home));
+        let pressed = here.is_some_and(|c| self.chains[c].pressed);
+        if let Some(owner) = owner
+            && Some(owner) != runs
+            && owner.1 == core
+            && !pressed
+            && !self.handling[usize::from(core)]
+            && self.line(owner)
+            && self.waits(owner)
+        {
+            return self.handle(core, here, owner);
+        }
+        match here {
+            Some(chain) => self.run(chain, core, How::Resume, Until::Keep),
+            None => Expect::Normal(Vec::from([RESUME])),
+        }
+    }
+
+    fn pend(&mut self, core: Core, intid: u32) -> Option<Who> {
+        let owns = |p: &Partition| p.interrupts.iter().any(|i| i.intid == intid);
+        let partition = self.table.partitions.iter().position(owns)?;
+        let listed = self.table.partitions[partition].interrupts;
+        let listed = listed.iter().find(|i| i.intid == intid).unwrap();
+        let home = if intid < 32 { core } else { listed.core };
+        if self.stopped[partition] {
+            return None;
+        }
+        let lines = &mut self.lines[partition][usize::from(home)];
+        lines.pending.insert(intid);
+        lines.active.insert(intid);
+        Some((partition, home))
+    }
+
+    fn handle(&mut self, core: Core, here: Option<usize>, owner: Who) -> Expect {
+        if let Some(chain) = here {
+            self.chains[chain].place = Place::Displaced(core);
+        }
+        self.handling[usize::from(core)] = true;
+        let answer = Vec::from([INTERRUPT, self.target(owner)]);
+        self.chains.push(Chain {
+            home: core,
+            links: Vec::from([Link {
+                partition: owner.0,
+                source: 0,
+                extended: false,
+            }]),
+            cause: Cause::Interrupt,
+            place: Place::On(core),
+            pressed: false,
+        });
+        let limit = match self.table.partitions[owner.0].preemption {
+            Preemption::ManagedExit { limit_us } => limit_us,
+            Preemption::AtOnce => 1_000,
+        };
+        let chain = self.chains.len() - 1;
+        self.run(chain, core, How::Answer(answer), Until::Micros(limit))
+    }
+
+    /// An interrupt of the normal world.
+    pub fn normal_interrupt(&mut self, core: Core) -> Expect {
+        let chain = self.on(core).unwrap();
+        if self.stopped[self.chains[chain].inner()] {
+            return self.finish(core, error(ABORTED));
+        }
+        if self.handling[usize::from(core)] || self.chains[chain].pressed {
+            return self.run(chain, core, How::Resume, Until::Keep);
+        }
+        let who = (self.chains[chain].inner(), self.chains[chain].home);
+        match self.managed_limit(who) {
+            Some(limit) => {
+                self.press(chain, true);
+                self.run(chain, core, How::Resume, Until::Micros(limit))
+            }
+            None => self.leave(core, Place::Preempted, INTERRUPT),
+        }
+    }
+
+    /// The deadline passed.
+    pub fn deadline(&mut self, core: Core) -> Expect {
+        let chain = self.on(core).unwrap();
+        if self.stopped[self.chains[chain].inner()] {
+            return self.finish(core, error(ABORTED));
+        }
+        if self.handling[usize::from(core)] || self.chains[chain].pressed {
+            return self.leave(core, Place::Preempted, INTERRUPT);
+        }
+        self.run(chain, core, How::Resume, Until::None)
+    }
+
+    // Partitions.
+
+    /// The partition on a core was stopped for what it did, or gave itself up.
+    pub fn fail(&mut self, core: Core) -> Expect {
+        let chain = self.on(core).unwrap();
+        let partition = self.chains[chain].inner();
+        self.stopped[partition] = true;
+        self.finish(core, error(ABORTED))
+    }
+
+    /// The answer to a call that the partition on a core made: it goes on.
+    pub fn answer(&self, core: Core, answer: Vec<u64>) -> Expect {
+        self.run(self.on(core).unwrap(), core, How::Answer(answer), Until::Keep)
+    }
+
+    /// Any call of a partition that was stopped from another core.
+    pub fn end_stopped(&mut self, core: Core) -> Option<Expect> {
+        let chain = self.on(core).unwrap();
+        let stopped = self.stopped[self.chains[chain].inner()];
+        stopped.then(|| self.finish(core, error(ABORTED)))
+    }
+
+    /// A partition calls another.
+    pub fn call(&mut self, core: Core, message: &Message) -> Expect {
+        self.try_call(core, message)
+            .unwrap_or_else(|code| self.answer(core, error(code)))
+    }
+
+    fn try_call(&mut self, core: Core, message: &Message) -> Result<Expect, i32> {
+        let chain = self.on(core).unwrap();
+        let (caller, home) = (self.chains[chain].inner(), self.chains[chain].home);
+        if u64::from(message.source) != self.id(caller) || message.target == message.source {
+            return Err(INVALID);
+        }
+        let listed = |t: &usize| self.table.partitions[*t].callers.contains(&message.source);
+        let target = self.named(message.target).filter(listed).ok_or(INVALID)?;
+        if !message.extended && message.flags != 0 {
+            return Err(INVALID);
+        }
+        let bit = if message.extended { 9 } else { 0 };
+        if self.table.partitions[target].properties >> bit & 1 == 0 {
+            return Err(DENIED);
+        }
+        if self.stopped[target] {
+            return Err(ABORTED);
+        }
+        if !self.lists(target, home) || self.off.contains(&(target, home)) {
+            return Err(DENIED);
+        }
+        if !self.waits((target, home)) {
+            return Err(BUSY);
+        }
+        let pressed = self.chains[chain].pressed;
+        self.press(chain, false);
+        self.chains[chain].links.push(Link {
+            partition: target,
+            source: message.source,
+            extended: message.extended,
+        });
+        Ok(self.pass(chain, core, pressed, message.regs.clone()))
+    }
+
+    /// A partition answers.
+    pub fn respond(&mut self, core: Core, message: &Message) -> Expect {
+        let chain = &self.chains[self.on(core).unwrap()];
+        let link = *chain.links.last().unwrap();
+        let asked = chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Orphan);
+        if !asked {
+            return self.answer(core, error(DENIED));
+        }
+        if u64::from(message.source) != self.id(link.partition)
+            || message.target != link.source
+            || message.extended != link.extended
+            || (!message.extended && message.flags != 0)
+        {
+            return self.answer(core, error(INVALID));
+        }
+        self.finish(core, message.regs.clone())
+    }
+
+    /// FFA_MSG_WAIT.
+    pub fn wait(&mut self, core: Core) -> Expect {
+        let chain = &self.chains[self.on(core).unwrap()];
+        if chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Orphan) {
+            return self.answer(core, error(DENIED));
+        }
+        self.finish(core, Vec::from([MSG_WAIT]))
+    }
+
+    /// FFA_ERROR as an answer.
+    pub fn finish_with_error(&mut self, core: Core, code: u64) -> Expect {
+        self.finish(core, Vec::from([ERROR, 0, code]))
+    }
+
+    /// FFA_YIELD.
+    pub fn give_up(&mut self, core: Core) -> Expect {
+        if self.handling[usize::from(core)] {
+            return self.answer(core, error(DENIED));
+        }
+        self.leave(core, Place::Yielded, YIELD)
+    }
+
+    /// HVC 0xff03 with kind IRQ: the result.
+    pub fn enable(&mut self, core: Core, intid: u32, on: bool) -> u64 {
+        let Some(lines) = self.owned(core, intid) else {
+            return 0xffff_ffff;
+        };
+        if on {
+            lines.enabled.insert(intid);
+        } else {
+            lines.enabled.remove(&intid);
+        }
+        0
+    }
+
+    /// HVC 0xff04: the result. The order is the virtual ones', then the table's.
+    pub fn get(&mut self, core: Core) -> u64 {
+        let chain = &self.chains[self.on(core).unwrap()];
+        let partition = &self.table.partitions[chain.inner()];
+        let lines = &mut self.lines[chain.inner()][usize::from(chain.home)];
+        let order = [4, 5]
+            .into_iter()
+            .chain(partition.interrupts.iter().map(|i| i.intid));
+        let ready = |intid: &u32| lines.enabled.contains(intid) && lines.pending.contains(intid);
+        let Some(first) = order.into_iter().find(ready) else {
+            return 0xffff_ffff;
+        };
+        lines.pending.remove(&first);
+        first.into()
+    }
+
+    /// HVC 0xff08: the result, and whether the physical interrupt ends.
+    pub fn deactivate(&mut self, core: Core, intid: u32) -> (u64, bool) {
+        match self.owned(core, intid) {
+            Some(lines) => (0, lines.active.remove(&intid)),
+            None => (0xffff_ffff, false),
+        }
+    }
+
+    fn owned(&mut self, core: Core, intid: u32) -> Option<&mut Lines> {
+        let chain = &self.chains[self.on(core).unwrap()];
+        let partition = &self.table.partitions[chain.inner()];
+        let owned = intid == 4 || intid == 5 || partition.interrupts.iter().any(|i| i.intid == intid);
+        owned.then(|| &mut self.lines[chain.inner()][usize::from(chain.home)])
+    }
+}
