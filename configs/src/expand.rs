@@ -22,6 +22,14 @@ pub fn expand(system: &System) -> String {
         &format!("{{ memory = {} }}", size(system.hypervisor.size)),
     );
     line("allow-unprotected", &system.allow_unprotected.to_string());
+    for machine in &system.machines {
+        let _ = write!(
+            out,
+            "\n[[virtual-machine]]\nname = {}\nid = {:#06x}\n",
+            quote(&machine.name),
+            machine.id
+        );
+    }
     for partition in &system.partitions {
         out.push_str("\n[[partition]]\n");
         for (key, value) in keys(system, partition) {

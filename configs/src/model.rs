@@ -256,6 +256,15 @@ impl Partition {
     }
 }
 
+/// A virtual machine of the normal world that is a caller of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Name, unique.
+    pub name: String,
+    /// FF-A endpoint ID, 0x0001 to 0x7fff.
+    pub id: u16,
+}
+
 /// The whole system.
 #[derive(Clone, Debug)]
 pub struct System {
@@ -269,6 +278,8 @@ pub struct System {
     pub hypervisor: Range,
     /// Partitions by ascending ID.
     pub partitions: Vec<Partition>,
+    /// Virtual machines of the normal world by ascending ID.
+    pub machines: Vec<Machine>,
     /// Indices into `partitions` in the order of their start.
     pub boot_order: Vec<usize>,
     /// Whether secure memory that nothing protects may be used.
@@ -286,25 +297,22 @@ impl System {
         Report::of(self.not_built.clone()).map_or(Ok(()), Err)
     }
 
-    /// Who may send messages to whom: pairs of caller and partition.
-    pub fn calls(&self) -> impl Iterator<Item = (&str, &Partition)> {
-        self.partitions.iter().flat_map(move |partition| {
-            let callers = partition.callers.iter();
-            callers.map(move |id| (self.endpoint_name(*id), partition))
-        })
-    }
-
     /// The partition with this name.
     #[must_use]
     pub fn partition(&self, name: &str) -> Option<&Partition> {
         self.partitions.iter().find(|partition| partition.name == name)
     }
 
-    /// Name of a caller: a partition, or the normal world.
+    /// Name of a caller: a partition, a virtual machine, or the normal world.
     #[must_use]
     pub fn endpoint_name(&self, id: u16) -> &str {
-        let found = self.partitions.iter().find(|partition| partition.id == id);
-        found.map_or("normal-world", |partition| &partition.name)
+        let partitions = self
+            .partitions
+            .iter()
+            .map(|partition| (partition.id, &partition.name));
+        let machines = self.machines.iter().map(|machine| (machine.id, &machine.name));
+        let found = partitions.chain(machines).find(|(own, _)| *own == id);
+        found.map_or("normal-world", |(_, name)| name)
     }
 
     /// 4 KiB pages of all windows together.

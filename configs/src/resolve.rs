@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::board::Board;
 use crate::draft::{self, Cores, Draft, Rights};
 use crate::model::{
-    Client, Image, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, System,
+    Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region,
+    System,
 };
 use crate::preset::{self, Preset};
 use crate::report::Diagnostic;
@@ -45,9 +46,23 @@ pub fn system(table: &Path, draft: &Draft, board: Board, not_built: Vec<Diagnost
         boot_order: order.iter().map(|(_, id)| index_of(*id)).collect::<Option<_>>()?,
         board,
         partitions,
+        machines: machines(draft)?,
         allow_unprotected: draft.allow_unprotected,
         not_built,
     })
+}
+
+/// Virtual machines by ascending ID.
+fn machines(draft: &Draft) -> Option<Vec<Machine>> {
+    let each = draft.machines.iter().map(|machine| {
+        Some(Machine {
+            name: machine.name.as_ref()?.value.clone(),
+            id: u16::try_from(machine.id.as_ref()?.value).ok()?,
+        })
+    });
+    let mut machines = each.collect::<Option<Vec<_>>>()?;
+    machines.sort_by_key(|machine| machine.id);
+    Some(machines)
 }
 
 fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partition) -> Option<Partition> {
@@ -242,11 +257,11 @@ fn ids(draft: &Draft, names: &[At<String>]) -> Option<Vec<u16>> {
         if name == "normal-world" {
             return Some(NORMAL_WORLD_ID);
         }
-        let other = draft
-            .partitions
-            .iter()
-            .find(|other| other.name.as_ref().is_some_and(|own| own.value == name))?;
-        u16::try_from(other.id.as_ref()?.value).ok()
+        let partitions = draft.partitions.iter().map(|other| (&other.name, &other.id));
+        let machines = draft.machines.iter().map(|other| (&other.name, &other.id));
+        let mut all = partitions.chain(machines);
+        let (_, id) = all.find(|(own, _)| own.as_ref().is_some_and(|own| own.value == name))?;
+        u16::try_from(id.as_ref()?.value).ok()
     })?;
     ids.sort_unstable();
     Some(ids)

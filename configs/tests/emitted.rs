@@ -183,6 +183,31 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
             "a region is outside secure memory",
         ),
         ("load: 0xe204000", "load: 0xe200000", "an image is misplaced"),
+        (
+            "entry: 0xe204000",
+            "entry: 0xe203000",
+            "an entry is not at an instruction",
+        ),
+        (
+            "entry: 0xe204000",
+            "entry: 0xe204002",
+            "an entry is not at an instruction",
+        ),
+        (
+            "entry: 0xe204000",
+            "entry: 0xe700000",
+            "an entry is behind its image",
+        ),
+        (
+            "Rights::ReadWriteExecute",
+            "Rights::ReadWrite",
+            "a region has the wrong rights",
+        ),
+        (
+            "properties: 0x109",
+            "properties: 0x10b",
+            "a partition takes messages that are not known",
+        ),
         ("id: 0x8002", "id: 0x8001", "IDs are not ascending"),
         (
             "callers: &[0x0000]",
@@ -211,7 +236,13 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
         ),
         ("shares: 128", "shares: 0", "shares are out of range"),
     ];
+    // Two partitions that call each other.
+    let circle = table
+        .replacen("callers: &[0x0000]", "callers: &[0x8002]", 1)
+        .replacen("callers: &[0x0000]", "callers: &[0x8001]", 1);
     let folder = scratch("broken");
+    let said = compile(&folder, &circle, "fn main() {}").unwrap_err();
+    assert!(said.contains("partitions call each other in a circle"), "{said}");
     for (good, bad, why) in broken {
         assert!(table.contains(good), "the table has no {good}");
         let said = compile(&folder, &table.replacen(good, bad, 1), "fn main() {}").unwrap_err();
@@ -352,18 +383,24 @@ fn the_same_table_gives_the_same_bytes() {
     assert_eq!(phone().1, phone().1);
 }
 
-/// The picture in the README is the one that the default table gives. `BLESS=1` writes it anew.
+/// The pictures in the book are the ones that the tables give. `BLESS=1` writes them anew.
 #[test]
-fn the_pictured_system_is_the_default_one() {
-    let (system, files) = phone();
-    let picture = bulkhead_configs::picture(&system);
-    assert_eq!(files["layout.svg"], picture.as_bytes());
-    let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/phone.svg");
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&shown, &picture).unwrap();
+fn the_pictured_systems_are_those_of_the_tables() {
+    let (_, files) = phone();
+    for name in ["phone", "three-vendors", "dedicated-core"] {
+        let table = format!("{name}.toml");
+        let system = load(Path::new(&table)).unwrap_or_else(|report| panic!("{report}"));
+        let picture = bulkhead_configs::picture(&system);
+        if name == "phone" {
+            assert_eq!(files["layout.svg"], picture.as_bytes());
+        }
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/{name}.svg"));
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&shown, &picture).unwrap();
+        }
+        assert!(
+            fs::read_to_string(&shown).unwrap() == picture,
+            "docs/{name}.svg is not the picture of configs/{table}"
+        );
     }
-    assert!(
-        fs::read_to_string(&shown).unwrap() == picture,
-        "docs/phone.svg is not the picture of configs/phone.toml"
-    );
 }

@@ -114,3 +114,18 @@ fn callers_default_to_the_normal_world() {
         [0, 0x8002]
     );
 }
+
+#[test]
+fn virtual_machines_are_callers() {
+    let machines = "\n[[virtual-machine]]\nname = \"payments\"\nid = 0x7fff\n\n[[virtual-machine]]\nname = \"android\"\nid = 1\n\n[[partition]]";
+    let text = GOOD.replacen("\n[[partition]]", machines, 1).replacen(
+        "callers = [\"normal-world\"]",
+        "callers = [\"payments\"]",
+        1,
+    );
+    let system =
+        load_text(Path::new("tests/rules/good.toml"), &text).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(system.partitions[0].callers, [0x7fff]);
+    assert_eq!(system.endpoint_name(1), "android");
+    emits(&system, 100, 100);
+}

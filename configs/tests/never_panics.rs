@@ -2,17 +2,31 @@
 
 use std::path::Path;
 
-use bulkhead_configs::{Images, emit, load_text};
+use bulkhead_configs::{Images, Severity, emit, expand, load_bytes, load_text, picture, plan};
 use proptest::prelude::*;
 
 const GOOD: &str = include_str!("rules/good.toml");
 
-/// Loads, shows, and makes artefacts as far as it goes.
+/// Loads, shows, draws, expands, and makes artefacts as far as it goes.
 fn answer(text: &str, image: usize) {
     let table = Path::new("tests/rules/fuzzed.toml");
     match load_text(table, text) {
-        Err(report) => assert!(report.to_string().contains("error[BH")),
+        Err(report) => {
+            assert!(report.to_string().contains("error[BH"));
+            assert!(
+                report
+                    .json(Severity::Error)
+                    .as_array()
+                    .is_some_and(|all| !all.is_empty())
+            );
+        }
         Ok(system) => {
+            assert!(picture(&system).ends_with("</svg>\n"));
+            assert!(plan::text(&system).contains("Left"));
+            assert!(plan::html(&system).ends_with("</html>\n"));
+            assert_eq!(plan::diff(&system, &system), "");
+            let again = load_text(table, &expand(&system)).unwrap_or_else(|report| panic!("{report}"));
+            assert_eq!(plan::diff(&system, &again), "");
             let images: Images = system
                 .partitions
                 .iter()
@@ -57,6 +71,22 @@ fn nasty() -> impl Strategy<Value = String> {
         "{ base = 0xfffffffff000, size = \"4KiB\" }",
         "[{ base = 0x0e200000, size = \"1MiB\" }, { base = 0x0e300000, size = \"1MiB\", rights = \"rw\" }]",
         "{ managed-exit = \"1us\" }",
+        "{ queued = \"1s\" }",
+        "{ dedicated = [\"cpu3\"] }",
+        "{ called = [\"cpu0\"], forward = true }",
+        "{ restart = 3, back-off = \"1ms\" }",
+        "\"halt\"",
+        "\"vgic\"",
+        "\"sel4\"",
+        "\"1ms\"",
+        "\"16MiB\"",
+        "[{ size = \"1MiB\" }, { size = \"2MiB\" }]",
+        "[\"direct\", \"indirect\"]",
+        "[\"notifications\"]",
+        "[\"beta\"]",
+        "{ ranges = 65536, log = \"64B\" }",
+        "[\"8aaaf200-2450-11e4-abe2-0002a5d5c51b\"]",
+        "{ name = \"a\", applications = [\"8aaaf200-2450-11e4-abe2-0002a5d5c51b\"] }",
         "\"at-once\"",
         "{ name = \"a\", default = true }",
     ];
@@ -84,13 +114,25 @@ const KEYS: &[&str] = &[
     "devices",
     "interrupts",
     "client",
+    "uuids",
+    "contexts",
+    "quotas",
+    "budget",
+    "receives",
+    "notifies",
+    "interrupt-interface",
+    "on-failure",
+    "key",
+    "allow-unprotected",
     "board",
     "hypervisor",
     "x",
 ];
 
+const BOARD: &str = include_str!("../../boards/qemu-virt/board.toml");
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text(text in any::<String>()) {
@@ -130,6 +172,52 @@ proptest! {
         for partition in &partitions {
             text.push_str("[[partition]]\n");
             text.push_str(&lines(partition));
+        }
+        answer(&text, 10);
+    }
+
+    /// A good board with some lines given other values.
+    #[test]
+    fn other_boards(changes in proptest::collection::vec((0usize..256, nasty()), 1..4)) {
+        let mut lines: Vec<String> = BOARD.lines().map(str::to_owned).collect();
+        for (at, value) in changes {
+            let at = at % lines.len();
+            if let Some((key, _)) = lines[at].clone().split_once(" = ") {
+                lines[at] = format!("{key} = {value}");
+            }
+        }
+        let table = Path::new("tests/rules/fuzzed.toml");
+        match load_bytes(table, "table.toml", GOOD.as_bytes(), Some(&lines.join("\n"))) {
+            Err(report) => assert!(report.to_string().contains("error[BH")),
+            Ok(system) => {
+                assert!(picture(&system).ends_with("</svg>\n"));
+                assert!(plan::html(&system).ends_with("</html>\n"));
+                let images = system.partitions.iter().map(|each| (each.name.clone(), vec![1; 10]));
+                let _ = emit(&system, &images.collect());
+            }
+        }
+    }
+
+    /// Bytes that need not be text.
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let table = Path::new("tests/rules/fuzzed.toml");
+        let report = load_bytes(table, "table.toml", &bytes, None).unwrap_err();
+        assert!(report.to_string().contains("error[BH"));
+    }
+
+    /// A good table with values for more keys put in.
+    #[test]
+    fn more_keys(more in proptest::collection::vec((proptest::sample::select(KEYS), nasty()), 1..5), beta in any::<bool>()) {
+        let anchor = if beta { "boot-order = 2\n" } else { "boot-order = 1\n" };
+        let lines: String = more.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+        let mut text = GOOD.replacen(anchor, &lines, 1);
+        for (key, _) in &more {
+            // The value that is put in takes the place of the one that was there.
+            let old: Vec<&str> = GOOD.lines().filter(|line| line.starts_with(&format!("{key} = "))).collect();
+            for line in old {
+                text = text.replacen(&format!("{line}\n"), "", 1);
+            }
         }
         answer(&text, 10);
     }

@@ -64,12 +64,14 @@ fn callable(draft: &Draft, partition: &Partition, faults: &mut Faults) {
     let dedicated = !partition.dedicated().is_empty();
     let known = |caller: &At<String>| {
         let mut names = draft.partitions.iter().filter_map(|other| other.name.as_ref());
-        caller.value == "normal-world" || names.any(|name| name.value == caller.value)
+        draft.is_normal(&caller.value) || names.any(|name| name.value == caller.value)
     };
     if !partition.callers.iter().flatten().all(known) {
         return;
     }
-    let (title, help) = if !partition.normal_world_calls() {
+    let callers = partition.callers.as_ref();
+    let normal = callers.is_none_or(|callers| callers.iter().any(|caller| draft.is_normal(&caller.value)));
+    let (title, help) = if !normal {
         (
             "takes no calls of the normal world",
             "add \"normal-world\" to its `callers`, or remove `client`",
@@ -97,13 +99,15 @@ fn protocol(partition: &Partition, faults: &mut Faults) {
     let (Some(client), Some(tee)) = (&partition.client, &partition.tee) else {
         return;
     };
+    // The test partition's clients are the cases of Bulkhead's own tests.
     let speaks = match &partition.uuids {
+        _ if tee.value == Tee::Test => true,
         // An empty list was reported as such.
         Some(list) => {
-            list.value.is_empty() || list.value.iter().any(|uuid| uuid.value == preset::OPTEE_PROTOCOL)
+            let mut uuids = list.value.iter();
+            list.value.is_empty() || uuids.any(|uuid| uuid.value == preset::OPTEE_PROTOCOL)
         }
-        // The test partition's clients are the cases of Bulkhead's own tests.
-        None => tee.value == Tee::Test || preset::of(tee.value).uuids.contains(&preset::OPTEE_PROTOCOL),
+        None => preset::of(tee.value).uuids.contains(&preset::OPTEE_PROTOCOL),
     };
     if !speaks {
         let title = format!(

@@ -13,6 +13,9 @@ const RESERVED: &[&str] = &["normal-world", "hypervisor", "firmware"];
 /// IDs that partitions may have.
 const IDS: std::ops::RangeInclusive<u64> = 0x8001..=0x80ff;
 
+/// IDs that virtual machines may have.
+const MACHINES: std::ops::RangeInclusive<u64> = 0x0001..=0x7fff;
+
 /// Checks who is who.
 pub fn check(draft: &Draft, board: Option<&Board>, faults: &mut Faults) {
     count(draft, board, faults);
@@ -22,6 +25,7 @@ pub fn check(draft: &Draft, board: Option<&Board>, faults: &mut Faults) {
     for (first, second) in super::pairs(draft) {
         together(first, second, faults);
     }
+    machines(draft, faults);
 }
 
 fn count(draft: &Draft, board: Option<&Board>, faults: &mut Faults) {
@@ -63,6 +67,39 @@ fn alone(partition: &Partition, faults: &mut Faults) {
     if let Some(uuid) = partition.uuid.as_ref().filter(|uuid| uuid.value == [0; 16]) {
         let fault = Diagnostic::new(Rule::NilUuid, format!("the UUID of {} is nil", partition.title()));
         faults.push(fault.at(&uuid.span, "this UUID").help("make one with `uuidgen`"));
+    }
+}
+
+/// Virtual machines: their names are callers' names like those of partitions.
+fn machines(draft: &Draft, faults: &mut Faults) {
+    for (index, machine) in draft.machines.iter().enumerate() {
+        if let Some(name) = machine
+            .name
+            .as_ref()
+            .filter(|name| RESERVED.contains(&name.value.as_str()))
+        {
+            let title = format!("a virtual machine cannot be called `{}`", name.value);
+            let fault =
+                Diagnostic::new(Rule::DuplicateName, title).at(&name.span, "this name means something else");
+            faults.push(fault.help("use another name"));
+        }
+        if let Some(id) = machine.id.as_ref().filter(|id| !MACHINES.contains(&id.value)) {
+            let title = format!("{:#x} is not an ID for a virtual machine", id.value);
+            let fault = Diagnostic::new(Rule::IdRange, title).at(&id.span, "this ID");
+            faults.push(fault.help("use an ID from 0x0001 to 0x7fff"));
+        }
+        let name = |value: &String| format!("two callers are called `{value}`");
+        let names = draft.partitions.iter().map(|partition| &partition.name);
+        let names = names.chain(draft.machines[..index].iter().map(|other| &other.name));
+        for other in names {
+            let help = "give one of them another name";
+            same(Rule::DuplicateName, other, &machine.name, name, help, faults);
+        }
+        let id = |value: &u64| format!("two virtual machines have the ID {value:#06x}");
+        for other in &draft.machines[..index] {
+            let help = "give one of them another ID";
+            same(Rule::DuplicateId, &other.id, &machine.id, id, help, faults);
+        }
     }
 }
 

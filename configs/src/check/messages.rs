@@ -28,6 +28,8 @@ fn callers(draft: &Draft, partition: &Partition, faults: &mut Faults) {
     let partitions = draft.partitions.iter().filter_map(|other| other.name.as_ref());
     let mut known = vec![NORMAL_WORLD];
     known.extend(partitions.map(|name| name.value.as_str()));
+    let machines = draft.machines.iter().filter_map(|machine| machine.name.as_ref());
+    known.extend(machines.map(|name| name.value.as_str()));
     for caller in callers {
         if Some(caller.value.as_str()) == own {
             let title = format!("{} is its own caller", partition.title());

@@ -2,7 +2,7 @@
 //! built from it, so that nobody takes a key without effect for a promise. What is built leaves this list.
 
 use crate::board::Board;
-use crate::draft::{Cores, Delivery, Draft, Failure, Message, OnFailure, Partition, Preemption, Rights, Tee};
+use crate::draft::{Cores, Delivery, Draft, Failure, OnFailure, Partition, Preemption, Rights, Tee};
 use crate::model::Range;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
@@ -90,9 +90,6 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
             .as_ref()
             .map(|quota| ("a quota of log", &quota.span)),
     );
-    let received = partition.receives.iter().flat_map(|list| &list.value);
-    let indirect = received.filter(|message| message.value == Message::Indirect);
-    out.extend(indirect.map(|message| ("indirect messages", &message.span)));
     let applications = partition
         .client
         .iter()

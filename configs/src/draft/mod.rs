@@ -25,6 +25,26 @@ pub struct Draft {
     pub allow_unprotected: bool,
     /// The partitions in the order of the file.
     pub partitions: Vec<Partition>,
+    /// Virtual machines of the normal world.
+    pub machines: Vec<Machine>,
+}
+
+/// One `[[virtual-machine]]`.
+#[derive(Debug)]
+pub struct Machine {
+    /// `name`
+    pub name: Option<At<String>>,
+    /// `id`
+    pub id: Option<At<u64>>,
+}
+
+impl Draft {
+    /// Whether the normal world, or one of its virtual machines, has this name among callers.
+    #[must_use]
+    pub fn is_normal(&self, name: &str) -> bool {
+        let mut machines = self.machines.iter().filter_map(|machine| machine.name.as_ref());
+        name == "normal-world" || machines.any(|machine| machine.value == name)
+    }
 }
 
 /// One region of `memory`.

@@ -99,13 +99,6 @@ impl Partition {
             _ => &[],
         }
     }
-
-    /// Whether the normal world may call it; that is so where no callers are named.
-    #[must_use]
-    pub fn normal_world_calls(&self) -> bool {
-        let callers = self.callers.as_ref();
-        callers.is_none_or(|callers| callers.iter().any(|caller| caller.value == "normal-world"))
-    }
 }
 
 /// `cores`

@@ -1,8 +1,8 @@
 //! A table's file, key by key.
 
 use super::{
-    ALL_CORES, AT_ONCE, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, OnFailure, Partition,
-    Preemption, Quotas, RIGHTS, Region, TEES,
+    ALL_CORES, AT_ONCE, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, Machine, OnFailure,
+    Partition, Preemption, Quotas, RIGHTS, Region, TEES,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -21,6 +21,20 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
     for item in partitions.into_iter().flatten() {
         if let Some(fields) = item.table(&keys::PARTITION, faults) {
             draft.partitions.push(read_partition(fields, faults));
+        }
+    }
+    let machines = file
+        .optional("virtual-machine")
+        .and_then(|item| item.array(faults));
+    for item in machines.into_iter().flatten() {
+        if let Some(mut fields) = item.table(&keys::VIRTUAL_MACHINE, faults) {
+            draft.machines.push(Machine {
+                name: fields.required("name", faults).and_then(|item| item.name(faults)),
+                id: fields
+                    .required("id", faults)
+                    .and_then(|item| item.integer(faults)),
+            });
+            fields.finish(faults);
         }
     }
     file.finish(faults);

@@ -15,6 +15,12 @@ pub static FILE: Table = Table {
             "none, and a table needs one",
             "The compartments, each with its TEE.",
         ),
+        Key::optional(
+            "virtual-machine",
+            Form::Each(&Form::Table(&VIRTUAL_MACHINE)),
+            "the normal world is one caller",
+            "Virtual machines of the normal world that are callers of their own.",
+        ),
     ],
 };
 
@@ -46,6 +52,19 @@ pub static HYPERVISOR: Table = Table {
         Form::Size,
         "The hypervisor's memory, from the address to which the board's firmware loads it.",
     )],
+};
+
+pub static VIRTUAL_MACHINE: Table = Table {
+    title: "a virtual machine",
+    doc: "A virtual machine of the normal world, whose hypervisor vouches for its ID.",
+    keys: &[
+        Key::required("name", Form::Name, "A unique name."),
+        Key::required(
+            "id",
+            Form::Integer(0x0001, 0x7fff),
+            "FF-A endpoint ID with which its hypervisor relays its calls.",
+        ),
+    ],
 };
 
 pub static PARTITION: Table = Table {
@@ -125,7 +144,7 @@ pub static PARTITION: Table = Table {
             "callers",
             Form::Each(&Form::Name),
             "the normal world",
-            "Who may send it messages: `normal-world` and names of partitions.",
+            "Who may send it messages: `normal-world`, and names of partitions and virtual machines.",
         ),
         Key::optional(
             "receives",

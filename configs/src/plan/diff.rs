@@ -57,11 +57,16 @@ fn value<'a>(facts: &'a Facts<'_>, key: &str) -> &'a str {
 fn facts(system: &System) -> Vec<Facts<'_>> {
     let range = |base: u64, end: u64, size: u64| format!("{} ({})", show_range(base, end), show_size(size));
     let own = system.hypervisor;
+    let machines = system.machines.iter();
+    let machines: Vec<String> = machines
+        .map(|machine| format!("{} {:#06x}", machine.name, machine.id))
+        .collect();
     let mut all = vec![Facts {
         owner: "the system",
         values: vec![
             ("board", system.board.name.clone()),
             ("hypervisor", range(own.base, own.end(), own.size)),
+            ("virtual machines", machines.join(", ")),
             ("allow-unprotected", system.allow_unprotected.to_string()),
         ],
     }];

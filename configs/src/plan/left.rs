@@ -106,16 +106,11 @@ pub fn remarks(system: &System) -> Vec<String> {
     if !board.has_store() {
         out.push("no store of pristine images: no partition can be restarted".to_owned());
     }
-    if system
-        .partitions
-        .iter()
-        .any(|partition| partition.callers.contains(&0))
-    {
-        out.push(
-            "the normal world is one caller: without a hypervisor of its own, any of its software can call"
-                .to_owned(),
-        );
-    }
+    out.push(
+        "callers of the normal world are told apart by its own hypervisor: without one, any of its software \
+         can use any of their IDs"
+            .to_owned(),
+    );
     out
 }
 

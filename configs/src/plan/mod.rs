@@ -2,7 +2,7 @@
 
 mod diff;
 mod html;
-mod left;
+pub(crate) mod left;
 mod sections;
 mod text;
 

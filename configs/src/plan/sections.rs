@@ -86,12 +86,15 @@ fn calls(system: &System) -> Section {
     section
         .head
         .extend(system.partitions.iter().map(|partition| partition.name.clone()));
-    let callers = std::iter::once((0, "normal world")).chain(
-        system
-            .partitions
-            .iter()
-            .map(|partition| (partition.id, partition.name.as_str())),
-    );
+    let machines = system
+        .machines
+        .iter()
+        .map(|machine| (machine.id, machine.name.as_str()));
+    let partitions = system.partitions.iter();
+    let partitions = partitions.map(|partition| (partition.id, partition.name.as_str()));
+    let callers = std::iter::once((0, "normal world"))
+        .chain(machines)
+        .chain(partitions);
     for (id, name) in callers {
         let mut row = vec![name.to_owned()];
         row.extend(system.partitions.iter().map(|callee| {
@@ -192,7 +195,8 @@ fn clients(partition: &Partition) -> String {
         text += " (default)";
     }
     if !client.applications.is_empty() {
-        text += &format!(", {} applications", client.applications.len());
+        let count = client.applications.len();
+        text += &format!(", {count} application{}", if count == 1 { "" } else { "s" });
     }
     text
 }

@@ -98,8 +98,8 @@ rules! {
     DuplicateName = "BH030", "a partition is known by its name in files, routes and the log";
     /// IDs are used once.
     DuplicateId = "BH031", "FF-A messages are addressed by ID";
-    /// IDs are those of secure partitions.
-    IdRange = "BH032", "secure partitions have IDs 0x8001 to 0x80ff here; 0x8000 is the hypervisor's own";
+    /// IDs are those of secure partitions, or of virtual machines.
+    IdRange = "BH032", "secure partitions have IDs 0x8001 to 0x80ff here, virtual machines 0x0001 to 0x7fff; 0x8000 is the hypervisor's own";
     /// Package UUIDs are used once.
     DuplicateUuid = "BH033", "the boot loader finds a package in the FIP by its UUID";
     /// Client names are used once.
@@ -156,7 +156,7 @@ rules! {
     DeviceInterrupt = "BH058", "an interrupt can only be handled by who can reach its device";
 
     /// Callers exist.
-    UnknownCaller = "BH060", "a caller is \"normal-world\" or the name of a partition";
+    UnknownCaller = "BH060", "a caller is \"normal-world\" or the name of a partition or a virtual machine";
     /// Callers are listed once and are others.
     BadCaller = "BH061", "a list of callers names each of the others at most once";
     /// Managed exit has a sensible bound.

@@ -7,7 +7,7 @@ use crate::model::{Range, System};
 use crate::units::show_size;
 
 /// The hatching of free memory.
-const FREE: &str = "url(#free)";
+pub const FREE: &str = "url(#free)";
 const BAR: f64 = 58.0;
 /// Width of the gap between areas of memory that do not touch.
 const BREAK: f64 = 18.0;

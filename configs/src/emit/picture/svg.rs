@@ -50,6 +50,29 @@ impl Font {
             .fold(0.0, |width, _| width + per_character * self.size)
     }
 
+    /// The largest of these sizes in which the text fits `room`; the smallest if none does.
+    pub fn fitting(self, sizes: &[f64], text: &str, room: f64) -> Self {
+        let mut fonts = sizes.iter().map(|size| Self { size: *size, ..self });
+        let last = fonts.clone().next_back().unwrap_or(self);
+        fonts.find(|font| font.width(text) <= room).unwrap_or(last)
+    }
+
+    /// Lines of a list, broken behind commas so that each one fits `room` as far as that goes.
+    pub fn wrap(self, text: &str, room: f64) -> Vec<String> {
+        let mut lines = vec![String::new()];
+        for item in text.split_inclusive(", ") {
+            let line = lines.last().cloned().unwrap_or_default();
+            if line.is_empty() || self.width((line.clone() + item).trim_end()) <= room {
+                if let Some(last) = lines.last_mut() {
+                    last.push_str(item);
+                }
+            } else {
+                lines.push(item.to_owned());
+            }
+        }
+        lines.iter().map(|line| self.fit(line.trim_end(), room)).collect()
+    }
+
     /// The text, or as much of it as fits `room` with an ellipsis.
     pub fn fit(self, text: &str, room: f64) -> String {
         if self.width(text) <= room {

@@ -1,11 +1,15 @@
 //! What each owner has, in words.
 
+use super::memory::FREE;
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, HYPERVISOR, INK, MARGIN, WIDTH, colour};
 use crate::model::{Partition, Preemption, System};
+use crate::plan::left;
 use crate::units::{show_duration, show_range, show_size};
 
 const ROW: f64 = 26.0;
+/// From one line of a cell to the next.
+const LINE: f64 = 16.0;
 
 /// Columns: heading and left edge.
 const COLUMNS: [(&str, f64); 6] = [
@@ -48,6 +52,62 @@ pub fn draw(svg: &mut Svg, system: &System, top: f64) -> f64 {
     for (index, partition) in system.partitions.iter().enumerate() {
         y = row(svg, y, colour(index), &cells(system, partition));
     }
+    y = row(svg, y, FREE, &left(system));
+    not_built(svg, system, y)
+}
+
+/// What nobody has.
+fn left(system: &System) -> [String; 6] {
+    let (sum, _) = left::free(system);
+    let owned = [left::devices(system), left::interrupts(system)];
+    let owned: Vec<&str> = owned
+        .iter()
+        .map(String::as_str)
+        .filter(|names| !names.is_empty())
+        .collect();
+    let memory = if sum == 0 {
+        "no memory".to_owned()
+    } else {
+        show_size(sum)
+    };
+    let free = system
+        .board
+        .firmware
+        .packages
+        .saturating_sub(system.partitions.len());
+    [
+        "left".to_owned(),
+        format!("{memory}, {}", super::count(free, "package")),
+        String::new(),
+        String::new(),
+        String::new(),
+        if owned.is_empty() {
+            "none".to_owned()
+        } else {
+            owned.join(", ")
+        },
+    ]
+}
+
+/// Whether the hypervisor does all that the table asks for.
+fn not_built(svg: &mut Svg, system: &System, above: f64) -> f64 {
+    let count = system.not_built.len();
+    if count == 0 {
+        return above;
+    }
+    let y = above + ROW + 8.0;
+    let text = format!(
+        "Not built yet: the table asks for {} that the hypervisor does not do.",
+        super::count(count, "thing")
+    );
+    svg.text(
+        MARGIN,
+        y,
+        &text,
+        Font::sans(12.5).bold(),
+        "#b4551a",
+        Anchor::Start,
+    );
     y
 }
 
@@ -107,8 +167,9 @@ fn row(svg: &mut Svg, above: f64, fill: &str, cells: &[String; 6]) -> f64 {
             radius: 2.0,
         },
         fill,
-        "none",
+        if fill == FREE { FAINT } else { "none" },
     );
+    let mut lowest = y;
     for (index, (text, (_, x))) in cells.iter().zip(COLUMNS).enumerate() {
         let font = match index {
             0 => Font::sans(12.5).bold(),
@@ -116,7 +177,12 @@ fn row(svg: &mut Svg, above: f64, fill: &str, cells: &[String; 6]) -> f64 {
             _ => Font::sans(12.5),
         };
         let right = COLUMNS.get(index + 1).map_or(WIDTH - MARGIN, |(_, x)| *x - 6.0);
-        svg.text(x, y, &font.fit(text, right - x), font, INK, Anchor::Start);
+        let mut line = y;
+        for part in font.wrap(text, right - x) {
+            svg.text(x, line, &part, font, INK, Anchor::Start);
+            lowest = lowest.max(line);
+            line += LINE;
+        }
     }
-    y
+    lowest
 }

@@ -10,6 +10,8 @@ const HEADER: f64 = 34.0;
 const COMPARTMENT: f64 = 142.0;
 const BAR: f64 = 44.0;
 const CHIP: f64 = 22.0;
+/// Clients' names that the normal world's box has room for.
+const LISTED: usize = 5;
 const WHITE: &str = "#ffffff";
 
 /// Draws from `top` on; the lowest used coordinate.
@@ -156,6 +158,21 @@ fn normal_world(svg: &mut Svg, system: &System, at: Rect) {
         .enumerate()
         .filter_map(|(index, each)| Some((index, each.client.as_ref()?)));
     let mut y = at.y + 86.0;
+    let dedicated = dedicated_cores(system);
+    if !dedicated.is_empty() {
+        let text = format!("without core {}", dedicated.join(", "));
+        svg.text(
+            at.x + 14.0,
+            at.y + 70.0,
+            &text,
+            Font::sans(12.0),
+            FAINT,
+            Anchor::Start,
+        );
+        y += 14.0;
+    }
+    let count = clients.clone().count();
+    let shown = if count > LISTED { LISTED - 1 } else { count };
     if clients.clone().next().is_some() {
         svg.text(
             at.x + 14.0,
@@ -166,7 +183,7 @@ fn normal_world(svg: &mut Svg, system: &System, at: Rect) {
             Anchor::Start,
         );
     }
-    for (index, client) in clients.take(5) {
+    for (index, client) in clients.take(shown) {
         y += 20.0;
         svg.rect(
             Rect {
@@ -194,6 +211,27 @@ fn normal_world(svg: &mut Svg, system: &System, at: Rect) {
             Anchor::Start,
         );
     }
+    if count > shown {
+        let text = format!("and {} more", count - shown);
+        svg.text(
+            at.x + 30.0,
+            y + 20.0,
+            &text,
+            Font::sans(12.0),
+            FAINT,
+            Anchor::Start,
+        );
+    }
+}
+
+/// Numbers of the cores that the normal world does not have.
+fn dedicated_cores(system: &System) -> Vec<String> {
+    let owners = system.partitions.iter().filter(|partition| partition.dedicated);
+    let mut cores: Vec<usize> = owners
+        .flat_map(|partition| partition.cores.iter().copied())
+        .collect();
+    cores.sort_unstable();
+    cores.iter().map(usize::to_string).collect()
 }
 
 fn compartment(svg: &mut Svg, system: &System, partition: &Partition, colour: &str, at: Rect) {
@@ -218,14 +256,19 @@ fn compartment(svg: &mut Svg, system: &System, partition: &Partition, colour: &s
             Anchor::Start,
         );
     };
-    line(svg, 34.0, &partition.name, Font::sans(17.0).bold(), INK);
+    let title = Font::sans(17.0).bold();
+    let title = title.fitting(&[17.0, 14.0, 12.0, 10.5], &partition.name, room);
+    line(svg, 34.0, &partition.name, title, INK);
     let kind = partition.tee.title();
     let long = format!("S-EL1 · {kind}");
     let small = Font::sans(12.0);
     line(
         svg,
         54.0,
-        if small.width(&long) > room { kind } else { &long },
+        [long.as_str(), kind]
+            .into_iter()
+            .find(|text| small.width(text) <= room)
+            .unwrap_or(partition.tee.word()),
         small,
         FAINT,
     );
@@ -247,9 +290,13 @@ fn compartment(svg: &mut Svg, system: &System, partition: &Partition, colour: &s
             ..at
         },
     );
-    let label = "contexts on cores";
+    let (label, short) = if partition.dedicated {
+        ("cores of its own", "own cores")
+    } else {
+        ("contexts on cores", "cores")
+    };
     let label = if Font::sans(11.0).width(label) > room {
-        "cores"
+        short
     } else {
         label
     };
