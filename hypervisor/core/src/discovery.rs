@@ -49,6 +49,7 @@ const COMMON: &[u32] = &[
     f::NOTIFICATION_SET,
     f::NOTIFICATION_GET,
     f::MSG_SEND2,
+    f::MEM_FRAG_RX,
     f::DIRECT_REQ_32,
     f::DIRECT_REQ_64,
     f::DIRECT_REQ2,
@@ -75,7 +76,6 @@ const NORMAL_ONLY: &[u32] = &[
 /// Functions that only a partition may call.
 const PARTITION_ONLY: &[u32] = &[
     f::MEM_RELINQUISH,
-    f::MEM_FRAG_RX,
     f::MSG_WAIT,
     f::YIELD,
     f::DIRECT_RESP_32,
@@ -103,7 +103,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                 let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version());
                 Ok(Reply::success(if version >= V1_2 { 1 << 16 } else { 0 }, 0))
             }
-            f::MEM_RETRIEVE_REQ_32 | f::MEM_RETRIEVE_REQ_64 if party != Party::Normal => {
+            f::MEM_RETRIEVE_REQ_32 | f::MEM_RETRIEVE_REQ_64 => {
                 // w2[1]: the NS bit of what is retrieved is reported; asked for (and input to this
                 // call) since 1.1. w3[7:0] = 0: a receiver retrieves a share once at a time.
                 Ok(Reply::success(input & RETRIEVE_NS, 0))

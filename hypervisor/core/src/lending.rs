@@ -56,7 +56,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                 handle,
                 offset,
                 endpoint,
-            } => self.fragment_rx(party, handle, offset, endpoint),
+            } => self.fragment_rx(party, handle, offset, endpoint, ports),
             Call::FragmentTx {
                 handle,
                 length,
@@ -117,13 +117,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
 
     /// FFA_MEM_RETRIEVE_REQ of a partition; its answer goes into RX.
     fn retrieve<T: Ports>(&self, party: Party, request: &Request, ports: &mut T) -> Result<Reply, Error> {
-        let Party::Partition(receiver) = party else {
-            // From a hypervisor in the normal world, which is not served.
-            return Err(Error::NotSupported);
-        };
         if request.fragment != request.total {
             return Err(Error::InvalidParameters);
         }
+        let Party::Partition(receiver) = party else {
+            return self.describe(request, ports);
+        };
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         let version = mailbox.version();
         // Asked before: what is retrieved cannot be put back.
@@ -154,10 +153,50 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         ))
     }
 
-    /// FFA_MEM_FRAG_RX of a partition: the rest of a retrieve's answer.
-    fn fragment_rx(&self, party: Party, handle: u64, offset: u32, endpoint: u32) -> Result<Reply, Error> {
+    /// FFA_MEM_RETRIEVE_REQ of a hypervisor in the normal world, which wants to know what a handle means
+    /// before it reclaims it. Nothing changes by it.
+    fn describe<T: Ports>(&self, request: &Request, ports: &mut T) -> Result<Reply, Error> {
+        let mut mailbox = self.normal.lock();
+        let version = mailbox.version();
+        mailbox.writable()?;
+        let asked = copy_in(&mut mailbox, request.fragment, ports)?;
+        let handle = self.ledger.lock().asked(version, asked)?;
+        let (total, fragment) = self.fill(&mut mailbox, handle, 0, ports)?;
+        Ok(Reply::words(function::MEM_RETRIEVE_RESP, &[total, fragment]))
+    }
+
+    /// Writes the part of a transaction's descriptor from `offset` on into the normal world's RX buffer.
+    fn fill<T: Ports>(
+        &self,
+        mailbox: &mut Mailbox,
+        handle: u64,
+        offset: u32,
+        ports: &mut T,
+    ) -> Result<(u32, u32), Error> {
+        let version = mailbox.version();
+        let rx = mailbox.writable()?.rx;
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let ledger = self.ledger.lock();
+        let (total, length) = ledger.describe(self.table, version, handle, offset, &mut mailbox.staging)?;
+        ports.write(rx, 0, mailbox.staging.get(..length as usize).unwrap_or_default());
+        mailbox.writable()?.rx_full = true;
+        Ok((total, length))
+    }
+
+    /// FFA_MEM_FRAG_RX: the rest of a retrieve's answer.
+    fn fragment_rx<T: Ports>(
+        &self,
+        party: Party,
+        handle: u64,
+        offset: u32,
+        endpoint: u32,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
         let Party::Partition(receiver) = party else {
-            return Err(Error::NotSupported);
+            named(self.sender_of(party, handle), endpoint)?;
+            let (_, length) = self.fill(&mut self.normal.lock(), handle, offset, ports)?;
+            let words = [low(handle), low(handle >> 32), length, endpoint];
+            return Ok(Reply::words(function::MEM_FRAG_TX, &words));
         };
         named(self.id_of(party), endpoint)?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();

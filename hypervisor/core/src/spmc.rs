@@ -73,6 +73,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
     }
 
+    /// Checks what is true between any two events, where no core is in one: for tests and fuzzers.
+    ///
+    /// # Errors
+    /// A sentence that says what does not hold.
+    pub fn check_invariants(&self) -> Result<(), &'static str> {
+        self.ledger.lock().check_invariants(self.table)?;
+        for (partition, compartment) in self.compartments.iter().enumerate() {
+            for (home, seat) in (0u8..).zip(&compartment.seats) {
+                let here = Some(Context { partition, home });
+                let owner = match seat.state() {
+                    State::Running(core) => self.cpus.get(usize::from(core)),
+                    _ => None,
+                };
+                let runs = self.cpus.iter().filter(|cpu| cpu.current() == here).count();
+                if runs != usize::from(owner.is_some()) || owner.is_some_and(|cpu| cpu.current() != here) {
+                    return Err("a context is not on the core that it says");
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lets other cores have the context that the last step took from this core. The shell calls it
     /// when the core holds none of that context's registers any more; until then the context is
     /// still this core's, so that nobody can resume it from registers that are not saved yet.

@@ -233,7 +233,8 @@ pub fn answer_size(version: u32) -> usize {
     header + stride + COMPOSITE + 16
 }
 
-fn answer_shape(version: u32) -> (usize, usize) {
+/// Bytes of the fixed part and of an endpoint's descriptor in what an endpoint of this version reads.
+pub fn answer_shape(version: u32) -> (usize, usize) {
     match version {
         ..=V1_0 => (32, 16),
         V1_2.. => (48, 32),
@@ -274,6 +275,7 @@ impl Answer {
     }
 }
 
-fn size_byte(size: usize) -> u8 {
+/// A size that fits a byte.
+pub fn size_byte(size: usize) -> u8 {
     u8::try_from(size).unwrap_or(u8::MAX)
 }

@@ -12,11 +12,12 @@
 //! - `ranges` keeps the ranges of all shares, sorted, so that no page is in two of them;
 //! - `window` keeps who borrows, and where in a borrower's window what it retrieved stands;
 //! - `offer` is the first fragment that a lender sends, `share` the transaction that it becomes;
-//! - `ledger` and `borrow` are the calls of lenders and of borrowers;
+//! - `ledger` and `borrow` are the calls of lenders and of borrowers, `describe` that of a hypervisor;
 //! - `invariants` says what is always true.
 
 mod borrow;
 mod constituents;
+mod describe;
 mod descriptor;
 mod invariants;
 mod ledger;

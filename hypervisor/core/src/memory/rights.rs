@@ -70,6 +70,14 @@ pub fn well_formed(byte: u8) -> Result<(), Error> {
     permissions(byte).map(|_| ())
 }
 
+/// The permissions byte of what was offered.
+pub fn given(access: Access) -> u8 {
+    match access {
+        Access::Read => 0b01,
+        Access::ReadWrite => 0b10,
+    }
+}
+
 /// The permissions byte of an answer: data as granted, never executable.
 pub fn granted(access: Access) -> u8 {
     match access {

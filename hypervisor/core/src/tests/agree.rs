@@ -91,9 +91,9 @@ impl Pair {
     }
 
     /// Compares what happened with what must.
-    fn check(&mut self, action: Action, expect: Expect, exact: bool) {
+    fn check(&mut self, action: Action, expect: &Expect, exact: bool) {
         self.trace.push(format!("   {action:x?}\n   {expect:x?}"));
-        let same = match (&action, &expect) {
+        let same = match (&action, expect) {
             (Action::Normal(regs), Expect::Normal(wanted)) => first(regs, wanted, true) && preserved(regs),
             (Action::Normal(regs), Expect::Parked(partition)) => self.parked(regs, *partition),
             (Action::Run(run), Expect::Run(who, how, line, until, hold)) => {
@@ -175,7 +175,7 @@ impl Pair {
             97 => self.start_anew(core),
             _ => {
                 let action = self.step(core, Event::Normal(marked(&[f::ID_GET.into()])));
-                self.check(action, Expect::Normal([model::SUCCESS].into()), true);
+                self.check(action, &Expect::Normal([model::SUCCESS].into()), true);
             }
         }
     }
@@ -191,7 +191,7 @@ impl Pair {
         let action = self.step(core, Event::Normal(regs));
         let expect = self.model.request(core, &message);
         let parked = matches!(expect, Expect::Parked(_));
-        self.check(action, expect.clone(), true);
+        self.check(action, &expect, true);
         if let (Action::Normal(regs), Expect::Parked(partition), true) = (action, expect, parked) {
             self.model.tickets.push((regs.0[1], partition, message));
         }
@@ -215,14 +215,14 @@ impl Pair {
         };
         let action = self.step(core, Event::Normal(marked(&[model::RUN, named])));
         let expect = self.model.run_call(core, (named >> 16) as u16, named as u16);
-        self.check(action, expect, true);
+        self.check(action, &expect, true);
     }
 
     fn interrupt(&mut self, core: Core) {
         let intid = self.dice.of(&[25, 25, 40, 41]);
         let action = self.step(core, Event::SecureInterrupt(intid));
         let expect = self.model.interrupt(core, intid);
-        self.check(action, expect, true);
+        self.check(action, &expect, true);
     }
 
     /// A new kernel: what it does first.
@@ -231,7 +231,7 @@ impl Pair {
         let map = [f::RXTX_MAP_64.into(), NORMAL.base, NORMAL.base + 0x1000, 1];
         let action = self.step(core, Event::Normal(marked(&map)));
         self.model.start_anew();
-        self.check(action, Expect::Normal([model::SUCCESS].into()), true);
+        self.check(action, &Expect::Normal([model::SUCCESS].into()), true);
     }
 
     fn partition(&mut self, core: Core) {
@@ -248,17 +248,17 @@ impl Pair {
                     .model
                     .end_stopped(core)
                     .unwrap_or_else(|| self.model.fail(core));
-                self.check(action, expect, true);
+                self.check(action, &expect, true);
             }
             1..60 => {
                 let action = self.step(core, Event::NormalInterrupt);
                 let expect = self.model.normal_interrupt(core);
-                self.check(action, expect, true);
+                self.check(action, &expect, true);
             }
             60..100 => {
                 let action = self.step(core, Event::Deadline);
                 let expect = self.model.deadline(core);
-                self.check(action, expect, true);
+                self.check(action, &expect, true);
             }
             100..180 => self.interrupt(core),
             180..280 => self.hypercall(core),
@@ -278,7 +278,7 @@ impl Pair {
         let ended = self.m.ports.ended.len();
         let action = self.step(core, Event::Call(Conduit::Hvc, regs));
         if let Some(expect) = self.model.end_stopped(core) {
-            return self.check(action, expect, true);
+            return self.check(action, &expect, true);
         }
         let (result, ends) = match call {
             0xff03 => (self.model.enable(core, intid, on), false),
@@ -286,7 +286,7 @@ impl Pair {
             _ => self.model.deactivate(core, intid),
         };
         let expect = self.model.answer(core, [result].into());
-        self.check(action, expect, false);
+        self.check(action, &expect, false);
         if self.m.ports.ended.len() - ended != usize::from(ends) {
             self.fail("an interrupt that was not active ended, or one that was did not");
         }
@@ -352,7 +352,7 @@ impl Pair {
             (_, id) if id == u64::from(f::ABORT_32) => self.model.fail(core),
             _ => self.model.answer(core, [model::SUCCESS, 0, own.into()].into()),
         });
-        self.check(action, expect, true);
+        self.check(action, &expect, true);
     }
 
     /// All contexts are where the model has them.

@@ -73,6 +73,8 @@ fn features_depend_on_the_caller() {
         f::NOTIFICATION_SET,
         f::RX_RELEASE,
         f::ERROR,
+        f::MEM_RETRIEVE_REQ_32,
+        f::MEM_FRAG_RX,
         f::DIRECT_REQ_32,
         f::DIRECT_REQ2,
     ];
@@ -80,7 +82,7 @@ fn features_depend_on_the_caller() {
     let own = [
         f::MSG_WAIT,
         f::CONSOLE_LOG_64,
-        f::MEM_RETRIEVE_REQ_32,
+        f::SECONDARY_EP_REGISTER_64,
         f::DIRECT_RESP_64,
         f::YIELD,
     ];

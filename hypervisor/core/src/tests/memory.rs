@@ -184,13 +184,69 @@ fn a_descriptor_in_two_fragments() {
 #[test]
 fn borrowers_calls_are_not_the_normal_worlds() {
     let mut m = ready();
+    let handle = share(&mut m);
+    // A retrieve as partitions make it.
+    write(&mut m, false, TX, &request(A, handle));
     m.refused(
         1,
         &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64],
-        Error::NotSupported,
+        Error::InvalidParameters,
     );
     m.refused(1, &[u64::from(f::MEM_RELINQUISH)], Error::NotSupported);
-    m.refused(1, &[u64::from(f::MEM_FRAG_RX), 1, 0, 16], Error::NotSupported);
+    m.refused(
+        1,
+        &[u64::from(f::MEM_FRAG_RX), 1, 0, 16],
+        Error::InvalidParameters,
+    );
+}
+
+#[test]
+fn a_hypervisor_asks_what_a_handle_means() {
+    let mut m = ready();
+    let handle = share(&mut m);
+    let (low, high) = (handle & 0xffff_ffff, handle >> 32);
+    let ask = [u64::from(f::MEM_RETRIEVE_REQ_64), 48, 48];
+    let mut bytes = [0; 48];
+    bytes[8..16].copy_from_slice(&handle.to_le_bytes());
+    write(&mut m, false, TX, &bytes);
+    let reply = regs(m.normal(1, &ask));
+    assert_eq!(reply.0[..4], [u64::from(f::MEM_RETRIEVE_RESP), 96, 96, 0]);
+    let mut wanted = offer(A, 2);
+    // Shared non-secure memory; the kind; the handle.
+    wanted[2] |= 1 << 6;
+    wanted[4] = 1 << 3;
+    wanted[8..16].copy_from_slice(&handle.to_le_bytes());
+    assert_eq!(m.ports.pages[&(false, TX + 0x1000)][..96], wanted);
+    m.refused(1, &ask, Error::Busy);
+    m.refused(1, &[u64::from(f::MEM_FRAG_RX), low, high, 80], Error::Busy);
+    m.normal(1, &[u64::from(f::RX_RELEASE)]);
+    let rest = regs(m.normal(1, &[u64::from(f::MEM_FRAG_RX), low, high, 80]));
+    assert_eq!(rest.0[..5], [u64::from(f::MEM_FRAG_TX), low, high, 16, 0]);
+    assert_eq!(m.ports.pages[&(false, TX + 0x1000)][..16], wanted[80..]);
+    m.normal(1, &[u64::from(f::RX_RELEASE)]);
+    for (at, value) in [
+        (0, 1),
+        (2, 1),
+        (4, 1),
+        (8, 0xee),
+        (16, 1),
+        (28, 1),
+        (36, 1),
+        (40, 1),
+    ] {
+        let mut wrong = bytes;
+        wrong[at] ^= value;
+        write(&mut m, false, TX, &wrong);
+        m.refused(1, &ask, Error::InvalidParameters);
+    }
+    write(&mut m, false, TX, &bytes);
+    m.refused(1, &[ask[0], 32, 32], Error::InvalidParameters);
+    m.refused(1, &[ask[0], 64, 64], Error::InvalidParameters);
+    m.refused(1, &[ask[0], 48, 32], Error::InvalidParameters);
+    for offset in [8, 96, 97, 4096, 0xffff_ffff] {
+        let more = [u64::from(f::MEM_FRAG_RX), low, high, offset];
+        m.refused(1, &more, Error::InvalidParameters);
+    }
 }
 
 #[test]

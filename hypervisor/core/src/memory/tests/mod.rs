@@ -2,6 +2,7 @@
 //! write them. None of it shares code with what is tested.
 extern crate std;
 
+mod describe;
 mod fields;
 mod flows;
 mod model;

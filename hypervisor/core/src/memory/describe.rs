@@ -1,0 +1,130 @@
+//! What a hypervisor in the normal world asks for before it reclaims: the descriptor of a transaction of
+//! its own world, in as many fragments as it takes (DEN0077A 1.1, section 16.4.3).
+
+use super::constituents::CONSTITUENT;
+use super::descriptor::{Bytes, COMPOSITE, V1_0, answer_shape, size_byte};
+use super::ledger::Ledger;
+use super::rights;
+use super::share::Share;
+use crate::error::Error;
+use crate::table::Table;
+
+/// The part of a descriptor from `offset` on that fits the bytes.
+struct Part<'a> {
+    offset: usize,
+    bytes: &'a mut [u8],
+}
+
+impl Part<'_> {
+    /// Puts a field where it belongs, or as much of it as is in this part.
+    fn put(&mut self, at: usize, field: &[u8]) {
+        for (place, byte) in (at..).zip(field) {
+            let to = place.checked_sub(self.offset);
+            if let Some(to) = to.and_then(|to| self.bytes.get_mut(to)) {
+                *to = *byte;
+            }
+        }
+    }
+}
+
+impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
+    /// FFA_MEM_RETRIEVE_REQ of the normal world, which negotiated `version`: the handle that a request
+    /// names. Sender and handle say which transaction is meant; all else is zero, or how long the fixed
+    /// part is.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: the request is not in order, or there is no such transaction.
+    pub fn asked(&self, version: u32, request: &[u8]) -> Result<u64, Error> {
+        let field = Bytes(request);
+        let (sender, handle) = (field.u16(0)?, field.u64(8)?);
+        let mut zero = u64::from(field.u16(2)?) | u64::from(field.u32(4)?) | field.u64(16)?;
+        zero |= u64::from(field.u32(28)?);
+        if version > V1_0 {
+            zero |= u64::from(field.u32(36)?) | field.u64(40)?;
+        }
+        let share = self.described(handle)?;
+        let length = answer_shape(version).0;
+        if zero != 0 || request.len() != length || self.shares[share].sender != sender {
+            return Err(Error::InvalidParameters);
+        }
+        Ok(handle)
+    }
+
+    fn described(&self, handle: u64) -> Result<usize, Error> {
+        let ours = |share: &usize| self.shares[*share].sender & 1 << 15 == 0 && self.shares[*share].whole();
+        self.find(handle).filter(ours).ok_or(Error::InvalidParameters)
+    }
+
+    /// Writes the descriptor of a transaction of the normal world from `offset` on: the answer to the
+    /// request above, or to FFA_MEM_FRAG_RX. Returns its length in bytes, and how many were written.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: there is no such transaction, or nothing at this offset.
+    pub fn describe(
+        &self,
+        table: &Table,
+        version: u32,
+        handle: u64,
+        offset: usize,
+        out: &mut [u8],
+    ) -> Result<(u32, u32), Error> {
+        let share = self.shares[self.described(handle)?];
+        let (header, stride) = answer_shape(version);
+        let composite = header + stride * self.windows.of(share.grants).count();
+        let total = composite + COMPOSITE + CONSTITUENT * share.ranges.len();
+        if offset >= total || !offset.is_multiple_of(CONSTITUENT) {
+            return Err(Error::InvalidParameters);
+        }
+        let length = out.len().min(total - offset);
+        let bytes = &mut out[..length];
+        bytes.fill(0);
+        let mut part = Part { offset, bytes };
+        self.fixed(&share, version, &mut part);
+        self.borrowers(table, &share, version, composite, &mut part);
+        let count = share.ranges.len() as u32;
+        part.put(composite, &share.pages.to_le_bytes());
+        part.put(composite + 4, &count.to_le_bytes());
+        let first = offset.saturating_sub(composite + COMPOSITE) / CONSTITUENT;
+        let ranges = self.ranges.list(&share.ranges).enumerate().skip(first);
+        for (number, pages) in ranges.take(length / CONSTITUENT + 1) {
+            let at = composite + COMPOSITE + CONSTITUENT * number;
+            part.put(at, &pages.address().to_le_bytes());
+            part.put(at + 8, &pages.count.to_le_bytes());
+        }
+        Ok((total as u32, length as u32))
+    }
+
+    fn fixed(&self, share: &Share, version: u32, part: &mut Part<'_>) {
+        let (header, stride) = answer_shape(version);
+        let receivers = self.windows.of(share.grants).count() as u32;
+        let flags = u32::from(share.cleared) | share.kind.code() << 3;
+        part.put(0, &share.sender.to_le_bytes());
+        part.put(2, &share.attributes.field(version).to_le_bytes());
+        part.put(4, &flags.to_le_bytes());
+        part.put(8, &share.handle.to_le_bytes());
+        part.put(16, &share.tag.to_le_bytes());
+        part.put(28, &receivers.to_le_bytes());
+        if version > V1_0 {
+            part.put(24, &[size_byte(stride)]);
+            part.put(32, &[size_byte(header)]);
+        }
+    }
+
+    fn borrowers(&self, table: &Table, share: &Share, version: u32, composite: usize, part: &mut Part<'_>) {
+        let (header, stride) = answer_shape(version);
+        for (number, grant) in self.windows.of(share.grants).enumerate() {
+            let grant = self.windows.get(grant);
+            let at = header + stride * number;
+            let id = table
+                .partitions
+                .get(usize::from(grant.partition))
+                .map_or(0, |p| p.id);
+            part.put(at, &id.to_le_bytes());
+            part.put(at + 2, &[rights::given(grant.offered)]);
+            part.put(at + 4, &(composite as u32).to_le_bytes());
+            if stride == 32 {
+                part.put(at + 8, &grant.value);
+            }
+        }
+    }
+}
