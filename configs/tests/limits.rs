@@ -129,3 +129,14 @@ fn virtual_machines_are_callers() {
     assert_eq!(system.endpoint_name(1), "android");
     emits(&system, 100, 100);
 }
+
+/// An editor checks with each key that is pressed.
+#[test]
+fn the_largest_table_is_checked_in_time() {
+    let start = std::time::Instant::now();
+    for _ in 0..10 {
+        load(Path::new("largest.toml")).unwrap_or_else(|report| panic!("{report}"));
+    }
+    let each = start.elapsed() / 10;
+    assert!(each.as_millis() < 50, "one check took {each:?}");
+}

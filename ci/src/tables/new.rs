@@ -94,7 +94,7 @@ fn schema(paths: &Paths, file: &Path) -> String {
         .canonicalize()
         .is_ok_and(|folder| Some(folder.as_path()) == schema.parent());
     if beside {
-        "table.schema.json".to_owned()
+        "./table.schema.json".to_owned()
     } else {
         schema.display().to_string()
     }
