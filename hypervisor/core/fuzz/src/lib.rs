@@ -1,0 +1,376 @@
+//! A machine without hardware for the fuzzers: memory, windows, four cores, three partitions.
+
+use std::collections::BTreeMap;
+
+use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Ports, Regs, World};
+use bulkhead_core::function as f;
+use bulkhead_core::spmc::Spmc;
+use bulkhead_core::table::{
+    Board, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+};
+
+/// IDs of the partitions: the normal world and virtual machine 3 call a, a both others, b c, c a.
+pub const IDS: [u16; 3] = [0x8001, 0x8002, 0x8005];
+/// The normal world's memory.
+pub const NORMAL: Range = Range {
+    base: 0x4000_0000,
+    size: 0x10_0000,
+};
+
+/// Base of a partition's memory.
+pub const fn memory(index: usize) -> u64 {
+    0x0e20_0000 + index as u64 * 0x10_0000
+}
+
+const fn region(index: usize) -> [Region; 1] {
+    [Region {
+        range: own(index),
+        rights: Rights::ReadWriteExecute,
+    }]
+}
+
+static MEMORY: [[Region; 1]; 3] = [region(0), region(1), region(2)];
+
+const fn own(index: usize) -> Range {
+    Range {
+        base: memory(index),
+        size: 0x10_0000,
+    }
+}
+
+const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
+    let own = own(index);
+    Partition {
+        name,
+        id: IDS[index],
+        uuids: &[Uuid([7; 16])],
+        properties: 0x7cf,
+        image: Image {
+            package_uuid: Uuid([1; 16]),
+            package: own,
+            sha256: [0; 32],
+            size: 0x1000,
+            load: own.base,
+            entry: own.base,
+        },
+        manifest: &[],
+        memory: &MEMORY[index],
+        cores,
+        devices: &[],
+        interrupts: &[],
+        window: Range {
+            base: 0x4000_0000,
+            size: 0x4_0000,
+        },
+        shares: 4,
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        callers: &[0, 3],
+    }
+}
+
+/// The table.
+pub static TABLE: Table = Table {
+    name: "fuzz",
+    board: Board {
+        name: "none",
+        compatible: "none",
+        device_tree: 0x4000_0000,
+        cores: &[0, 1, 2, 3],
+        boot_core: 0,
+        secure: &[Range {
+            base: 0x0e10_0000,
+            size: 0xf0_0000,
+        }],
+        normal: &[NORMAL],
+        gicd: 0,
+        gicr: 0,
+        gicr_stride: 0,
+        log_uart: 0,
+        timer_intid: 20,
+        schedule_receiver_intid: 8,
+    },
+    hypervisor: Range {
+        base: 0x0e10_0000,
+        size: 0x10_0000,
+    },
+    spmc_id: 0x8000,
+    partitions: &[
+        Partition {
+            callers: &[0, 3, IDS[2]],
+            ..partition("a", 0, 0b1111)
+        },
+        Partition {
+            callers: &[0, IDS[0]],
+            preemption: Preemption::AtOnce,
+            interrupts: &[
+                Interrupt {
+                    intid: 40,
+                    edge: false,
+                    core: 1,
+                },
+                Interrupt {
+                    intid: 25,
+                    edge: true,
+                    core: 0,
+                },
+            ],
+            ..partition("b", 1, 0b1111)
+        },
+        Partition {
+            callers: &[IDS[0], IDS[1]],
+            ..partition("c", 2, 0b0111)
+        },
+    ],
+    boot_order: &[1, 0, 2],
+};
+
+/// Memory, and what stands in the partitions' windows: partition and slot to address.
+#[derive(Default)]
+pub struct Memory {
+    pages: BTreeMap<(bool, u64), Box<[u8; 4096]>>,
+    windows: BTreeMap<(usize, u32), u64>,
+}
+
+impl Memory {
+    /// A page's bytes. Only memory that is somebody's may be touched.
+    pub fn page(&mut self, page: Page) -> &mut [u8; 4096] {
+        let secure = page.world == World::Secure;
+        let ours = if secure {
+            (0..3).any(|index| own(index).contains(page.address, 4096))
+        } else {
+            NORMAL.contains(page.address, 4096)
+        };
+        assert!(ours && page.address % 4096 == 0, "the policy touches {page:x?}");
+        self.pages
+            .entry((secure, page.address))
+            .or_insert_with(|| Box::new([0; 4096]))
+    }
+}
+
+impl Ports for Memory {
+    fn read(&mut self, page: Page, offset: usize, into: &mut [u8]) {
+        let end = offset + into.len();
+        into.copy_from_slice(&self.page(page)[offset..end]);
+    }
+    fn write(&mut self, page: Page, offset: usize, from: &[u8]) {
+        self.page(page)[offset..offset + from.len()].copy_from_slice(from);
+    }
+    fn map_window(&mut self, partition: usize, slot: u32, address: u64, count: u32, _: Access) {
+        assert!(
+            NORMAL.contains(address, u64::from(count) * 4096),
+            "mapped memory of somebody else"
+        );
+        assert!(slot + count <= 64, "mapped outside the window");
+        for n in 0..count {
+            let before = self
+                .windows
+                .insert((partition, slot + n), address + u64::from(n) * 4096);
+            assert!(before.is_none(), "mapped over what is mapped");
+        }
+    }
+    fn unmap_window(&mut self, partition: usize, slot: u32, count: u32) {
+        for n in 0..count {
+            assert!(
+                self.windows.remove(&(partition, slot + n)).is_some(),
+                "unmapped what is not mapped"
+            );
+        }
+    }
+    fn clear(&mut self, address: u64, count: u32) {
+        assert!(
+            NORMAL.contains(address, u64::from(count) * 4096),
+            "cleared memory of somebody else"
+        );
+    }
+    fn end_interrupt(&mut self, _: u32, core: Core) {
+        assert!(core < 4);
+    }
+    fn schedule_receiver(&mut self) {}
+    fn console(&mut self, _: usize, bytes: &[u8]) {
+        assert!((1..=128).contains(&bytes.len()));
+    }
+    fn note(&mut self, _: Note) {}
+}
+
+/// A started machine.
+pub struct Machine {
+    spmc: Box<Spmc<3, 4, 12, 128>>,
+    /// Its memory.
+    pub memory: Memory,
+    /// What runs on each core.
+    pub runs: [Option<Context>; 4],
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Machine {
+    /// All partitions wait on all their cores.
+    pub fn new() -> Self {
+        let mut machine = Self {
+            spmc: Box::new(Spmc::new(&TABLE)),
+            memory: Memory::default(),
+            runs: [None; 4],
+        };
+        machine.step(0, Event::Boot);
+        while let Some(context) = machine.runs[0] {
+            let entry = memory(context.partition);
+            machine.partition(0, &[f::SECONDARY_EP_REGISTER_64.into(), entry]);
+            machine.partition(0, &[f::MSG_WAIT.into()]);
+        }
+        for core in 1..4 {
+            machine.step(core, Event::CoreOn);
+            while machine.runs[usize::from(core)].is_some() {
+                machine.partition(core, &[f::MSG_WAIT.into()]);
+            }
+        }
+        machine
+    }
+
+    /// All have buffers: TX first, then RX, in the first pages of the normal world's and each
+    /// partition's memory; the normal world has a bitmap.
+    pub fn ready(version: u64) -> Self {
+        let mut machine = Self::new();
+        machine.normal(0, &[f::VERSION.into(), version]);
+        machine.normal(0, &[f::RXTX_MAP_64.into(), NORMAL.base, NORMAL.base + 0x1000, 1]);
+        machine.normal(0, &[f::NOTIFICATION_BITMAP_CREATE.into(), 0, 4]);
+        machine.normal(0, &[f::DIRECT_REQ_32.into(), IDS[0].into()]);
+        machine.set_up(0, version);
+        for index in 1..3 {
+            let ends = u64::from(IDS[0]) << 16 | u64::from(IDS[index]);
+            machine.partition(0, &[f::DIRECT_REQ_32.into(), ends]);
+            machine.set_up(index, version);
+            machine.partition(
+                0,
+                &[
+                    f::DIRECT_RESP_32.into(),
+                    ends.rotate_left(16) & 0xffff_0000 | u64::from(IDS[0]),
+                ],
+            );
+        }
+        assert!(machine.runs[0].is_some());
+        machine.partition(0, &[f::DIRECT_RESP_32.into(), u64::from(IDS[0]) << 16]);
+        assert!(machine.runs[0].is_none());
+        machine
+    }
+
+    fn set_up(&mut self, index: usize, version: u64) {
+        assert_eq!(self.runs[0].map(|c| c.partition), Some(index));
+        self.partition(0, &[f::VERSION.into(), version]);
+        self.partition(
+            0,
+            &[f::RXTX_MAP_64.into(), memory(index), memory(index) + 0x1000, 1],
+        );
+    }
+
+    /// One event, and what is always true behind it.
+    pub fn step(&mut self, core: Core, event: Event) -> Action {
+        let action = self.spmc.step(core, event, &mut self.memory);
+        self.spmc.settle(core);
+        self.runs[usize::from(core)] = match action {
+            Action::Run(run) => Some(run.context),
+            Action::Normal(_) => None,
+        };
+        for (n, one) in self.runs.iter().enumerate() {
+            let twice = one.is_some() && self.runs[n + 1..].contains(one);
+            assert!(!twice, "{one:?} runs on two cores");
+        }
+        if let Err(broken) = self.spmc.check_invariants() {
+            panic!("{broken}");
+        }
+        action
+    }
+
+    /// A call of the normal world.
+    pub fn normal(&mut self, core: Core, regs: &[u64]) -> Action {
+        self.step(core, Event::Normal(Regs::new(regs)))
+    }
+
+    /// A call of the partition that runs on a core.
+    pub fn partition(&mut self, core: Core, regs: &[u64]) -> Action {
+        self.step(core, Event::Call(Conduit::Smc, Regs::new(regs)))
+    }
+
+    /// A call of whoever has a core.
+    pub fn call(&mut self, core: Core, regs: &[u64]) -> Action {
+        match self.runs[usize::from(core)] {
+            None => self.normal(core, regs),
+            Some(_) => self.partition(core, regs),
+        }
+    }
+}
+
+/// Reads a fuzzer's bytes one by one; behind the last one are zeros.
+pub struct Source<'a>(pub &'a [u8]);
+
+impl Source<'_> {
+    /// Whether bytes are left.
+    pub fn more(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> u8 {
+        match self.0.split_first() {
+            Some((first, rest)) => {
+                self.0 = rest;
+                *first
+            }
+            None => 0,
+        }
+    }
+
+    /// The next value: one of those that matter, or any.
+    pub fn value(&mut self) -> u64 {
+        const KNOWN: [u64; 32] = [
+            0,
+            1,
+            2,
+            3,
+            4,
+            5,
+            8,
+            16,
+            18,
+            25,
+            40,
+            64,
+            80,
+            96,
+            112,
+            128,
+            4096,
+            4097,
+            0x1_0000,
+            0x1_0001,
+            0x1_0002,
+            0x8000_0000,
+            0x8000_0004,
+            0x8000_0006,
+            0xffff_ffff,
+            u64::MAX,
+            NORMAL.base,
+            NORMAL.base + 0x1000,
+            NORMAL.base + 0x8000,
+            memory(0),
+            memory(1),
+            memory(1) + 0x1000,
+        ];
+        const ENDS: [u64; 8] = [0, 1, 3, 0x8001, 0x8002, 0x8005, 0x8000, 0xffff];
+        match self.byte() {
+            n @ 0..0x60 => KNOWN[usize::from(n) % 32],
+            n @ 0x60..0xa0 => ENDS[usize::from(n) / 8 % 8] << 16 | ENDS[usize::from(n) % 8],
+            // An execution context, or a ticket.
+            n @ 0xa0..0xc0 => ENDS[usize::from(n) / 4 % 8] << 16 | u64::from(n % 4),
+            n @ 0xc0..0xe0 => {
+                0x4000 | ENDS[3 + usize::from(n) % 3] << 16 | u64::from(self.byte()) << 4 | u64::from(n & 7)
+            }
+            n => (0..n & 7).fold(u64::from(self.byte()), |value, _| {
+                value << 8 | u64::from(self.byte())
+            }),
+        }
+    }
+}
