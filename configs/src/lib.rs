@@ -89,6 +89,7 @@ pub fn board(table: &Path, name: &str) -> Result<Board, Report> {
         (_, Some(report)) => Err(report),
         (None, None) => Err(Report {
             diagnostics: vec![incomplete(table)],
+            more: 0,
         }),
     }
 }
@@ -121,6 +122,7 @@ fn conclude(table: &Path, system: Option<System>, faults: Faults) -> Result<Syst
         (Some(report), _) => Err(report),
         (None, None) => Err(Report {
             diagnostics: vec![incomplete(table)],
+            more: 0,
         }),
     }
 }

@@ -148,14 +148,21 @@ impl Diagnostic {
 pub struct Report {
     /// What is wrong, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// How much more is wrong than is said.
+    pub more: usize,
 }
+
+/// The most diagnostics that are said; nobody reads more before he mends some.
+const MOST: usize = 200;
 
 impl Report {
     /// A report, or none if nothing is wrong.
     #[must_use]
     pub fn of(mut diagnostics: Vec<Diagnostic>) -> Option<Self> {
         diagnostics.sort_by_key(|d| d.marks.first().map_or(0, |mark| mark.span.bytes.start));
-        (!diagnostics.is_empty()).then_some(Self { diagnostics })
+        let more = diagnostics.len().saturating_sub(MOST);
+        diagnostics.truncate(MOST);
+        (!diagnostics.is_empty()).then_some(Self { diagnostics, more })
     }
 
     /// The report as text, with colours for a terminal.
@@ -168,9 +175,12 @@ impl Report {
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let each = self.diagnostics.iter();
-        let parts: Vec<String> = each
+        let mut parts: Vec<String> = each
             .map(|diagnostic| diagnostic.render(&renderer, severity))
             .collect();
+        if self.more > 0 {
+            parts.push(format!("and {} more", self.more));
+        }
         parts.join("\n\n")
     }
 

@@ -239,8 +239,42 @@ proptest! {
 fn deep_nesting_and_megabytes_are_refused() {
     answer(&format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000)), 1);
     answer(&format!("{}1", "a.".repeat(100_000)), 1);
-    answer(&"[[partition]]\n".repeat(5_000), 1);
     answer(&"x".repeat(900_000), 1);
+    answer(&"#".repeat(5 << 20), 1);
+}
+
+/// A megabyte of what is compared with each other is answered as quickly as a small table.
+#[test]
+fn many_of_everything_is_refused_in_time() {
+    let start = std::time::Instant::now();
+    let head = "[system]\nname = \"many\"\nboard = \"qemu-virt\"\nhypervisor = { memory = \"1MiB\" }\n";
+    answer(&"[[partition]]\n".repeat(70_000), 1);
+    let same = "[[partition]]\nname = \"a\"\nid = 0x8001\nmemory = \"1MiB\"\nboot-order = 1\n";
+    answer(&format!("{head}{}", same.repeat(12_000)), 1);
+    let names: String = (0..90_000).map(|number| format!("\"n{number}\",")).collect();
+    for key in [
+        "callers",
+        "cores",
+        "devices",
+        "interrupts",
+        "notifies",
+        "memory",
+        "uuids",
+        "receives",
+    ] {
+        let list = GOOD.replacen("boot-order = 1\n", &format!("{key} = [{names}]\n"), 1);
+        answer(&list, 1);
+    }
+    let names: String = (0..1000).map(|number| format!("\"n{number}\",")).collect();
+    for key in ["callers", "devices", "interrupts", "notifies"] {
+        let old = GOOD.lines().filter(|line| !line.starts_with(key));
+        let table = old.collect::<Vec<_>>().join("\n");
+        answer(
+            &table.replace("boot-order = ", &format!("{key} = [{names}]\nboot-order = ")),
+            1,
+        );
+    }
+    assert!(start.elapsed().as_secs() < 15, "it took {:?}", start.elapsed());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bulkhead_configs::{Artefact, Images, Range, System, emit, expand, load, load_text};
+use proptest::prelude::*;
 
 const HEAD: &str =
     "[system]\nname = \"placing\"\nboard = \"qemu-virt\"\nhypervisor = { memory = \"1MiB\" }\n";
@@ -97,4 +98,42 @@ fn what_is_expanded_is_the_same_system() {
     let placed = system(&["\"4MiB\"", "\"1MiB\""]);
     let again = load_text(Path::new("x.toml"), &expand(&placed)).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(artefacts(&placed), artefacts(&again));
+}
+
+/// A region: with a base, or to be placed.
+fn region() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (10u64..600).prop_map(|pages| format!("\"{}KiB\"", 4 * pages)),
+        (0u64..3500, 10u64..300).prop_map(|(page, pages)| format!(
+            "{{ base = {}, size = \"{}KiB\" }}",
+            0x0e20_0000 + page * 4096,
+            4 * pages
+        )),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is placed lies in secure memory and apart from all else, and one more at the end moves nothing.
+    #[test]
+    fn placed_memory_is_apart_and_stays(regions in proptest::collection::vec(region(), 1..8), more in 10u64..600) {
+        let place = |regions: &[String]| {
+            let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
+            load_text(Path::new("tests/placing.toml"), &table(&regions))
+        };
+        // Regions with a base may overlap each other, which is refused; and all may be full.
+        let Ok(system) = place(&regions) else { return Ok(()) };
+        let mut taken = vec![system.hypervisor];
+        for region in system.partitions.iter().flat_map(|partition| &partition.memory) {
+            prop_assert!(taken.iter().all(|other| !other.overlaps(&region.range)));
+            prop_assert!(region.range.base >= 0x0e10_0000 && region.range.end() <= 0x0f00_0000);
+            taken.push(region.range);
+        }
+        let mut longer = regions.clone();
+        longer.push(format!("\"{}KiB\"", 4 * more));
+        if let Ok(again) = place(&longer) {
+            prop_assert_eq!(&bases(&again)[..regions.len()], &bases(&system)[..]);
+        }
+    }
 }

@@ -89,7 +89,7 @@ fn show(file: &Path, checked: &Result<System, Report>, expanded: bool) {
         }
         Err(report) => {
             eprintln!("{}\n", report.show(Severity::Error, coloured()));
-            eprintln!("{}: {}", file.display(), count(report.diagnostics.len(), "error"));
+            eprintln!("{}: {}", file.display(), count(report.diagnostics.len() + report.more, "error"));
         }
     }
 }

@@ -6,7 +6,12 @@ use super::{
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
+use crate::report::Diagnostic;
+use crate::rule::Rule;
 use crate::source::At;
+
+/// Partitions that are looked at. No boot loader takes as many.
+const MOST_PARTITIONS: usize = 128;
 
 /// Reads the file's keys.
 pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
@@ -18,7 +23,17 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
         read_system(system, &mut draft, faults);
     }
     let partitions = file.optional("partition").and_then(|item| item.array(faults));
-    for item in partitions.into_iter().flatten() {
+    let partitions = partitions.unwrap_or_default();
+    if partitions.len() > MOST_PARTITIONS {
+        let title = format!(
+            "the table has {} partitions; only the first {MOST_PARTITIONS} are looked at",
+            partitions.len()
+        );
+        let fault = Diagnostic::new(Rule::TooMany, title);
+        let fault = fault.at(&partitions[MOST_PARTITIONS].span, "the first one too many");
+        faults.push(fault.help("remove partitions until they fit the board"));
+    }
+    for item in partitions.into_iter().take(MOST_PARTITIONS) {
         if let Some(fields) = item.table(&keys::PARTITION, faults) {
             draft.partitions.push(read_partition(fields, faults));
         }

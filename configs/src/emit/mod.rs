@@ -105,5 +105,6 @@ fn config(system: &System, name: &str, tree: Vec<u8>) -> Result<Vec<u8>, Report>
     let fault = Diagnostic::new(Rule::TreeSize, title).help("use shorter names or fewer partitions");
     Err(Report {
         diagnostics: vec![fault],
+        more: 0,
     })
 }

@@ -13,6 +13,9 @@ use crate::rule::Rule;
 use crate::source::{At, Source, Span};
 use crate::units::{self, Misread};
 
+/// The most items of a list. What is compared with each other stays small, whatever is written.
+const MOST_ITEMS: usize = 1024;
+
 /// One value and its key's name.
 pub struct Item<'i> {
     source: &'i Arc<Source>,
@@ -249,6 +252,12 @@ impl<'i> Item<'i> {
         let DeValue::Array(values) = self.value else {
             return None;
         };
+        if values.len() > MOST_ITEMS {
+            let title = format!("`{}` has {} items", self.key, values.len());
+            let fault = Diagnostic::new(Rule::TooLarge, title).at(&self.span, "this list");
+            faults.push(fault.help(format!("list at most {MOST_ITEMS}")));
+            return None;
+        }
         Some(
             values
                 .into_iter()
