@@ -1,6 +1,8 @@
 //! The register state of one execution context, and of the normal world while a partition runs.
 
-use aarch64_cpu::registers::{ELR_EL1, ESR_EL1, Readable as _, SPSR_EL1, VBAR_EL1, Writeable as _};
+use aarch64_cpu::registers::{
+    ELR_EL1, ESR_EL1, Readable as _, SCTLR_EL1, SPSR_EL1, VBAR_EL1, Writeable as _,
+};
 
 /// General registers, in the layout that `vectors` uses.
 #[repr(C)]
@@ -137,15 +139,38 @@ impl State {
     pub fn inject_undefined(&mut self) {
         const SYNDROME_UNKNOWN: u64 = 1 << 25;
         const FROM_EL1_SP0: u64 = 0x4;
-        let offset = match self.general.spsr & 0xf {
+        const AARCH32: u64 = 1 << 4;
+        let old = self.general.spsr;
+        let offset = match old & 0xf {
+            _ if old & AARCH32 != 0 => 0x600,
             0x0 => 0x400,
             FROM_EL1_SP0 => 0x000,
             _ => 0x200,
         };
         ESR_EL1.set(SYNDROME_UNKNOWN);
         ELR_EL1.set(self.general.elr);
-        SPSR_EL1.set(self.general.spsr);
+        SPSR_EL1.set(old);
         self.general.elr = VBAR_EL1.get().wrapping_add(offset);
-        self.general.spsr = RESET_PSTATE;
+        self.general.spsr = pstate_of_exception(old, old & AARCH32 != 0);
     }
+}
+
+/// PSTATE behind an exception to EL1 (Arm ARM, DDI0487, D1.3.1): the TEE's own guards (PAN, SSBS) are as
+/// it has asked for, whatever its application has done.
+fn pstate_of_exception(old: u64, aarch32: bool) -> u64 {
+    const CONDITION_FLAGS: u64 = 0xf << 28;
+    const DIT: u64 = 1 << 24;
+    const PAN: u64 = 1 << 22;
+    const SSBS: u64 = 1 << 12;
+    const SCTLR_SPAN: u64 = 1 << 23;
+    const SCTLR_DSSBS: u64 = 1 << 44;
+    let sctlr = SCTLR_EL1.get();
+    let kept = if aarch32 {
+        CONDITION_FLAGS | PAN
+    } else {
+        CONDITION_FLAGS | PAN | DIT
+    };
+    let pan = if sctlr & SCTLR_SPAN == 0 { PAN } else { 0 };
+    let ssbs = if sctlr & SCTLR_DSSBS == 0 { 0 } else { SSBS };
+    RESET_PSTATE | old & kept | pan | ssbs
 }

@@ -92,20 +92,28 @@ fn answer_register(state: &mut State, syndrome: u64) -> bool {
 /// ID registers as a partition sees them: what is trapped or not switched is not there. AArch32's
 /// read as zero, as do those that are not known here (Arm ARM, DDI0487, D24.1.1).
 fn identification(place: Place) -> u64 {
-    const PFR0: u64 = 0x0fff_0000_00ff_0000 & !0x0000_ffff_0000_0000;
+    const PFR0: u64 = 0x000f_0000_00ff_0000;
     const PFR0_AARCH64_ONLY: u64 = 0x11;
+    const PFR0_CSV2: u64 = 0xf << 56;
+    /// FEAT_CSV2 without SCXTNUM_EL0 and SCXTNUM_EL1, which are trapped.
+    const PFR0_CSV2_PLAIN: u64 = 0x1 << 56;
     const PFR1: u64 = 0xff;
-    const DFR0: u64 = 0xf0f0_f00f & !0xf00;
-    const ISAR1_NO_POINTER_AUTHENTICATION: u64 = !0xff00_0ff0;
+    const DFR0: u64 = 0xf0f0_f00f;
+    /// Without pointer authentication and 64-byte accesses.
+    const ISAR1: u64 = !0xf000_0000_ff00_0ff0;
     const MMFR0: u64 = 0x00ff_ffff_ffff_ffff;
     const MMFR1: u64 = 0x0000_0000_f0f0_f0ff;
     const MMFR2: u64 = 0x0fff_ffff_00ff_ffff;
     match (place.3, place.4) {
-        (4, 0) => ID_AA64PFR0_EL1.get() & PFR0 | PFR0_AARCH64_ONLY,
+        (4, 0) => {
+            let real = ID_AA64PFR0_EL1.get();
+            let csv2 = (real & PFR0_CSV2).min(PFR0_CSV2_PLAIN);
+            real & PFR0 | csv2 | PFR0_AARCH64_ONLY
+        }
         (4, 1) => ID_AA64PFR1_EL1.get() & PFR1,
         (5, 0) => ID_AA64DFR0_EL1.get() & DFR0,
         (6, 0) => ID_AA64ISAR0_EL1.get(),
-        (6, 1) => ID_AA64ISAR1_EL1.get() & ISAR1_NO_POINTER_AUTHENTICATION,
+        (6, 1) => ID_AA64ISAR1_EL1.get() & ISAR1,
         (7, 0) => ID_AA64MMFR0_EL1.get() & MMFR0,
         (7, 1) => ID_AA64MMFR1_EL1.get() & MMFR1,
         (7, 2) => ID_AA64MMFR2_EL1.get() & MMFR2,
