@@ -93,6 +93,8 @@ el1_registers! {
     par = "par_el1",
     cntkctl = "cntkctl_el1",
     csselr = "csselr_el1",
+    // VDISR_EL2, which is what EL1 reaches under the name of DISR_EL1 while HCR_EL2.AMO is set.
+    vdisr = "S3_4_C12_C1_1",
 }
 
 /// One execution context.
