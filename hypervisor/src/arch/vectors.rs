@@ -108,6 +108,14 @@ guest_left:
     mrs     x2, elr_el2
     mrs     x3, spsr_el2
     stp     x2, x3, [x1, #{elr}]
+    // A system error that the context has caused and that is still on its way is its own, and is
+    // taken here: later it would hit whoever runs next, or panic EL3, which finds it masked at EL2.
+    hint    #16
+    mrs     x2, S3_0_C12_C1_1
+    tbz     x2, #31, 1f
+    msr     S3_0_C12_C1_1, xzr
+    mov     x0, #{serror}
+1:
     ldp     x21, x22, [sp, #16]
     ldp     x23, x24, [sp, #32]
     ldp     x25, x26, [sp, #48]
