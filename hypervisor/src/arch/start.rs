@@ -68,6 +68,7 @@ _secondary:
     b       {core_main}
 
 // x0 := this core's index in the table. A core that the table does not name stops here.
+    .global find_core
 find_core:
     mrs     x1, mpidr_el1
     and     x2, x1, #0xffffff
@@ -88,6 +89,7 @@ find_core:
 2:  ret
 
 // sp := the top of core x0's stack.
+    .global set_stack
 set_stack:
     msr     spsel, #1
     adrp    x1, STACKS

@@ -124,8 +124,13 @@ guest_left:
     ldp     x19, x20, [sp], #96
     ret
 
-// A fault of the hypervisor itself: a fresh stack would help little; say what is known and stop.
+// A fault of the hypervisor itself: say what is known and stop. The stack is used from its top again,
+// as the fault may be that it was full.
 fatal_exception:
+    mov     x19, x0
+    bl      find_core
+    bl      set_stack
+    mov     x0, x19
     mrs     x1, esr_el2
     mrs     x2, elr_el2
     mrs     x3, far_el2
