@@ -53,6 +53,7 @@ _start:
 2:  mov     x0, x21
     bl      set_stack
     bl      {build_tables}
+    bl      drop_lines
     bl      mmu_on
     mov     x0, x21
     b       {boot_main}
@@ -88,6 +89,23 @@ find_core:
     b       3b
 2:  ret
 
+// What was written so far went past the caches: lines of it that firmware has left there are stale.
+drop_lines:
+    mrs     x3, ctr_el0
+    ubfx    x3, x3, #16, #4
+    mov     x4, #4
+    lsl     x3, x4, x3
+    adrp    x1, __bss_start
+    add     x1, x1, :lo12:__bss_start
+    adrp    x2, __end
+    add     x2, x2, :lo12:__end
+1:  dc      ivac, x1
+    add     x1, x1, x3
+    cmp     x1, x2
+    b.lo    1b
+    dsb     sy
+    ret
+
 // sp := the top of core x0's stack.
     .global set_stack
 set_stack:
@@ -100,8 +118,11 @@ set_stack:
     mov     sp, x1
     ret
 
-// Turns on the MMU and caches with the tables that `build_tables` made.
+// Turns on the MMU and caches with the tables that `build_tables` made. What the core's TLBs hold of
+// EL2 and of partitions is from before it was off, or from nowhere.
 mmu_on:
+    msr     hcr_el2, xzr
+    isb
     adrp    x0, STAGE1_SETUP
     add     x0, x0, :lo12:STAGE1_SETUP
     ldp     x1, x2, [x0]
@@ -109,9 +130,9 @@ mmu_on:
     msr     mair_el2, x1
     msr     tcr_el2, x2
     msr     ttbr0_el2, x3
-    msr     hcr_el2, xzr
     isb
     tlbi    alle2
+    tlbi    alle1
     ic      iallu
     dsb     nsh
     isb
