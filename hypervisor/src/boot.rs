@@ -30,6 +30,7 @@ pub extern "C" fn boot_main(index: usize) -> ! {
         TABLE.board.name,
         TABLE.name
     );
+    require_traps();
     if let Err(mismatch) = board::check(index) {
         defmt::error!("board mismatch: {}", mismatch);
         fatal::stop("this image was built for another machine");
@@ -52,7 +53,15 @@ pub extern "C" fn boot_main(index: usize) -> ! {
 /// A core that came up later, from the entry code.
 pub extern "C" fn core_main(index: usize) -> ! {
     cpu::init(index);
+    require_traps();
     serve(index, Event::CoreOn)
+}
+
+/// No partition runs on a core on which it could reach the normal world's timer.
+fn require_traps() {
+    if !cpu::can_trap() {
+        fatal::stop("this core lacks FEAT_ECV, without which partitions could use the normal world's timer");
+    }
 }
 
 /// One event in, one action out.

@@ -2,8 +2,8 @@
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CNTHCTL_EL2, CNTVOFF_EL2, CPTR_EL2, HCR_EL2, ICC_SRE_EL2, ICH_HCR_EL2, MDCR_EL2, MIDR_EL1,
-    ReadWriteable as _, Readable as _, TPIDR_EL2, VBAR_EL2, Writeable as _,
+    CNTHCTL_EL2, CNTVOFF_EL2, CPTR_EL2, HCR_EL2, ICC_SRE_EL2, ICH_HCR_EL2, ID_AA64MMFR0_EL1, MDCR_EL2,
+    MIDR_EL1, Readable as _, TPIDR_EL2, VBAR_EL2, Writeable as _,
 };
 
 use super::cell::Owned;
@@ -112,8 +112,9 @@ pub fn init(index: usize) {
     VBAR_EL2.set(vectors::base());
     HCR_EL2.set(HCR_GUEST);
     trap_fp();
-    MDCR_EL2.modify(
+    MDCR_EL2.write(
         MDCR_EL2::TDE::SET
+            + MDCR_EL2::TDCC::SET
             + MDCR_EL2::TDA::SET
             + MDCR_EL2::TDOSA::SET
             + MDCR_EL2::TDRA::SET
@@ -131,6 +132,7 @@ pub fn init(index: usize) {
     ICC_SRE_EL2.set(SRE_EL2);
     barrier::isb(barrier::SY);
     ICH_HCR_EL2.set(ICH_TRAP_ALL);
+    r::ich_vmcr_el2::write(0);
     stage2::init_core();
     gic::init_core(index);
     barrier::isb(barrier::SY);
@@ -141,8 +143,15 @@ pub fn init(index: usize) {
 const CNTHCTL_GUEST: u64 = 1 | 1 << 13;
 /// SRE, DFB, DIB; Enable left zero, so that ICC_SRE_EL1 is trapped.
 const SRE_EL2: u64 = 0b0111;
-/// En, TC, TALL0, TALL1, TSEI, TDIR: every access of a partition to the CPU interface is trapped.
-const ICH_TRAP_ALL: u64 = 1 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14;
+/// TC, TALL0, TALL1, TSEI, TDIR: every access of a partition to the CPU interface is trapped. En is
+/// left zero: the list registers, which EL3 does not switch, may hold a normal world's interrupts.
+const ICH_TRAP_ALL: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14;
+
+/// Whether all can be trapped on this core that is neither switched nor harmless: the virtual timer
+/// needs FEAT_ECV.
+pub fn can_trap() -> bool {
+    ID_AA64MMFR0_EL1.get() >> 60 != 0
+}
 
 /// FP/SIMD of a partition traps until its registers are loaded.
 pub fn trap_fp() {

@@ -61,6 +61,8 @@ system_registers! {
     icc_igrpen1_el1 = "S3_0_C12_C12_7", write;
     /// Sends an SGI to the other security state's group 1.
     icc_asgi1r_el1 = "S3_0_C12_C11_6", write;
+    /// Controls of the virtual CPU interface, which is not used.
+    ich_vmcr_el2 = "S3_4_C12_C11_7", write;
     /// MIDR_EL1 as a partition reads it.
     vpidr_el2 = "vpidr_el2", write;
     /// Traps of EL1 system registers with a System prefix of 15.
