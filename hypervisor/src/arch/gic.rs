@@ -117,15 +117,17 @@ pub fn set_mask(mask: u64) {
     r::icc_pmr_el1::write(mask);
 }
 
-/// Puts the CPU interface back as it was when the normal world left the core. On hardware a partition
-/// cannot have changed it: its accesses are virtual or trapped. QEMU gives secure EL1 the physical one.
+/// Puts the CPU interface back as it is while no partition runs. On hardware a partition cannot have
+/// changed it: its accesses are virtual or trapped. QEMU gives secure EL1 the physical one, where it could
+/// mask or acknowledge what is meant for others.
 pub fn restore(mask: u64) {
     set_mask(mask);
     enable_cpu_interface();
 }
 
 fn enable_cpu_interface() {
-    r::icc_ctlr_el1::write(r::icc_ctlr_el1::read() | CTLR_SPLIT_END);
+    r::icc_ap1r0_el1::write(0);
+    r::icc_ctlr_el1::write(CTLR_SPLIT_END);
     r::icc_igrpen1_el1::write(1);
 }
 

@@ -135,6 +135,8 @@ impl Core {
     fn load_other(&mut self, context: Context) {
         if self.loaded.is_none() {
             self.mask = gic::mask();
+        } else {
+            gic::restore(self.mask);
         }
         self.unload_vectors();
         self.save_el1();

@@ -56,7 +56,9 @@ system_registers! {
     /// Deactivates an interrupt.
     icc_dir_el1 = "S3_0_C12_C11_1", write;
     /// CPU interface control of this security state.
-    icc_ctlr_el1 = "S3_0_C12_C12_4", read write;
+    icc_ctlr_el1 = "S3_0_C12_C12_4", write;
+    /// Active priorities of group 1 interrupts of this security state.
+    icc_ap1r0_el1 = "S3_0_C12_C9_0", write;
     /// Group 1 enable of this security state.
     icc_igrpen1_el1 = "S3_0_C12_C12_7", write;
     /// Sends an SGI to the other security state's group 1.
