@@ -73,6 +73,8 @@ const HCR_GUEST: u64 = HCR_EL2::VM::SET.value
     | HCR_EL2::TSC::SET.value
     | HCR_SWIO
     | HCR_PTW
+    | HCR_FB
+    | HCR_BSU_INNER
     | HCR_TID3
     | HCR_TIDCP
     | HCR_TACR
@@ -82,6 +84,11 @@ const HCR_GUEST: u64 = HCR_EL2::VM::SET.value
     | HCR_TID5;
 const HCR_SWIO: u64 = 1 << 1;
 const HCR_PTW: u64 = 1 << 2;
+/// Local invalidations of a partition reach all cores, as its contexts may: one that was preempted is
+/// resumed on another core without its knowledge.
+const HCR_FB: u64 = 1 << 9;
+/// Its barriers reach as far.
+const HCR_BSU_INNER: u64 = 1 << 10;
 const HCR_TID3: u64 = 1 << 18;
 const HCR_TIDCP: u64 = 1 << 20;
 const HCR_TACR: u64 = 1 << 21;

@@ -2,6 +2,7 @@
 
 use aarch64_cpu::registers::{ESR_EL2, Readable as _, VMPIDR_EL2, Writeable as _};
 use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
+use bulkhead_core::table::Core as CoreIndex;
 
 use super::cell::Owned;
 use super::context::State;
@@ -20,6 +21,8 @@ pub struct Core {
     index: usize,
     loaded: Option<Context>,
     vectors_of: Option<Context>,
+    /// The home of the context of each partition that was here last.
+    last: [Option<CoreIndex>; PARTITIONS],
     /// The normal world's interrupt priority mask while the core is not its own.
     mask: u64,
     timer_runs: bool,
@@ -32,6 +35,7 @@ impl Core {
             index,
             loaded: None,
             vectors_of: None,
+            last: [None; PARTITIONS],
             mask: 0,
             timer_runs: false,
         }
@@ -143,6 +147,11 @@ impl Core {
         state(context).el1.load();
         VMPIDR_EL2.set(virtual_affinity(context));
         stage2::activate(context.partition);
+        let last = &mut self.last[context.partition];
+        if *last != Some(context.home) {
+            *last = Some(context.home);
+            stage2::forget_local();
+        }
         self.loaded = Some(context);
     }
 

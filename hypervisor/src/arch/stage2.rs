@@ -17,7 +17,8 @@ use crate::table::{PARTITIONS, TABLE};
 const IPA_BITS: u64 = 32;
 const BLOCK: u64 = 2 << 20;
 
-/// The four upper tables of a partition.
+/// The four upper tables of a partition. VSTTBR_EL2 gets the address of the whole.
+#[repr(C)]
 struct Roots {
     secure: [Table; 2],
     window: [Table; 2],
@@ -177,22 +178,42 @@ pub fn init_core() {
         + VTCR_EL2::T0SZ.val(64 - IPA_BITS);
     let secure = VTCR_EL2_SECURE::NSA::SET + VTCR_EL2_SECURE::NSW::CLEAR;
     VTCR_EL2.set(common.value | secure.value | RES1);
+}
+
+/// Makes a partition's tables the ones in use on this core; the next entry to EL1 synchronises.
+///
+/// VSTCR_EL2 is written with them each time: EL3 does not keep it, and firmware may suspend a core
+/// with loss of its state without a word to the SPMC.
+#[inline(always)]
+pub fn activate(partition: usize) {
     let vstcr = VSTCR_EL2::RES1::SET
         + VSTCR_EL2::SA::CLEAR
         + VSTCR_EL2::SW::CLEAR
         + VSTCR_EL2::TG0.val(0)
         + VSTCR_EL2::SL0.val(1)
         + VSTCR_EL2::T0SZ.val(64 - IPA_BITS);
-    r::vstcr_el2::write(vstcr.value);
-}
-
-/// Makes a partition's tables the ones in use on this core; the next entry to EL1 synchronises.
-#[inline(always)]
-pub fn activate(partition: usize) {
     let roots = ROOTS[partition].address();
     let window = roots + core::mem::offset_of!(Roots, window) as u64;
     VTTBR_EL2.set(window | (partition as u64 + 1) << 48);
     r::vsttbr_el2::write(roots);
+    r::vstcr_el2::write(vstcr.value);
+}
+
+/// Forgets what this core holds for the active partition: translations and instructions of another
+/// of its contexts, which may have its own stage-1 tables under the same ASIDs, or of the same one
+/// from before it ran elsewhere.
+pub fn forget_local() {
+    // SAFETY: invalidation changes no memory.
+    unsafe {
+        core::arch::asm!(
+            "isb",
+            "tlbi vmalle1",
+            "ic iallu",
+            "dsb nsh",
+            "isb",
+            options(nostack)
+        );
+    };
 }
 
 fn window_entry(partition: usize, slot: u32) -> Option<*mut u64> {
