@@ -27,8 +27,13 @@ impl<T> Owned<T> {
         unsafe { &mut *self.0.get() }
     }
 
-    /// Where it lies.
+    /// Where it lies; what is done through the pointer follows the same rule as `get`.
+    pub const fn pointer(&self) -> *mut T {
+        self.0.get()
+    }
+
+    /// Where it lies, as a number.
     pub fn address(&self) -> u64 {
-        self.0.get() as usize as u64
+        self.pointer() as usize as u64
     }
 }

@@ -51,6 +51,11 @@ pub unsafe fn block(index: usize) -> &'static mut Block {
     unsafe { BLOCKS[index].get() }
 }
 
+/// Where the vectors look for the context that runs on a core: the block's first word.
+pub fn current(index: usize) -> *mut *mut General {
+    BLOCKS[index].pointer().cast()
+}
+
 /// This core's index in the table; 0 before `init`.
 pub fn index() -> usize {
     let block = TPIDR_EL2.get() as usize as *const Block;
@@ -113,9 +118,8 @@ const CPTR_TAM: u64 = 1 << 30;
 /// Sets this core up: nothing is assumed of the state in which it was entered.
 pub fn init(index: usize) {
     // SAFETY: this core's own block, before anything else uses it.
-    let block = unsafe { block(index) };
-    block.index = index;
-    TPIDR_EL2.set(core::ptr::from_mut(block) as usize as u64);
+    unsafe { block(index) }.index = index;
+    TPIDR_EL2.set(BLOCKS[index].address());
     VBAR_EL2.set(vectors::base());
     HCR_EL2.set(HCR_GUEST);
     trap_fp();

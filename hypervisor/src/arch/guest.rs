@@ -65,14 +65,12 @@ impl Core {
             Entry::Start { pc, x0 } => {
                 state.reset(pc, x0);
                 state.el1.load();
-                self.forget_vectors(run.context);
+                self.forget_vectors(run.context, state);
             }
         }
         cpu::set_virtual_lines(run.virtual_irq, run.virtual_fiq);
-        // SAFETY: this core's block; nothing else on this core refers to it now.
-        let current = unsafe { &mut cpu::block(self.index).current };
         loop {
-            let vector = vectors::enter(&mut state.general, current);
+            let vector = vectors::enter(&mut state.general, self.index);
             if let Some(event) = self.event(vector, run.context, state) {
                 return event;
             }
@@ -195,10 +193,10 @@ impl Core {
     }
 
     /// A context that starts anew does not see the registers that it left.
-    fn forget_vectors(&mut self, context: Context) {
+    fn forget_vectors(&mut self, context: Context, new: &State) {
         if self.vectors_of == Some(context) {
             cpu::allow_vectors();
-            state(context).fp.load();
+            new.fp.load();
             cpu::allow_fp();
         }
     }

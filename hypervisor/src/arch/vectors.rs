@@ -3,6 +3,7 @@
 use core::arch::global_asm;
 
 use super::context::General;
+use super::cpu;
 
 /// Which vector a partition left by.
 pub const SYNCHRONOUS: u64 = 0;
@@ -154,11 +155,12 @@ pub fn base() -> u64 {
     (&raw const el2_vectors) as usize as u64
 }
 
-/// Enters EL1 with these registers until something happens; they then hold its state. Returns the
-/// vector's number.
-pub fn enter(general: &mut General, current: &mut *mut General) -> u64 {
-    // SAFETY: `general` and `current` outlive the call. `current` is the first word of the core's
-    // block, at which TPIDR_EL2 points, so that the vectors store where `general` is. EL1 reaches
-    // memory through stage 2 only, which never maps the hypervisor's.
-    unsafe { enter_guest(general, current) }
+/// Enters EL1 with these registers on the core with this index until something happens; they then hold
+/// its state. Returns the vector's number; that of a system error also where one came with another exit.
+pub fn enter(general: &mut General, index: usize) -> u64 {
+    // SAFETY: `general` outlives the call. `current` is the first word of the core's block, at which
+    // TPIDR_EL2 points, so that the vectors store where `general` is; nothing else refers to the block
+    // while this core is in EL1. EL1 reaches memory through stage 2 only, which never maps the
+    // hypervisor's.
+    unsafe { enter_guest(general, cpu::current(index)) }
 }
