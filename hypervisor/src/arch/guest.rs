@@ -117,6 +117,11 @@ impl Core {
                 Exit::Done => None,
             },
             vectors::IRQ => self.secure_interrupt(),
+            // Something that no mask holds (group 0, a non-maskable one) must not outrun the deadline.
+            vectors::FIQ if self.timer_runs && timer::expired() => {
+                self.set_deadline(Deadline::None);
+                Some(Event::Deadline)
+            }
             vectors::FIQ => Some(Event::NormalInterrupt),
             _ => Some(Event::Fault(exit::fault(state, ESR_EL2.get()))),
         }

@@ -21,6 +21,12 @@ pub fn set(micros: u32) {
     r::cnthps_ctl_el2::write(1);
 }
 
+/// Whether the time that was set has passed.
+pub fn expired() -> bool {
+    const STATUS: u64 = 1 << 2;
+    r::cnthps_ctl_el2::read() & STATUS != 0
+}
+
 /// Stops the timer.
 pub fn stop() {
     r::cnthps_ctl_el2::write(0);
