@@ -29,6 +29,9 @@ pub enum Mismatch {
     /// Another interrupt controller, or elsewhere.
     #[defmt("the machine's GICv3 is not where the board file says")]
     InterruptController,
+    /// Less memory.
+    #[defmt("the machine has less memory than the board file gives to the normal world")]
+    Memory,
     /// No UART for the log.
     #[defmt("the log's UART is not in the machine's device tree")]
     LogUart,
@@ -42,6 +45,7 @@ pub fn check(core: usize) -> Result<(), Mismatch> {
     is(compatible(&tree), Mismatch::Compatible)?;
     is(cores(&tree), Mismatch::Cores)?;
     is(interrupt_controller(&tree), Mismatch::InterruptController)?;
+    is(memory(&tree), Mismatch::Memory)?;
     is(log_uart(&tree), Mismatch::LogUart)
 }
 
@@ -91,6 +95,19 @@ fn interrupt_controller(tree: &Fdt<'_>) -> bool {
             .is_some_and(|frame| frame.starting_address as usize as u64 == address)
     };
     at(TABLE.board.gicd) && at(TABLE.board.gicr)
+}
+
+/// Whether all memory is there that the normal world may name in a call: a copy from or to a hole would
+/// be a fault of the hypervisor's.
+fn memory(tree: &Fdt<'_>) -> bool {
+    let nodes = || tree.all_nodes().filter(|node| node.name.starts_with("memory@"));
+    TABLE.board.normal.iter().all(|range| {
+        nodes().filter_map(|node| node.reg()).flatten().any(|frame| {
+            let base = frame.starting_address as usize as u64;
+            let end = base.saturating_add(frame.size.unwrap_or(0) as u64);
+            base <= range.base && range.end() <= end
+        })
+    })
 }
 
 fn log_uart(tree: &Fdt<'_>) -> bool {
