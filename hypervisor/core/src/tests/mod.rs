@@ -4,6 +4,7 @@ mod agree;
 mod boot;
 mod chain;
 mod concurrent;
+mod conformance;
 mod console;
 mod direct;
 mod discovery;

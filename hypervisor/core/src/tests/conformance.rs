@@ -1,0 +1,658 @@
+//! The conformance table of the book, `docs/conformance.md`: call by call, who may make it, what of it is
+//! supported, and which test says so.
+//!
+//! The rows below are the source. The tests here hold them against the dispatcher (FFA_FEATURES of both
+//! sides) and against the files of tests that they name, and the page against the rows. To write the page
+//! anew: `BLESS=1 cargo test -p bulkhead-core conformance`.
+
+use std::format;
+use std::path::{Path, PathBuf};
+use std::string::String;
+use std::vec::Vec;
+
+use super::machine::{Machine, succeeded};
+use super::table::A;
+use crate::function as f;
+
+/// One call.
+struct Row {
+    name: &'static str,
+    /// Its function IDs: SMC32, SMC64.
+    ids: &'static [u32],
+    /// Who may make it.
+    normal: bool,
+    partition: bool,
+    /// What is served of it, and what is not and why.
+    what: &'static str,
+    /// Tests of the host: file and function.
+    host: &'static [&'static str],
+    /// Cases on QEMU: file and function.
+    qemu: &'static [&'static str],
+}
+
+const BOTH: (bool, bool) = (true, true);
+const NORMAL: (bool, bool) = (true, false);
+const PARTITION: (bool, bool) = (false, true);
+const NOBODY: (bool, bool) = (false, false);
+
+type Names = &'static [&'static str];
+
+const fn row(
+    name: &'static str,
+    ids: &'static [u32],
+    who: (bool, bool),
+    what: &'static str,
+    host: Names,
+    qemu: Names,
+) -> Row {
+    Row {
+        name,
+        ids,
+        normal: who.0,
+        partition: who.1,
+        what,
+        host,
+        qemu,
+    }
+}
+
+const ROWS: &[(&str, &[Row])] = &[
+    (
+        "Set-up and discovery",
+        &[
+            row(
+                "FFA_ERROR",
+                &[f::ERROR],
+                BOTH,
+                "As an answer to a call; from a partition also as the answer to a request, or as the end of a \
+                 start that failed.",
+                &[
+                    "direct::an_error_is_an_answer",
+                    "chain::an_error_is_an_answer",
+                    "boot::a_partition_that_cannot_start_does_not_keep_the_others",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_SUCCESS",
+                &[f::SUCCESS_32, f::SUCCESS_64],
+                BOTH,
+                "Answers only.",
+                &["discovery::what_is_no_result_is_preserved"],
+                &[],
+            ),
+            row(
+                "FFA_VERSION",
+                &[f::VERSION],
+                BOTH,
+                "1.0, 1.1 and 1.2, each endpoint its own, again and late; once buffers are registered another \
+                 version is refused. From the normal world it comes as the SPMD's framework message, too.",
+                &[
+                    "discovery::versions_are_negotiated_until_buffers_are_registered",
+                    "boot::the_spmd_is_answered",
+                    "renewal::what_one_life_does_twice_is_refused",
+                ],
+                &["discovery::version", "discovery::version_nonsense"],
+            ),
+            row(
+                "FFA_FEATURES",
+                &[f::FEATURES],
+                BOTH,
+                "Function IDs, feature IDs 1 to 3, and what FFA_RXTX_MAP and FFA_MEM_RETRIEVE_REQ return.",
+                &[
+                    "discovery::features_depend_on_the_caller",
+                    "discovery::the_size_of_buffers_is_told_from_1_2_on",
+                ],
+                &["discovery::features", "discovery::features_unknown"],
+            ),
+            row(
+                "FFA_ID_GET",
+                &[f::ID_GET],
+                BOTH,
+                "All of it.",
+                &["discovery::ids"],
+                &["discovery::id_get", "messages::identity"],
+            ),
+            row(
+                "FFA_SPM_ID_GET",
+                &[f::SPM_ID_GET],
+                BOTH,
+                "All of it.",
+                &["discovery::ids"],
+                &["discovery::spm_id_get"],
+            ),
+            row(
+                "FFA_RXTX_MAP",
+                &[f::RXTX_MAP_32, f::RXTX_MAP_64],
+                BOTH,
+                "One page each, in the caller's own memory. A hypervisor's form for its virtual machines is not \
+                 supported: they have no buffers here. FFA_VERSION and then this call over registered buffers \
+                 is a normal world that starts anew; a mere second call is DENIED.",
+                &[
+                    "rxtx::buffers_have_to_be_pages_of_the_caller",
+                    "rxtx::only_low_halves_count_in_the_32_bit_form",
+                    "rxtx::a_partitions_buffers_are_in_its_own_memory",
+                    "renewal::it_finds_everything_as_at_first",
+                ],
+                &["discovery::rxtx_wrong", "discovery::rxtx_map"],
+            ),
+            row(
+                "FFA_RXTX_UNMAP",
+                &[f::RXTX_UNMAP],
+                BOTH,
+                "Of the caller's own buffers.",
+                &["rxtx::unmapped_once"],
+                &[],
+            ),
+            row(
+                "FFA_RX_ACQUIRE",
+                &[f::RX_ACQUIRE],
+                NORMAL,
+                "For the one RX buffer of the normal world.",
+                &["rxtx::an_acquired_buffer_is_not_written"],
+                &[],
+            ),
+            row(
+                "FFA_RX_RELEASE",
+                &[f::RX_RELEASE],
+                BOTH,
+                "Of the caller's own buffer.",
+                &[
+                    "rxtx::a_buffer_that_is_not_full_cannot_be_released",
+                    "indirect::the_normal_world_writes_to_a_partition",
+                ],
+                &["discovery::rx_release_unowned"],
+            ),
+            row(
+                "FFA_PARTITION_INFO_GET",
+                &[f::PARTITION_INFO_GET],
+                BOTH,
+                "Any UUID, the nil UUID, the count only; descriptors of the caller's version. A caller sees whom \
+                 it may call, and itself.",
+                &[
+                    "discovery::information_in_the_formats_of_two_versions",
+                    "discovery::one_protocol_is_asked_for",
+                    "discovery::without_buffers_only_the_count_is_told",
+                    "discovery::a_partition_sees_itself_and_whom_it_may_call",
+                    "discovery::a_full_buffer_is_not_overwritten",
+                ],
+                &[
+                    "discovery::info_count",
+                    "discovery::info_list",
+                    "discovery::info_unknown_uuid",
+                ],
+            ),
+            row(
+                "FFA_PARTITION_INFO_GET_REGS",
+                &[f::PARTITION_INFO_GET_REGS],
+                BOTH,
+                "From any index; five descriptors a call. The tag is always zero: what it tells changes by a \
+                 partition's end only.",
+                &["discovery::information_in_registers"],
+                &["discovery::info_regs"],
+            ),
+            row(
+                "FFA_CONSOLE_LOG",
+                &[f::CONSOLE_LOG_32, f::CONSOLE_LOG_64],
+                PARTITION,
+                "24, 48 or 128 characters by form and version. The SPMD does not forward the normal world's.",
+                &["console::lengths_depend_on_form_and_version"],
+                &["messages::partition_wrong_calls"],
+            ),
+            row(
+                "FFA_SECONDARY_EP_REGISTER",
+                &[f::SECONDARY_EP_REGISTER_32, f::SECONDARY_EP_REGISTER_64],
+                PARTITION,
+                "During the start, into own executable memory.",
+                &[
+                    "boot::the_secondary_entry_is_checked",
+                    "boot::further_contexts_start_on_their_core_once",
+                ],
+                &["cores::off_and_on"],
+            ),
+        ],
+    ),
+    (
+        "Messages and cycles",
+        &[
+            row(
+                "FFA_MSG_SEND_DIRECT_REQ",
+                &[f::DIRECT_REQ_32, f::DIRECT_REQ_64],
+                BOTH,
+                "Normal world to partition, partition to partition (same context number; a circle is BUSY). A \
+                 request of the normal world for a busy context is parked and answered with FFA_INTERRUPT. \
+                 Framework messages: virtual machine created and destroyed, to partitions that want them.",
+                &[
+                    "direct::a_request_enters_the_context_of_this_core",
+                    "direct::forms_carry_what_they_say",
+                    "direct::whom_a_caller_may_not_call_does_not_exist",
+                    "chain::a_partition_calls_another_and_gets_its_answer",
+                    "chain::a_chain_does_not_close_to_a_circle",
+                    "chain::the_table_says_who_may_call",
+                    "ticket::a_parked_request_is_delivered_when_the_context_is_free",
+                    "indirect::a_partition_hears_of_virtual_machines",
+                    "agree::with_the_model_of_endpoints",
+                ],
+                &[
+                    "messages::direct_32",
+                    "messages::direct_64",
+                    "messages::to_nobody",
+                    "messages::from_another",
+                    "messages::flags",
+                    "messages::partition_calls_partition",
+                ],
+            ),
+            row(
+                "FFA_MSG_SEND_DIRECT_RESP",
+                &[f::DIRECT_RESP_32, f::DIRECT_RESP_64],
+                PARTITION,
+                "To who asked, in the kind that was asked.",
+                &[
+                    "direct::only_the_one_who_was_asked_answers_and_only_to_the_one_who_asked",
+                    "chain::only_the_one_who_is_asked_answers",
+                    "chain::a_deep_chain_unwinds_in_order",
+                ],
+                &["messages::partition_answers_another"],
+            ),
+            row(
+                "FFA_MSG_SEND_DIRECT_REQ2",
+                &[f::DIRECT_REQ2],
+                BOTH,
+                "With the service's UUID, which the partition must have, or the nil UUID.",
+                &[
+                    "direct::only_messages_that_the_partition_takes",
+                    "chain::extended_requests_name_a_service",
+                ],
+                &["messages::direct_2"],
+            ),
+            row(
+                "FFA_MSG_SEND_DIRECT_RESP2",
+                &[f::DIRECT_RESP2],
+                PARTITION,
+                "All of it.",
+                &[
+                    "direct::forms_carry_what_they_say",
+                    "chain::extended_requests_name_a_service",
+                ],
+                &["messages::direct_2"],
+            ),
+            row(
+                "FFA_MSG_SEND2",
+                &[f::MSG_SEND2],
+                BOTH,
+                "Normal world and partitions, either way and among partitions; headers of 1.1 and 1.2 are \
+                 translated. Delayed schedule-receiver interrupt. All virtual machines share the normal world's \
+                 buffers.",
+                &[
+                    "indirect::the_normal_world_writes_to_a_partition",
+                    "indirect::a_partition_writes_to_the_normal_world_and_to_another",
+                    "indirect::headers_that_are_not_in_order",
+                    "indirect::who_may_write_to_whom",
+                    "indirect::without_room_buffers_or_version",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_MSG_WAIT",
+                &[f::MSG_WAIT],
+                PARTITION,
+                "Ends a start, cycles, or the handling of an interrupt; releases RX unless the flag retains it.",
+                &[
+                    "rxtx::waiting_releases_the_buffer_unless_it_is_told_not_to",
+                    "preemption::cycles_for_a_context_that_waits",
+                    "indirect::waiting_gives_the_buffer_back_unless_it_is_kept",
+                ],
+                &["messages::run_waiting"],
+            ),
+            row(
+                "FFA_RUN",
+                &[f::RUN],
+                NORMAL,
+                "Cycles for a context that waits; resumes a preempted or yielded one, or the chain that it is \
+                 part of, on any core that the partition lists. A partition is no scheduler: not for it.",
+                &[
+                    "preemption::a_preempted_context_goes_on_on_another_core",
+                    "preemption::contexts_that_do_not_exist_cannot_be_run",
+                    "chain::a_chain_is_preempted_and_resumed_as_one",
+                ],
+                &[
+                    "messages::run_nothing",
+                    "messages::run_waiting",
+                    "preemption::resume_elsewhere",
+                ],
+            ),
+            row(
+                "FFA_YIELD",
+                &[f::YIELD],
+                PARTITION,
+                "To the normal world, with the whole chain. Not during a start or an interrupt, which have \
+                 nobody to yield to.",
+                &[
+                    "preemption::a_yield_is_continued_by_run",
+                    "chain::a_yield_reaches_the_normal_world",
+                    "interrupt::its_owner_is_entered_from_the_normal_world",
+                ],
+                &["messages::partition_yields"],
+            ),
+            row(
+                "FFA_INTERRUPT",
+                &[f::INTERRUPT],
+                BOTH,
+                "To the normal world, for a preempted call; to a partition, for a secure interrupt of its own.",
+                &[
+                    "preemption::without_managed_exit_the_core_goes_back_at_once",
+                    "interrupt::its_owner_is_entered_from_the_normal_world",
+                    "interrupt::another_partition_is_displaced_and_goes_on",
+                    "interrupt::a_handler_that_takes_too_long_loses_the_core",
+                ],
+                &["preemption::interrupt_in_call", "preemption::bound"],
+            ),
+            row(
+                "FFA_ABORT (1.3)",
+                &[f::ABORT_32, f::ABORT_64],
+                PARTITION,
+                "The partition stops; who called it gets ABORTED.",
+                &["chain::a_callee_that_fails_is_told_to_its_caller"],
+                &[],
+            ),
+        ],
+    ),
+    (
+        "Memory",
+        &[
+            row(
+                "FFA_MEM_SHARE",
+                &[f::MEM_SHARE_32, f::MEM_SHARE_64],
+                NORMAL,
+                "Normal world to one or several partitions; descriptors of 1.0, 1.1 and 1.2, in TX only. A \
+                 partition's own memory is not shared in this version: its secure stage 2 is made of 2 MiB \
+                 blocks that are never split.",
+                &[
+                    "memory/fields::share_1_0",
+                    "memory/fields::share_1_1",
+                    "memory/fields::share_1_2",
+                    "memory/fields::several_borrowers",
+                    "memory/fields::ownership",
+                    "memory/flows::linux_shares_and_op_tee_retrieves",
+                ],
+                &[
+                    "memory::one_page",
+                    "memory::scattered",
+                    "memory::wrong_descriptors",
+                    "memory::wrong_lengths",
+                    "memory::not_mine",
+                    "memory::overlapping",
+                    "memory::until_full",
+                ],
+            ),
+            row(
+                "FFA_MEM_LEND",
+                &[f::MEM_LEND_32, f::MEM_LEND_64],
+                NORMAL,
+                "As FFA_MEM_SHARE, with clearing. The lender's own access cannot be taken away without a \
+                 hypervisor or a memory controller there.",
+                &[
+                    "memory/fields::lend_and_donate",
+                    "memory/flows::memory_is_cleared_before_and_after",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_MEM_DONATE",
+                &[f::MEM_DONATE_32, f::MEM_DONATE_64],
+                NORMAL,
+                "To one partition, with clearing.",
+                &[
+                    "memory/flows::donated_memory_does_not_come_back",
+                    "memory/fields::lend_and_donate",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_MEM_RETRIEVE_REQ",
+                &[f::MEM_RETRIEVE_REQ_32, f::MEM_RETRIEVE_REQ_64],
+                BOTH,
+                "By a borrower, into its window, permissions and attributes narrowed; by a hypervisor in the \
+                 normal world, to learn what a handle means.",
+                &[
+                    "memory/fields::retrieve",
+                    "memory/fields::retrieve_lent",
+                    "memory/fields::retrieve_among_several",
+                    "memory/fields::retrieve_states",
+                    "memory::a_hypervisor_asks_what_a_handle_means",
+                    "memory/describe::it_is_what_was_sent",
+                ],
+                &[
+                    "memory::retrieve_twice",
+                    "memory::retrieve_of_another",
+                    "memory::retrieve_unknown",
+                ],
+            ),
+            row(
+                "FFA_MEM_RELINQUISH",
+                &[f::MEM_RELINQUISH],
+                PARTITION,
+                "For one endpoint, with clearing.",
+                &[
+                    "memory/fields::relinquish",
+                    "memory::borrowers_calls_are_not_the_normal_worlds",
+                ],
+                &["memory::relinquish_unknown"],
+            ),
+            row(
+                "FFA_MEM_RECLAIM",
+                &[f::MEM_RECLAIM],
+                NORMAL,
+                "With clearing.",
+                &["memory/fields::reclaim"],
+                &["memory::reclaim_while_retrieved", "memory::reclaim_unknown"],
+            ),
+            row(
+                "FFA_MEM_FRAG_TX",
+                &[f::MEM_FRAG_TX],
+                NORMAL,
+                "Any number of fragments; an error ends the transmission.",
+                &[
+                    "memory::a_descriptor_in_two_fragments",
+                    "memory/flows::linux_sends_fragments",
+                    "memory/flows::fragments_that_are_wrong",
+                ],
+                &["memory::small_fragments", "memory::fragment_unknown"],
+            ),
+            row(
+                "FFA_MEM_FRAG_RX",
+                &[f::MEM_FRAG_RX],
+                BOTH,
+                "For a hypervisor in the normal world; a partition's answer always fits one fragment, so that \
+                 there is nothing for it to ask for.",
+                &[
+                    "memory::a_hypervisor_asks_what_a_handle_means",
+                    "memory/describe::parts_are_parts_of_the_whole",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_MEM_OP_PAUSE, _RESUME",
+                &[0x8400_0078, 0x8400_0079],
+                NOBODY,
+                "Withdrawn by FF-A 1.1: every operation is one step.",
+                &[],
+                &[],
+            ),
+            row(
+                "FFA_MEM_PERM_GET, _SET",
+                &[0x8400_0088, 0x8400_0089],
+                NOBODY,
+                "For S-EL0 partitions; here all are at S-EL1.",
+                &["discovery::what_does_not_exist_is_not_supported"],
+                &[],
+            ),
+        ],
+    ),
+    (
+        "Notifications",
+        &[
+            row(
+                "FFA_NOTIFICATION_BITMAP_CREATE, _DESTROY",
+                &[f::NOTIFICATION_BITMAP_CREATE, f::NOTIFICATION_BITMAP_DESTROY],
+                NORMAL,
+                "For the operating system (ID 0). Other virtual machines have no bitmap in this version.",
+                &["notification::bitmaps_are_made_once"],
+                &[],
+            ),
+            row(
+                "FFA_NOTIFICATION_BIND, _UNBIND",
+                &[f::NOTIFICATION_BIND, f::NOTIFICATION_UNBIND],
+                BOTH,
+                "Global and per context, between endpoints that may call each other.",
+                &["notification::who_binds_is_the_receiver"],
+                &[],
+            ),
+            row(
+                "FFA_NOTIFICATION_SET",
+                &[f::NOTIFICATION_SET],
+                BOTH,
+                "With the delayed schedule-receiver interrupt.",
+                &[
+                    "notification::a_partition_notifies_the_normal_world",
+                    "notification::the_normal_world_notifies_a_partition",
+                    "notification::wrong_sets",
+                    "notification::the_schedule_receiver_interrupt_can_wait_for_the_core",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_NOTIFICATION_GET",
+                &[f::NOTIFICATION_GET],
+                BOTH,
+                "From partitions, virtual machines, and the SPMC (RX buffer full).",
+                &[
+                    "notification::notifications_for_one_vcpu",
+                    "notification::wrong_gets",
+                    "indirect::the_normal_world_writes_to_a_partition",
+                ],
+                &[],
+            ),
+            row(
+                "FFA_NOTIFICATION_INFO_GET",
+                &[f::NOTIFICATION_INFO_GET_32, f::NOTIFICATION_INFO_GET_64],
+                NORMAL,
+                "Lists that do not fit are continued; contexts with a secure interrupt that could not be entered \
+                 are listed too.",
+                &[
+                    "notification::an_endpoint_with_many_contexts_has_two_lists",
+                    "notification::lists_that_do_not_fit_are_continued",
+                    "interrupt::a_handler_that_takes_too_long_loses_the_core",
+                ],
+                &[],
+            ),
+        ],
+    ),
+];
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().flat_map(|(_, rows)| rows.iter())
+}
+
+fn links(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() {
+        "–".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn page() -> String {
+    let mut text = String::from(
+        "# Conformance\n\n\
+         What of FF-A 1.2 (DEN0077A) Bulkhead serves, call by call. *N*: the normal world may make the call, *P*: a\n\
+         partition may. The tests of the host are in `hypervisor/core/src/tests` (those of the ledger in\n\
+         `hypervisor/core/src/memory/tests`), the cases on QEMU in `partitions/ns-boot/src/cases`.\n\n\
+         This page is written from the rows in `hypervisor/core/src/tests/conformance.rs`, which a test holds against\n\
+         what FFA_FEATURES answers, and against the tests that they name.\n",
+    );
+    for (title, rows) in ROWS {
+        text += &format!(
+            "\n## {title}\n\n| call | IDs | N | P | what | host tests | cases |\n|---|---|---|---|---|---|---|\n"
+        );
+        for row in *rows {
+            let ids: Vec<String> = row.ids.iter().map(|id| format!("{id:#x}")).collect();
+            let tick = |yes| if yes { "yes" } else { "–" };
+            text += &format!(
+                "| {} | {} | {} | {} | {} | {} | {} |\n",
+                row.name,
+                ids.join(", "),
+                tick(row.normal),
+                tick(row.partition),
+                row.what,
+                links(row.host),
+                links(row.qemu),
+            );
+        }
+    }
+    text
+}
+
+#[test]
+fn the_rows_say_what_features_says() {
+    let mut m = Machine::started();
+    let features = u64::from(f::FEATURES);
+    for row in rows() {
+        for id in row.ids {
+            let told = succeeded(m.normal(0, &[features, u64::from(*id)]));
+            assert_eq!(told, row.normal, "{} {id:#x} for the normal world", row.name);
+        }
+    }
+    m.enter(0, A);
+    for row in rows() {
+        for id in row.ids {
+            let told = succeeded(m.call(0, &[features, u64::from(*id)]));
+            assert_eq!(told, row.partition, "{} {id:#x} for a partition", row.name);
+        }
+    }
+    // And nothing is served that has no row.
+    for id in (0x60..0xf0).flat_map(|n| [0x8400_0000 | n, 0xc400_0000 | n]) {
+        let known = rows().any(|row| row.partition && row.ids.contains(&id));
+        assert_eq!(succeeded(m.call(0, &[features, u64::from(id)])), known, "{id:#x}");
+    }
+}
+
+#[test]
+fn the_tests_that_are_named_exist() {
+    let exists = |folder: &str, name: &str| {
+        let (file, function) = name.rsplit_once("::").expect(name);
+        let path = match file.strip_prefix("memory/") {
+            Some(file) => root().join("hypervisor/core/src/memory/tests").join(file),
+            None => root().join(folder).join(file),
+        };
+        let text = std::fs::read_to_string(path.with_extension("rs")).expect(name);
+        text.contains(&format!("fn {function}("))
+    };
+    for row in rows() {
+        for name in row.host {
+            assert!(exists("hypervisor/core/src/tests", name), "{name}");
+        }
+        for name in row.qemu {
+            assert!(exists("partitions/ns-boot/src/cases", name), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_page_is_what_the_rows_say() {
+    let path = root().join("docs/conformance.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, page()).expect("docs/conformance.md can be written");
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == page(),
+        "docs/conformance.md is old: BLESS=1 cargo test -p bulkhead-core conformance"
+    );
+}
