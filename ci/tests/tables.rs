@@ -40,6 +40,25 @@ fn a_good_table_is_good() {
 }
 
 #[test]
+fn boards_are_checked_by_themselves() {
+    let output = xtask(&[
+        "check",
+        "boards/qemu-virt/board.toml",
+        "boards/fvp-base/board.toml",
+        "boards/tc4/board.toml",
+    ]);
+    assert!(output.status.success(), "{}", err(&output));
+    let bad = "configs/tests/rules/boards-of-tests/BH009-names/boards/mine/board.toml";
+    let output = xtask(&["check", bad]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).contains("error[BH009]: the core `cpu2` is described twice"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
 fn every_error_is_told_and_the_status_is_1() {
     let output = xtask(&["check", "configs/tests/rules/several.toml", "configs/phone.toml"]);
     assert_eq!(output.status.code(), Some(1));

@@ -2,7 +2,7 @@
 
 use super::coloured;
 use anyhow::Result;
-use bulkhead_configs::{Report, Severity, System, expand, load};
+use bulkhead_configs::{Report, Severity, System, board, expand, load};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::Instant;
 /// Options of `check`.
 #[derive(clap::Args)]
 pub struct CheckArgs {
-    /// The tables.
+    /// The tables; `board.toml` files of boards are checked too.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// Print the table with everything filled in: presets, defaults, placed memory.
@@ -39,6 +39,12 @@ pub fn check(args: &CheckArgs) -> Result<bool> {
     let mut good = true;
     let mut objects = Vec::new();
     for file in &args.files {
+        if file.file_name().is_some_and(|name| name == "board.toml") {
+            let (is_good, found) = check_board(file, args.format);
+            good &= is_good;
+            objects.extend(found);
+            continue;
+        }
         let start = Instant::now();
         let checked = load(file);
         let took = start.elapsed();
@@ -59,6 +65,35 @@ pub fn check(args: &CheckArgs) -> Result<bool> {
         println!("{:#}", Value::Array(objects));
     }
     Ok(good)
+}
+
+/// Checks a board's own file, which no table need name.
+fn check_board(file: &Path, format: Format) -> (bool, Vec<Value>) {
+    let folder = file.parent().and_then(Path::file_name).unwrap_or_default();
+    let checked = board(file, &folder.to_string_lossy());
+    let objects = match &checked {
+        Ok(_) => Vec::new(),
+        Err(report) => objects(&report.json(Severity::Error)),
+    };
+    match (&checked, format) {
+        (Ok(board), Format::Text) => eprintln!(
+            "{}: good ({}, {}, {})",
+            file.display(),
+            count(board.cores.len(), "core"),
+            count(board.devices.len(), "device"),
+            count(board.interrupts.len(), "interrupt"),
+        ),
+        (Err(report), Format::Text) => {
+            eprintln!("{}\n", report.show(Severity::Error, coloured()));
+            eprintln!(
+                "{}: {}",
+                file.display(),
+                count(report.diagnostics.len() + report.more, "error")
+            );
+        }
+        (_, Format::Json) => {}
+    }
+    (checked.is_ok(), objects)
 }
 
 /// What a table asks for and the hypervisor does not do yet.
@@ -89,7 +124,11 @@ fn show(file: &Path, checked: &Result<System, Report>, expanded: bool) {
         }
         Err(report) => {
             eprintln!("{}\n", report.show(Severity::Error, coloured()));
-            eprintln!("{}: {}", file.display(), count(report.diagnostics.len() + report.more, "error"));
+            eprintln!(
+                "{}: {}",
+                file.display(),
+                count(report.diagnostics.len() + report.more, "error")
+            );
         }
     }
 }
@@ -99,10 +138,11 @@ fn diagnostics(checked: &Result<System, Report>) -> Vec<Value> {
         Ok(system) => warnings(system).map_or_else(|| json!([]), |report| report.json(Severity::Warning)),
         Err(report) => report.json(Severity::Error),
     };
-    match shown {
-        Value::Array(objects) => objects,
-        _ => Vec::new(),
-    }
+    objects(&shown)
+}
+
+fn objects(shown: &Value) -> Vec<Value> {
+    shown.as_array().cloned().unwrap_or_default()
 }
 
 /// `1 error`, `2 errors`.
