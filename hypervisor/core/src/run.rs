@@ -108,7 +108,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             home,
         };
         // A chain is resumed where it was preempted.
-        self.resume_context(core, cpu, self.innermost(named), ports)
+        let resumed = self.innermost(named);
+        if let Some(callee) = self.table.partitions.get(resumed.partition)
+            && !lists(callee, core)
+        {
+            // The caller of all may have moved to a core that its callee's callee does not list: that is
+            // no error of its own, and it may move again.
+            return Ok(Action::Normal(Reply::interrupt(endpoint, vcpu).over(&cpu.kept())));
+        }
+        self.resume_context(core, cpu, resumed, ports)
     }
 
     /// Resumes a context on this core, or gives it cycles where it waits.

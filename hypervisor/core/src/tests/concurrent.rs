@@ -1,12 +1,12 @@
-//! Four cores at once: requests that are preempted, carried to other cores and parked. Nothing is
-//! lost, mixed up, or on two cores.
+//! Four cores at once: requests that are preempted, carried to other cores and parked, partitions that
+//! call partitions meanwhile. Nothing is lost, mixed up, or on two cores.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::vec::Vec;
 
 use super::machine::{Machine, Recorder, Subject};
-use super::table::{A, B};
+use super::table::{A, B, C, CHAINS};
 use crate::api::{Action, Conduit, Context, Entry, Event, Regs};
 use crate::function as f;
 use crate::table::Core;
@@ -19,12 +19,17 @@ const REQUESTS: u64 = 50_000;
 struct Work {
     taken: AtomicBool,
     payload: AtomicU64,
+    /// Who asked.
+    source: AtomicU64,
 }
 
 /// What all cores see.
 struct Shared<'a> {
     spmc: &'a Subject,
-    work: [[Work; 4]; 2],
+    work: [[Work; 4]; 3],
+    /// Whom the normal world calls, and whether those call others.
+    called: &'static [u16],
+    chains: bool,
     /// Clients that wait to be resumed: what FFA_RUN needs, and what they asked.
     waiting: Mutex<Vec<(u64, u64)>>,
     answered: AtomicUsize,
@@ -67,7 +72,12 @@ impl Cores<'_, '_> {
                 Action::Run(run) => run,
             };
             let work = self.work(run.context);
-            if runs.is_none() {
+            if runs != Some(run.context) {
+                if let Some(caller) = runs {
+                    // The shell saves its registers, and then says so.
+                    self.work(caller).taken.store(false, Ordering::Release);
+                    self.shared.spmc.settle(self.core);
+                }
                 assert!(
                     !work.taken.swap(true, Ordering::AcqRel),
                     "{:?} is on two cores",
@@ -75,20 +85,36 @@ impl Cores<'_, '_> {
                 );
                 runs = Some(run.context);
             }
-            if let Entry::Answer(regs) = run.entry
-                && regs.0[0] == u64::from(f::DIRECT_REQ_64)
-            {
-                work.payload.store(regs.0[3], Ordering::Relaxed);
+            if let Entry::Answer(regs) = run.entry {
+                if regs.0[0] == u64::from(f::DIRECT_REQ_64) {
+                    work.payload.store(regs.0[3], Ordering::Relaxed);
+                    work.source.store(regs.0[1] >> 16, Ordering::Relaxed);
+                } else if regs.0[0] == u64::from(f::DIRECT_RESP_64) {
+                    assert_eq!(
+                        regs.0[3],
+                        !work.payload.load(Ordering::Relaxed),
+                        "somebody else's answer"
+                    );
+                }
             }
             let payload = work.payload.load(Ordering::Relaxed);
-            let id = u64::from([A, B][run.context.partition]);
+            let id = u64::from([A, B, C][run.context.partition]);
+            let source = work.source.load(Ordering::Relaxed);
+            // The normal world gets back what it sent, a partition its complement.
+            let result = if source == 0 { payload } else { payload ^ u64::MAX };
+            let next = [B, C].get(run.context.partition).filter(|_| self.shared.chains);
             action = match self.random(8) {
                 0 | 1 => self.step(Event::NormalInterrupt),
                 2 => self.step(Event::Deadline),
                 3 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::YIELD)]))),
                 4 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::ID_GET)]))),
+                5 if next.is_some() => {
+                    let ends = id << 16 | next.map_or(0, |to| u64::from(*to));
+                    let call = [u64::from(f::DIRECT_REQ_64), ends, 0, payload];
+                    self.step(Event::Call(Conduit::Smc, Regs::new(&call)))
+                }
                 _ => {
-                    let answer = [u64::from(f::DIRECT_RESP_64), id << 16, 0, payload];
+                    let answer = [u64::from(f::DIRECT_RESP_64), id << 16 | source, 0, result];
                     self.step(Event::Call(Conduit::Smc, Regs::new(&answer)))
                 }
             };
@@ -136,7 +162,7 @@ impl Cores<'_, '_> {
             while self.shared.waiting.lock().unwrap().len() > 8 {
                 self.resume_one();
             }
-            let id = [A, B][self.random(2) as usize];
+            let id = self.shared.called[self.random(self.shared.called.len() as u64) as usize];
             let payload = u64::from(self.core) << 32 | n;
             let regs = self.call(&[u64::from(f::DIRECT_REQ_64), u64::from(id), 0, payload]);
             self.returned(&regs, payload);
@@ -151,9 +177,19 @@ impl Cores<'_, '_> {
 
 #[test]
 fn nothing_is_lost_on_four_cores() {
-    let machine = Machine::started();
+    nothing_is_lost(&Machine::started(), &[A, B], false);
+}
+
+#[test]
+fn nothing_is_lost_in_chains() {
+    nothing_is_lost(&Machine::of(&CHAINS).start(), &[A], true);
+}
+
+fn nothing_is_lost(machine: &Machine, called: &'static [u16], chains: bool) {
     let shared = Shared {
         spmc: &machine.spmc,
+        called,
+        chains,
         work: Default::default(),
         waiting: Mutex::new(Vec::new()),
         answered: AtomicUsize::new(0),
@@ -181,4 +217,5 @@ fn nothing_is_lost_on_four_cores() {
             .load(Ordering::Relaxed)
     };
     assert!(moved(0) > 0 && moved(1) > 0);
+    assert_eq!(machine.spmc.check_invariants(), Ok(()));
 }

@@ -386,7 +386,7 @@ impl Model {
         }
         let home = home.ok_or(INVALID)?;
         match chain {
-            Some(chain) => self.resume(core, chain),
+            Some(chain) => self.resume(core, chain, (named, home)),
             None if self.off.contains(&(named, home)) || home != core => Err(DENIED),
             None => {
                 let answer = Vec::from([RUN, self.target((named, home))]);
@@ -404,10 +404,11 @@ impl Model {
         }
     }
 
-    fn resume(&mut self, core: Core, chain: usize) -> Result<Expect, i32> {
+    fn resume(&mut self, core: Core, chain: usize, named: Who) -> Result<Expect, i32> {
         let inner = self.chains[chain].inner();
         if !self.lists(inner, core) {
-            return Err(DENIED);
+            let outer = Vec::from([INTERRUPT, self.target(named)]);
+            return Ok(Expect::Normal(outer));
         }
         let how = match self.chains[chain].place {
             Place::On(_) | Place::Displaced(_) => return Err(BUSY),
@@ -437,7 +438,7 @@ impl Model {
             return Ok(again);
         }
         self.clearing[usize::from(core)] = Some(ticket);
-        self.resume(core, chain)
+        self.resume(core, chain, (target, core))
     }
 
     /// The normal world has started anew.
