@@ -6,6 +6,7 @@ mod check;
 mod draft;
 mod emit;
 mod expand;
+mod footprint;
 pub mod language;
 mod model;
 mod place;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
 use crate::draft::{Delivery, Failure, Message, Rights, Tee};
+use crate::footprint::{Counts, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
 use crate::units::PAGE;
@@ -313,6 +314,21 @@ impl System {
         let machines = self.machines.iter().map(|machine| (machine.id, &machine.name));
         let found = partitions.chain(machines).find(|(own, _)| *own == id);
         found.map_or("normal-world", |(_, name)| name)
+    }
+
+    /// Bytes of memory that the hypervisor needs for this system, about.
+    #[must_use]
+    pub fn footprint(&self) -> u64 {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let each = &self.partitions;
+        estimate(Counts {
+            cores: count(self.board.cores.len()),
+            partitions: count(each.len()),
+            regions: count(each.iter().map(|partition| partition.memory.len()).sum()),
+            devices: count(each.iter().map(|partition| partition.devices.len()).sum()),
+            shares: count(self.shares()),
+            windows: self.window_pages() * PAGE,
+        })
     }
 
     /// 4 KiB pages of all windows together.

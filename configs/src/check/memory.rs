@@ -9,8 +9,8 @@ use crate::rule::Rule;
 use crate::source::{At, Span};
 use crate::units::{PAGE, show_range, show_size};
 
-/// The hypervisor's least memory: image, stacks and tables of a small system, in bytes.
-const HYPERVISOR_LEAST: u64 = 256 << 10;
+/// The hypervisor's least memory, in bytes: less would not do for any system.
+pub const HYPERVISOR_LEAST: u64 = 512 << 10;
 
 /// Ends of addresses: 48 bits.
 const ADDRESS_END: u64 = 1 << 48;

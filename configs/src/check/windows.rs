@@ -1,7 +1,9 @@
 //! Windows for borrowed memory.
 
+use super::memory::HYPERVISOR_LEAST;
 use crate::board::Board;
 use crate::draft::{Draft, Partition};
+use crate::footprint::{Counts, estimate};
 use crate::model::Range;
 use crate::preset;
 use crate::reader::Faults;
@@ -32,7 +34,7 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
         own_devices(partition, window, board, faults);
         all.push((size, partition));
     }
-    tables(draft, &all, faults);
+    means(draft, board, &all, faults);
 }
 
 /// The window's size, if it is within its limits.
@@ -99,22 +101,44 @@ fn overlap(partition: &Partition, window: Range, span: &Span, what: &str) -> Dia
         .help("make the window smaller, or move what it meets")
 }
 
-fn tables(draft: &Draft, windows: &[(u64, &Partition)], faults: &mut Faults) {
-    let Some(hypervisor) = &draft.hypervisor else {
+/// What all partitions need of the hypervisor, against its memory.
+fn means(draft: &Draft, board: &Board, windows: &[(u64, &Partition)], faults: &mut Faults) {
+    let hypervisor = draft.hypervisor.as_ref();
+    let Some(hypervisor) = hypervisor.filter(|size| size.value >= HYPERVISOR_LEAST) else {
         return;
     };
-    let needed: u64 = windows.iter().map(|(size, _)| size / PAGE * BYTES_PER_PAGE).sum();
-    let Some((_, largest)) = windows.iter().max_by_key(|(size, _)| *size) else {
+    let each = &draft.partitions;
+    let needed = estimate(Counts {
+        cores: count(board.cores.len()),
+        partitions: count(each.len()),
+        regions: count(each.iter().map(|partition| partition.memory.len()).sum()),
+        devices: count(each.iter().map(|partition| partition.devices.len()).sum()),
+        shares: each.iter().map(shares).sum(),
+        windows: windows.iter().map(|(size, _)| size).sum(),
+    });
+    let largest = windows.iter().max_by_key(|(size, _)| *size);
+    let Some((size, largest)) = largest.filter(|_| needed > hypervisor.value) else {
         return;
     };
-    if needed > hypervisor.value / 2 {
-        let title = format!(
-            "the windows need {} of the hypervisor's memory",
-            show_size(needed)
-        );
-        let label = format!("half of this is {}", show_size(hypervisor.value / 2));
-        let fault = Diagnostic::new(Rule::WindowTables, title).at(&hypervisor.span, label);
-        let fault = fault.at(window_span(largest), "the largest window");
-        faults.push(fault.help("make windows smaller, or give the hypervisor more memory"));
+    let title = format!("the hypervisor needs about {} for this system", show_size(needed));
+    let fault = Diagnostic::new(Rule::Means, title).at(&hypervisor.span, "it has this");
+    let label = format!(
+        "the largest window: {} of tables",
+        show_size(size / PAGE * BYTES_PER_PAGE)
+    );
+    let fault = fault.at(window_span(largest), label);
+    faults.push(fault.help("give the hypervisor more memory, or make windows smaller"));
+}
+
+/// Shares within their limits; others are reported as such.
+fn shares(partition: &Partition) -> u64 {
+    match (&partition.shares, &partition.tee) {
+        (Some(shares), _) => shares.value.min(256),
+        (None, Some(tee)) => preset::of(tee.value).shares.into(),
+        (None, None) => 0,
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

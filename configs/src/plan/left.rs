@@ -22,7 +22,6 @@ pub fn left(system: &System) -> Vec<(String, String)> {
     }
     let firmware = &system.board.firmware;
     let packages = firmware.packages.saturating_sub(system.partitions.len());
-    let tables = system.window_pages() * 8;
     vec![
         ("secure memory".to_owned(), memory),
         (
@@ -30,10 +29,10 @@ pub fn left(system: &System) -> Vec<(String, String)> {
             format!("{packages} of {}", firmware.packages),
         ),
         (
-            "hypervisor's memory beside windows".to_owned(),
+            "hypervisor's memory, about".to_owned(),
             format!(
                 "{} of {}",
-                show_size(system.hypervisor.size.saturating_sub(tables)),
+                show_size(system.hypervisor.size.saturating_sub(system.footprint())),
                 show_size(system.hypervisor.size)
             ),
         ),

@@ -77,8 +77,8 @@ rules! {
     HypervisorMemory = "BH015", "the hypervisor's image, stacks and tables live in this memory";
     /// A window is within its limits.
     WindowSize = "BH016", "a window is an address range for borrowed memory, of 2 MiB to 512 MiB in steps of 2 MiB";
-    /// All windows together are within the hypervisor's means.
-    WindowTables = "BH017", "the hypervisor sets aside 8 bytes of its memory for each 4 KiB of a window, and at most half of it";
+    /// The hypervisor has the memory that the partitions need of it.
+    Means = "BH017", "code, stacks, and tables for windows, regions, contexts and shares live in the hypervisor's memory";
     /// A window is apart from a partition's own addresses.
     WindowOverlap = "BH018", "borrowed and own memory need different addresses within a partition";
     /// Memory is where stage 2 and the boot loader reach.
