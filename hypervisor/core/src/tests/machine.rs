@@ -24,6 +24,9 @@ pub struct Recorder {
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
+    /// What was read is overwritten at once, and counted in `read`.
+    pub spoils: bool,
+    pub read: usize,
     pub cleared: Vec<(u64, u32)>,
     pub mapped: Vec<(usize, u32, u64, u32)>,
 }
@@ -40,6 +43,11 @@ impl Ports for Recorder {
     fn read(&mut self, page: Page, offset: usize, into: &mut [u8]) {
         let end = offset + into.len();
         into.copy_from_slice(&self.page(page)[offset..end]);
+        if self.spoils {
+            // Whoever shares the page was faster.
+            self.page(page)[offset..end].fill(0xff);
+            self.read += into.len();
+        }
     }
 
     fn write(&mut self, page: Page, offset: usize, from: &[u8]) {

@@ -14,6 +14,7 @@ mod machine;
 mod memory;
 mod model;
 mod notification;
+mod once;
 mod paravirtual;
 mod preemption;
 mod random;
