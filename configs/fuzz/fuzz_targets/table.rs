@@ -20,7 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
             let again = again.expect("what is expanded is as good as the table");
             assert_eq!(plan::diff(&system, &again), "");
             let _ = (picture(&system), plan::text(&system), plan::html(&system));
-            let images = system.partitions.iter().map(|partition| (partition.name.clone(), vec![1; 64]));
+            let images = system
+                .partitions
+                .iter()
+                .map(|partition| (partition.name.clone(), vec![1; 64]));
             let _ = emit(&system, &images.collect::<Images>());
         }
     }
