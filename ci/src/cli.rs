@@ -1,6 +1,6 @@
 //! The commands and their options.
 
-use crate::{build, paths::Paths, run, size, tables, test};
+use crate::{bench, build, paths::Paths, run, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ enum Command {
     Run(RunArgs),
     /// Build and run every test; ends with `N passed, N failed`.
     Test(TestArgs),
+    /// Count the instructions that calls cost, and show them beside the targets.
+    Bench(BenchArgs),
     /// Install what is missing and build everything, without booting it.
     Build(ConfigArgs),
     /// Show the size of the hypervisor's image and of its source.
@@ -105,6 +107,14 @@ pub struct TestArgs {
     pub suites: Option<String>,
 }
 
+/// Options of `bench`.
+#[derive(clap::Args)]
+pub struct BenchArgs {
+    /// Write the figures to this file, too: operation, floor, Bulkhead, target.
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
 /// A group of tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Group {
@@ -132,6 +142,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&paths, &args),
             Command::Test(args) => test::test(&paths, &args),
+            Command::Bench(args) => bench::bench(&paths, &args),
             Command::Build(args) => build::build(&paths, &args.table(&paths)).map(|_| true),
             Command::Check(args) => tables::check(&args),
             Command::Explain(args) => tables::explain(&args).map(|()| true),

@@ -1,5 +1,6 @@
 //! The host tool behind `cargo xtask`: one command from a bare machine to a tested system.
 
+mod bench;
 mod build;
 mod cli;
 mod parts;

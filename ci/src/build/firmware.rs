@@ -20,6 +20,28 @@ pub enum BootStage {
     Linux,
     /// It runs the bare-metal cases.
     Cases,
+    /// It measures what calls cost.
+    Bench,
+}
+
+impl BootStage {
+    /// The features with which it is built.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Linux => &[],
+            Self::Cases => &["cases"],
+            Self::Bench => &["bench"],
+        }
+    }
+
+    /// Names of its image and of the flash image with it.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Linux => ["ns-boot.bin", "flash"],
+            Self::Cases => ["ns-cases.bin", "flash-cases"],
+            Self::Bench => ["ns-bench.bin", "flash-bench"],
+        }
+    }
 }
 
 /// A system's firmware.
@@ -57,11 +79,7 @@ pub fn build(
     }
     let hypervisor = hypervisor(paths, parts, &folder)?;
     let boot = boot_stage(paths, parts, &system, &folder, stage)?;
-    let name = if stage == BootStage::Linux {
-        "flash"
-    } else {
-        "flash-cases"
-    };
+    let [_, name] = stage.names();
     let flash = flash::assemble(&folder, &tfa, &system, &boot, name)?;
     let digests = images
         .iter()
@@ -136,19 +154,11 @@ fn boot_stage(
     folder: &Path,
     stage: BootStage,
 ) -> Result<PathBuf> {
-    let features: &[&str] = if stage == BootStage::Cases {
-        &["cases"]
-    } else {
-        &[]
-    };
     let mut env = table_of(folder);
     env.push(("BULKHEAD_SYSTEM", system.name.clone()));
-    let image = bare(paths, parts, "bulkhead-ns-boot", env, features)?;
-    let path = folder.join(if stage == BootStage::Cases {
-        "ns-cases.bin"
-    } else {
-        "ns-boot.bin"
-    });
+    let image = bare(paths, parts, "bulkhead-ns-boot", env, stage.features())?;
+    let [name, _] = stage.names();
+    let path = folder.join(name);
     write(&path, &image)?;
     Ok(path)
 }
@@ -180,6 +190,7 @@ pub fn guests(folder: &Path) -> Vec<Build<'static>> {
         bare("bulkhead-rust-tee", &[]),
         bare("bulkhead-test-sp", &[]),
         bare("bulkhead-ns-boot", &["cases"]),
+        bare("bulkhead-ns-boot", &["bench"]),
     ]
 }
 

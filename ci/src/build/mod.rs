@@ -71,6 +71,11 @@ pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -
     firmware::build(paths, parts, system, table, BootStage::Cases)
 }
 
+/// Builds the firmware alone, with the measurements of calls in Linux's place.
+pub fn build_bench(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
+    firmware::build(paths, parts, system, table, BootStage::Bench)
+}
+
 /// Checks what runs on bare metal with clippy: the name of each package, and what is wrong with it.
 pub fn lint(paths: &Paths, parts: &Parts, built: &Built) -> Vec<(String, Option<String>)> {
     let guests = firmware::guests(&built.firmware.folder);

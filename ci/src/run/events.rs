@@ -73,6 +73,12 @@ pub enum Line {
     Case { name: String, ok: bool, detail: String },
     /// The boot stage ran all its cases: how many passed and failed.
     Cases { passed: usize, failed: usize },
+    /// The boot stage measured what an operation costs.
+    Bench { operation: String, instructions: u64 },
+    /// The boot stage could not measure something, and why.
+    BenchFailed(String),
+    /// The boot stage has measured everything: how many operations.
+    Benches(usize),
     /// The boot stage jumps to Linux.
     Jump,
     /// A kernel gave up.
@@ -98,6 +104,18 @@ pub fn read(line: &str) -> Line {
                 _ => Line::Text,
             }
         }
+        Some("@bench") => match (words.next(), words.next().map(str::parse)) {
+            (Some(operation), Some(Ok(instructions))) => Line::Bench {
+                operation: operation.to_owned(),
+                instructions,
+            },
+            _ => Line::Text,
+        },
+        Some("@bench-failed") => Line::BenchFailed(words.collect::<Vec<_>>().join(" ")),
+        Some("@benches") => words
+            .next()
+            .and_then(|word| word.parse().ok())
+            .map_or(Line::Text, Line::Benches),
         _ if line.contains("Kernel panic") => Line::Panic,
         _ => Line::Text,
     }
@@ -158,6 +176,13 @@ mod tests {
             }
         );
         assert_eq!(read("@boot linux"), Line::Jump);
+        let bench = Line::Bench {
+            operation: "version".into(),
+            instructions: 1544,
+        };
+        assert_eq!(read("@bench version 1544"), bench);
+        assert_eq!(read("@bench version none"), Line::Text);
+        assert_eq!(read("@benches 3"), Line::Benches(3));
         assert_eq!(read("[    1.2] Kernel panic - not syncing"), Line::Panic);
     }
 }

@@ -13,6 +13,7 @@ use std::process::Command;
 pub struct Machine {
     cores: usize,
     sve: bool,
+    counts: bool,
 }
 
 impl Machine {
@@ -21,6 +22,15 @@ impl Machine {
         Self {
             cores: system.board.cores.len(),
             sve,
+            counts: false,
+        }
+    }
+
+    /// The machine on which time is the number of instructions: a run is the same each time.
+    pub fn counting(system: &System) -> Self {
+        Self {
+            counts: true,
+            ..Self::of(system, false)
         }
     }
 
@@ -33,7 +43,13 @@ impl Machine {
             "-cpu".to_owned(),
             format!("max,pauth-impdef=on,sve={sve},sme=off"),
             "-accel".to_owned(),
-            "tcg,thread=multi".to_owned(),
+            // Counting needs one thread: the cores take turns.
+            if self.counts {
+                "tcg,thread=single"
+            } else {
+                "tcg,thread=multi"
+            }
+            .to_owned(),
             "-smp".to_owned(),
             self.cores.to_string(),
             "-m".to_owned(),
@@ -58,6 +74,10 @@ impl Machine {
         // It must not outlive this process, however that ends.
         let mut tool = Tool::new("setpriv").args(["--pdeathsig", "KILL", QEMU]);
         tool = tool.args(self.arguments("")).arg("-bios").arg(flash);
+        if self.counts {
+            // Without `sleep=off` the time that the machine idles would count.
+            tool = tool.args(["-icount", "shift=0,sleep=off"]);
+        }
         for port in ports {
             tool = tool.args(["-serial", port]);
         }

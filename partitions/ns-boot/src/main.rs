@@ -1,16 +1,23 @@
 //! The first thing that EL3 starts in the normal world (BL33), at EL2.
 //!
 //! It jumps to the Linux that stands in memory already; with the feature `cases` it runs the
-//! bare-metal cases against Bulkhead instead and powers the machine off.
+//! bare-metal cases against Bulkhead instead, with `bench` it measures what calls cost, and it powers
+//! the machine off.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+#[cfg_attr(feature = "bench", allow(dead_code))]
 mod arch;
+#[cfg(all(target_os = "none", feature = "bench"))]
+mod bench;
+// The measurements use some of it only.
 #[cfg(all(target_os = "none", feature = "cases"))]
+#[cfg_attr(feature = "bench", allow(dead_code))]
 mod cases;
 // The commands are one file of the two: the partition's crate has an entry of its own.
 #[cfg(all(target_os = "none", feature = "cases"))]
 #[path = "../../test-sp/src/commands.rs"]
+#[cfg_attr(feature = "bench", allow(dead_code))]
 mod test_sp;
 #[cfg(target_os = "none")]
 mod uart;
@@ -25,7 +32,9 @@ fn main() {
 /// The boot core, on its own stack.
 #[cfg(target_os = "none")]
 fn boot() -> ! {
-    #[cfg(feature = "cases")]
+    #[cfg(feature = "bench")]
+    bench::run();
+    #[cfg(all(feature = "cases", not(feature = "bench")))]
     cases::run();
     #[cfg(not(feature = "cases"))]
     {

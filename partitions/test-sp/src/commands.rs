@@ -32,6 +32,13 @@ pub const FORBIDDEN: u64 = 10;
 pub const CALL: u64 = 11;
 /// Makes the HVC in x4 with the arguments x5 to x7: x0 of the answer in x4.
 pub const HYPERCALL: u64 = 12;
+/// Retrieves the share with the handle in x4 and gives it back, without a look at its ranges.
+pub const BORROW: u64 = 13;
+/// Makes the FF-A call in x4 with the arguments x5 to x7 [`ROUNDS`] times: the ticks of all (x4), x0 and
+/// x2 of the last answer (x5 and x6).
+pub const TIME: u64 = 14;
+/// See [`TIME`].
+pub const ROUNDS: u64 = 64;
 /// The things that a partition must not do.
 pub mod forbidden {
     /// Cleans and invalidates a line by set and way.

@@ -3,6 +3,10 @@
 
 #[cfg(target_os = "none")]
 mod arch;
+// Measured in the same way on both sides.
+#[cfg(target_os = "none")]
+#[path = "../../ns-boot/src/arch/clock.rs"]
+mod clock;
 #[cfg(target_os = "none")]
 mod commands;
 #[cfg(target_os = "none")]

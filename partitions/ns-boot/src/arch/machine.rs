@@ -161,6 +161,15 @@ pub fn now() -> u64 {
     (u128::from(count) * 1_000_000 / u128::from(frequency)) as u64
 }
 
+/// Ticks of `2 * rounds` instructions.
+#[cfg(feature = "bench")]
+pub fn known_loop(rounds: u64) -> u64 {
+    let before = super::clock::ticks();
+    // SAFETY: counts a register down.
+    unsafe { asm!("1: subs {n}, {n}, #1", "b.ne 1b", n = inout(reg) rounds => _, options(nomem, nostack)) };
+    super::clock::ticks() - before
+}
+
 /// The number of this core.
 pub fn core_index() -> usize {
     let mpidr: u64;

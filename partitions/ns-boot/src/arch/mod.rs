@@ -1,4 +1,6 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
+#[cfg(feature = "bench")]
+pub mod clock;
 #[cfg(feature = "cases")]
 pub mod machine;
 #[cfg(feature = "cases")]

@@ -120,6 +120,7 @@ fn again() -> Outcome {
         let [value, ..] = ask(A, test_sp::READ, [address, 0, 0, 0])?;
         ensure!(value == n, "round {n}: {value}");
         ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
+        ask(A, test_sp::BORROW, [handle, 0, 0, 0])?;
         reclaim(handle)?;
     }
     Ok(())

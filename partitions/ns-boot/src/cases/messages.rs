@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     ("partition-answers-another", partition_answers_another),
     ("partition-waits-in-call", partition_yields),
     ("partition-wrong-calls", partition_wrong_calls),
+    ("partition-calls-often", partition_calls_often),
 ];
 
 /// Section 15.2: x3 to x7 arrive and come back whole; nothing else comes back.
@@ -212,6 +213,21 @@ fn partition_yields() -> Outcome {
     );
     let got = answer.x(4) as u32;
     ensure!(got == f::SUCCESS_32, "the partition got {got:#x}");
+    Ok(())
+}
+
+/// Calls in a row are answered alike; a partition may read the counter meanwhile.
+fn partition_calls_often() -> Outcome {
+    let [ticks, answer, id, _] = ask(A, test_sp::TIME, [u64::from(f::ID_GET), 0, 0, 0])?;
+    ensure!(
+        answer as u32 == f::SUCCESS_32 && id == u64::from(A),
+        "{answer:#x} {id:#x}"
+    );
+    ensure!(
+        ticks >= test_sp::ROUNDS,
+        "{ticks} ticks for {} calls",
+        test_sp::ROUNDS
+    );
     Ok(())
 }
 

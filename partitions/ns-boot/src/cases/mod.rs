@@ -4,11 +4,11 @@
 mod attacks;
 mod calls;
 mod cores;
-mod discovery;
+pub mod discovery;
 mod memory;
 mod messages;
 mod preemption;
-mod share;
+pub mod share;
 mod state;
 mod why;
 
