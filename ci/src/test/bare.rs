@@ -3,7 +3,7 @@
 use super::tally::Tally;
 use crate::build::{self, Firmware};
 use crate::parts::Parts;
-use crate::paths::Paths;
+use crate::paths::{Paths, read, write};
 use crate::progress::step;
 use crate::run::events::Line;
 use crate::run::machine::Machine;
@@ -13,17 +13,51 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The partition whose package is changed in flash, in the table that has one of this name.
+const SPOILT: &str = "spoilt";
 /// The time that all cases of one table may take.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs the cases of every table in `configs/tests`.
+/// Runs the cases of every table in `configs/cases`.
 pub fn test(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     for table in tables(paths)? {
         let system = build::load(&table)?;
-        let firmware = build::build_cases(paths, parts, system, &table)?;
+        let mut firmware = build::build_cases(paths, parts, system, &table)?;
+        if firmware
+            .system
+            .partitions
+            .iter()
+            .any(|partition| partition.name == SPOILT)
+        {
+            firmware.flash = spoil(&firmware)?;
+        }
         run(&firmware, tally)?;
     }
     Ok(())
+}
+
+/// A flash image in which one byte of the image of the partition [`SPOILT`] is another one, as if somebody had
+/// changed it there: its digest is no longer the table's.
+fn spoil(firmware: &Firmware) -> Result<PathBuf> {
+    let package = read(&firmware.folder.join(format!("sp/{SPOILT}.pkg")))?;
+    let mut flash = read(&firmware.flash)?;
+    let place = flash.windows(package.len()).position(|window| window == package);
+    let place = place.context("the package that is to be changed is not in the flash image")?;
+    let at = place + middle_of_image(&package).context("the package that is to be changed is no package")?;
+    flash[at] ^= 1;
+    let path = firmware.folder.join("flash-spoilt.bin");
+    write(&path, &flash)?;
+    Ok(path)
+}
+
+/// Where the middle of a package's image is: the header says its offset and size in bytes 16 to 23.
+fn middle_of_image(package: &[u8]) -> Option<usize> {
+    let word = |at: usize| {
+        let bytes = package.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    let middle = word(16)? + word(20)? / 2;
+    (package.starts_with(b"SPKG") && middle < package.len()).then_some(middle)
 }
 
 /// The tables made for bare-metal tests.
@@ -87,4 +121,22 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::middle_of_image;
+
+    #[test]
+    fn an_image_is_found_in_its_package() {
+        let mut package = b"SPKG".to_vec();
+        for word in [2_u32, 0x1000, 10, 0x4000, 0x100] {
+            package.extend(word.to_le_bytes());
+        }
+        assert_eq!(middle_of_image(&package), None, "cut off");
+        package.resize(0x5000, 0);
+        assert_eq!(middle_of_image(&package), Some(0x4080));
+        package[0] = 0;
+        assert_eq!(middle_of_image(&package), None, "no package");
+    }
 }

@@ -9,8 +9,12 @@ const COMPOSITE: usize = 16;
 const RANGE: usize = 16;
 /// Normal memory, write-back, inner shareable.
 const ATTRIBUTES: u16 = 0x2f;
-/// The kind of transaction: a share.
-const KIND_SHARE: u32 = 1 << 3;
+/// The kind of transaction in the flags of a retrieval: a share.
+pub const KIND_SHARE: u32 = 1 << 3;
+/// The same: a loan, which the lender gives up meanwhile.
+pub const KIND_LEND: u32 = 2 << 3;
+/// Flag of a retrieval: the memory is to be cleared when it is given back.
+pub const CLEAR_AFTER: u32 = 1 << 2;
 /// Read and write.
 const READ_WRITE: u8 = 0b10;
 
@@ -59,7 +63,22 @@ pub fn retrieve(
     handle: u64,
     sink: &mut impl Sink,
 ) -> Result<(), Error> {
-    let request = request(own, sender, handle);
+    retrieve_as(mailbox, own, sender, handle, KIND_SHARE, sink)
+}
+
+/// The same for a transaction of any kind: `flags` are those of the retrieval.
+///
+/// # Errors
+/// As those of [`retrieve`].
+pub fn retrieve_as(
+    mailbox: &mut impl Mailbox,
+    own: u16,
+    sender: u16,
+    handle: u64,
+    flags: u32,
+    sink: &mut impl Sink,
+) -> Result<(), Error> {
+    let request = request(own, sender, handle, flags);
     mailbox.send(&request);
     let length = request.len() as u64;
     let answer = mailbox.call(&Regs::new(ffa::MEM_RETRIEVE_REQ, &[length, length]));
@@ -85,11 +104,11 @@ pub fn relinquish(mailbox: &mut impl Mailbox, own: u16, handle: u64) {
     let _ = mailbox.call(&Regs::new(ffa::MEM_RELINQUISH, &[]));
 }
 
-fn request(own: u16, sender: u16, handle: u64) -> [u8; TRANSACTION + ACCESS] {
+fn request(own: u16, sender: u16, handle: u64, flags: u32) -> [u8; TRANSACTION + ACCESS] {
     let mut bytes = [0; TRANSACTION + ACCESS];
     bytes[..2].copy_from_slice(&sender.to_le_bytes());
     bytes[2..4].copy_from_slice(&ATTRIBUTES.to_le_bytes());
-    bytes[4..8].copy_from_slice(&KIND_SHARE.to_le_bytes());
+    bytes[4..8].copy_from_slice(&flags.to_le_bytes());
     bytes[8..16].copy_from_slice(&handle.to_le_bytes());
     bytes[24..28].copy_from_slice(&(ACCESS as u32).to_le_bytes());
     bytes[28..32].copy_from_slice(&1_u32.to_le_bytes());

@@ -209,6 +209,12 @@ pub fn forbidden(what: u64, argument: u64) -> u64 {
             forbidden::KEYS => attempt!("msr S3_0_C2_C1_0, {}", value),
             forbidden::OS_LOCK => attempt!("msr oslar_el1, {}", value),
             forbidden::TRACE => attempt!("msr S3_0_C1_C2_1, {}", value),
+            forbidden::VIRTUAL_TIMER => attempt!("msr cntv_ctl_el0, {}", value),
+            forbidden::PHYSICAL_TIMER => attempt!("msr cntp_ctl_el0, {}", value),
+            forbidden::SECURE_TIMER => attempt!("msr cntps_ctl_el1, {}", value),
+            forbidden::ERROR_RECORDS => attempt!("mrs {}, S3_0_C5_C3_0", value),
+            forbidden::ACTIVITY => attempt!("msr S3_3_C13_C2_0, {}", value),
+            forbidden::ORDERING => attempt!("msr S3_0_C10_C4_3, {}", value),
             // cntd x0
             forbidden::SVE => {
                 asm!(".inst 0x04e0e3e0", lateout("x0") value, options(nostack, preserves_flags));

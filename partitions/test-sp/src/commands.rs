@@ -7,8 +7,9 @@
 pub const ECHO: u64 = 1;
 /// Answers its ID (x4), its context (x5) and how many messages the context has had (x6).
 pub const IDENTITY: u64 = 2;
-/// Retrieves the share with the handle in x4; answers its first address (x4), the numbers of
-/// ranges (x5) and pages (x6), and the sum of all ranges' addresses (x7).
+/// Retrieves the memory with the handle in x4, with the flags in x5 (0: those of a share); answers its
+/// first address (x4), the numbers of ranges (x5) and pages (x6), and the sum of all ranges'
+/// addresses (x7).
 pub const RETRIEVE: u64 = 3;
 /// Gives the share with the handle in x4 back.
 pub const RELINQUISH: u64 = 4;
@@ -39,6 +40,11 @@ pub const BORROW: u64 = 13;
 pub const TIME: u64 = 14;
 /// See [`TIME`].
 pub const ROUNDS: u64 = 64;
+/// Enables the virtual interrupt x4 and waits for it, for x5 looks at most, without letting it in:
+/// whether it came (x4).
+pub const AWAIT: u64 = 15;
+/// As [`CALL`]; x4 to x7 of the answer.
+pub const CALL_FAR: u64 = 16;
 /// The things that a partition must not do.
 pub mod forbidden {
     /// Cleans and invalidates a line by set and way.
@@ -75,4 +81,16 @@ pub mod forbidden {
     pub const SVE: u64 = 15;
     /// Writes APIAKeyLo_EL1 (pointer authentication).
     pub const KEYS: u64 = 16;
+    /// Writes CNTV_CTL_EL0: the EL1 virtual timer is the normal world's.
+    pub const VIRTUAL_TIMER: u64 = 17;
+    /// Writes CNTP_CTL_EL0: so is the physical one.
+    pub const PHYSICAL_TIMER: u64 = 18;
+    /// Writes CNTPS_CTL_EL1: the timer of EL3.
+    pub const SECURE_TIMER: u64 = 19;
+    /// Reads ERRIDR_EL1 (error records).
+    pub const ERROR_RECORDS: u64 = 20;
+    /// Writes AMCR_EL0 (activity monitors).
+    pub const ACTIVITY: u64 = 21;
+    /// Writes LORC_EL1 (limited ordering regions).
+    pub const ORDERING: u64 = 22;
 }

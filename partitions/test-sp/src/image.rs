@@ -125,7 +125,8 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::IDENTITY => [own, context as u64, messages, 0],
         command::RETRIEVE => with_mailbox(|mailbox| {
             let mut seen = Seen::default();
-            retrieve::retrieve(mailbox, own as u16, sender, a, &mut seen)?;
+            let flags = if b == 0 { retrieve::KIND_SHARE } else { b as u32 };
+            retrieve::retrieve_as(mailbox, own as u16, sender, a, flags, &mut seen)?;
             Ok([seen.first, seen.ranges, seen.pages, seen.sum])
         })?,
         command::RELINQUISH => with_mailbox(|mailbox| {
@@ -155,6 +156,11 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             let (ticks, answer) = clock::repeat(&Regs::new(a as u32, &[b, c, d]), command::ROUNDS);
             [ticks, answer.x(0), answer.x(2), 0]
         }
+        command::CALL_FAR => {
+            let answer = call(&Regs::new(a as u32, &[b, c, d]));
+            [answer.x(4), answer.x(5), answer.x(6), answer.x(7)]
+        }
+        command::AWAIT => [u64::from(interrupts::wait(a as u32, b)), 0, 0, 0],
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })

@@ -10,6 +10,8 @@ pub const CORES: usize = 4;
 const STACK: usize = 32 * 1024;
 /// INTID of the EL2 physical timer.
 const TIMER: u64 = 26;
+/// INTID of the schedule-receiver interrupt, an SGI.
+pub const SCHEDULE_RECEIVER: u64 = 8;
 /// Redistributor of the first core, the distance to the next one, and its page of private interrupts.
 const REDISTRIBUTOR: u64 = 0x080a_0000;
 const REDISTRIBUTOR_STRIDE: u64 = 0x2_0000;
@@ -55,6 +57,8 @@ static TABLE: Table = Table({
 
 static WORK: [AtomicU64; CORES] = [const { AtomicU64::new(0) }; CORES];
 static INTERRUPTS: [AtomicU64; CORES] = [const { AtomicU64::new(0) }; CORES];
+/// Bit n: INTID n came.
+static CAME: [AtomicU64; CORES] = [const { AtomicU64::new(0) }; CORES];
 
 /// Turns on stage 1 and sets the vectors, on each core.
 pub fn start_core() {
@@ -84,10 +88,10 @@ pub fn start_core() {
     start_interrupts();
 }
 
-/// Sets up the interrupt controller for the timer of this core, routed to EL2.
+/// Sets up the interrupt controller for the interrupts of this core, routed to EL2.
 fn start_interrupts() {
     let private = REDISTRIBUTOR + core_index() as u64 * REDISTRIBUTOR_STRIDE + PRIVATE;
-    super::write_device(private + 0x100, 1 << TIMER);
+    super::write_device(private + 0x100, 1 << TIMER | 1 << SCHEDULE_RECEIVER);
     super::write_device(DISTRIBUTOR, super::read_device(DISTRIBUTOR) | 0b1_0010);
     // SAFETY: HCR_EL2.IMO and .RW; the CPU interface lets all priorities through, group 1.
     unsafe {
@@ -117,6 +121,9 @@ extern "C" fn interrupt() {
         }
     }
     INTERRUPTS[core_index()].fetch_add(1, Ordering::Relaxed);
+    if intid < 64 {
+        CAME[core_index()].fetch_or(1 << intid, Ordering::Relaxed);
+    }
 }
 
 extern "C" fn fatal(syndrome: u64, at: u64, address: u64) -> ! {
@@ -132,6 +139,13 @@ pub fn let_in() -> u64 {
     // SAFETY: the handler keeps what it uses.
     unsafe { asm!("msr daifclr, #2", "isb", "msr daifset, #2") };
     INTERRUPTS[core_index()].load(Ordering::Relaxed)
+}
+
+/// Lets pending interrupts in; whether this one (INTID 0 to 63) came since the last question.
+pub fn came(intid: u64) -> bool {
+    let_in();
+    let bit = 1 << (intid % 64);
+    CAME[core_index()].fetch_and(!bit, Ordering::Relaxed) & bit != 0
 }
 
 /// Has the timer of this core expire after so many microseconds.

@@ -51,6 +51,28 @@ pub const MORE_INSTRUCTIONS: &[Case] = &[
     }),
 ];
 
+/// The same for the table `attacks-3`: registers that are the normal world's, EL3's or the machine's.
+pub const MORE_REGISTERS: &[Case] = &[
+    ("attack-virtual-timer", || {
+        forbid(VICTIM, forbidden::VIRTUAL_TIMER)
+    }),
+    ("attack-physical-timer", || {
+        forbid(VICTIM + 1, forbidden::PHYSICAL_TIMER)
+    }),
+    ("attack-secure-timer", || {
+        forbid(VICTIM + 2, forbidden::SECURE_TIMER)
+    }),
+    ("attack-error-records", || {
+        forbid(VICTIM + 3, forbidden::ERROR_RECORDS)
+    }),
+    ("attack-activity-monitors", || {
+        forbid(VICTIM + 4, forbidden::ACTIVITY)
+    }),
+    ("attack-ordering-regions", || {
+        forbid(VICTIM + 5, forbidden::ORDERING)
+    }),
+];
+
 /// Does what is forbidden; the partition is either stopped, or gets an exception for it.
 fn forbid(target: u16, what: u64) -> Outcome {
     contained(target, test_sp::FORBIDDEN, [what, 0, 0, 0])

@@ -5,10 +5,14 @@ mod attacks;
 mod calls;
 mod cores;
 pub mod discovery;
+mod lend;
+mod managed;
 mod memory;
 mod messages;
+mod notifications;
 mod preemption;
 pub mod share;
+mod spoilt;
 mod state;
 mod why;
 
@@ -23,8 +27,12 @@ pub const A: u16 = 0x8001;
 pub const B: u16 = 0x8002;
 /// The first of those that cases may stop for good.
 pub const VICTIM: u16 = 0x8003;
+/// The one that is told before it is preempted, and how many microseconds it then has.
+pub const MANAGED: u16 = 0x8008;
+/// See [`MANAGED`].
+pub const MANAGED_LIMIT: u64 = 10_000;
 /// How many partitions there are.
-pub const PARTITIONS: u64 = 7;
+pub const PARTITIONS: u64 = 8;
 
 /// A case: its name, and what it does.
 pub type Case = (&'static str, fn() -> Outcome);
@@ -34,12 +42,17 @@ fn groups() -> &'static [&'static [Case]] {
     match option_env!("BULKHEAD_SYSTEM") {
         Some("attacks") => &[attacks::INSTRUCTIONS],
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
+        Some("attacks-3") => &[attacks::MORE_REGISTERS],
+        Some("spoilt") => &[spoilt::CASES],
         _ => &[
             discovery::CASES,
             messages::CASES,
             memory::CASES,
+            lend::CASES,
+            notifications::CASES,
             state::CASES,
             preemption::CASES,
+            managed::CASES,
             cores::CASES,
             attacks::CASES,
         ],

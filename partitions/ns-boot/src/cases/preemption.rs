@@ -17,22 +17,23 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Steps that take a few hundred milliseconds here.
-const LONG: u64 = 200_000_000;
+pub const LONG: u64 = 200_000_000;
 
 /// Starts a long command that the timer interrupts; the answer.
-fn start(target: u16, steps: u64, after: u64) -> sp_rt::ffa::Regs {
+pub fn start(target: u16, steps: u64, after: u64) -> sp_rt::ffa::Regs {
     set_timer(after);
     ffa(f::DIRECT_REQ_64, &[to(target), 0, test_sp::BUSY, steps])
 }
 
-fn interrupted(answer: &f::Regs, target: u16) -> Outcome {
+/// That a call was preempted, and of whom.
+pub fn interrupted(answer: &f::Regs, target: u16) -> Outcome {
     let right = answer.function() == f::INTERRUPT && answer.w(1) >> 16 == u32::from(target);
     ensure!(right, "{:#x} {:#x} {:#x}", answer.x(0), answer.x(1), answer.x(2));
     Ok(())
 }
 
 /// Resumes until the command is answered.
-fn finish(mut answer: f::Regs) -> Outcome<u64> {
+pub fn finish(mut answer: f::Regs) -> Outcome<u64> {
     stop_timer();
     while answer.function() == f::INTERRUPT {
         let_in();

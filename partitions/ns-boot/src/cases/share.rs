@@ -16,6 +16,7 @@ const MOST: usize = 600;
 pub struct Descriptor {
     bytes: [u8; RANGES_AT + MOST * RANGE],
     length: usize,
+    function: u32,
 }
 
 /// Where fields stand, for cases that make them wrong: (offset, bytes).
@@ -56,6 +57,7 @@ impl Descriptor {
         let mut d = Self {
             bytes: [0; RANGES_AT + MOST * RANGE],
             length: RANGES_AT,
+            function: f::MEM_SHARE,
         };
         let (mut count, mut pages) = (0_u32, 0);
         for (address, size) in ranges.take(MOST) {
@@ -88,12 +90,18 @@ impl Descriptor {
         self
     }
 
-    /// Shares, in fragments of at most `fragment` bytes; the last answer.
+    /// The same to be lent, for which a lender leaves the attributes to the borrower.
+    pub fn lent(mut self) -> Self {
+        self.function = f::MEM_LEND;
+        self.with(field::ATTRIBUTES, &[0])
+    }
+
+    /// Shares or lends, in fragments of at most `fragment` bytes; the last answer.
     pub fn send(&self, fragment: usize) -> Regs {
         let all = &self.bytes[..self.length];
         let first = all.len().min(fragment);
         TX.fill(&all[..first]);
-        let mut answer = ffa(f::MEM_SHARE, &[all.len() as u64, first as u64]);
+        let mut answer = ffa(self.function, &[all.len() as u64, first as u64]);
         let mut sent = first;
         while answer.function() == f::MEM_FRAG_RX && answer.w(3) as usize == sent && sent < all.len() {
             let part = &all[sent..all.len().min(sent + fragment)];

@@ -1,17 +1,20 @@
 //! What a call must keep and must not show (C2, C3).
+use super::preemption::{LONG, finish, interrupted};
 use super::{A, B, Case, Outcome, ask};
+use crate::arch::machine::set_timer;
 use crate::arch::state::{
     REGISTERS, call_with_full_registers, call_with_full_vectors, registers, set_registers,
 };
 use crate::ensure;
 use crate::test_sp;
-use sp_rt::ffa;
+use sp_rt::ffa::{self, Regs};
 
 /// These cases.
 pub const CASES: &[Case] = &[
     ("general-registers", general),
     ("el1-registers", el1_registers),
     ("vector-registers", vectors),
+    ("vector-registers-when-preempted", vectors_when_preempted),
     ("registers-not-shown", not_shown),
     ("partitions-keep-theirs", partitions_keep_theirs),
     ("partitions-see-nothing", partitions_see_nothing),
@@ -75,6 +78,21 @@ fn vectors() -> Outcome {
         answered(&r)?;
         ensure!(changed == 0, "{changed} words changed, vectors of {length} bytes");
     }
+    Ok(())
+}
+
+/// C2, C3: the same in the middle of a call: nothing of a partition that was preempted with all its FP
+/// registers full is left in the normal world's, nor the other way round.
+fn vectors_when_preempted() -> Outcome {
+    set_timer(2_000);
+    let mut r = request(A, test_sp::BUSY, LONG, 0);
+    let (changed, length) = call_with_full_vectors(&mut r);
+    let mut answer = Regs::default();
+    answer.0[..8].copy_from_slice(&r);
+    interrupted(&answer, A)?;
+    let lost = finish(answer)?;
+    ensure!(changed == 0, "{changed} words changed, vectors of {length} bytes");
+    ensure!(lost == 0, "{lost} of the partition's registers changed");
     Ok(())
 }
 

@@ -9,6 +9,23 @@ pub fn enable_managed_exit() {
     let _ = hypercall(ENABLE, u64::from(MANAGED_EXIT), 1, 0);
 }
 
+/// Enables a virtual interrupt on the context that calls, as IRQ, and looks for it so many times; it
+/// stays masked, and is ended. False if it did not come.
+#[must_use]
+pub fn wait(intid: u32, looks: u64) -> bool {
+    let _ = hypercall(ENABLE, u64::from(intid), 1, 0);
+    for _ in 0..looks {
+        let came = hypercall(GET, 0, 0, 0) as u32;
+        if came != NONE {
+            let _ = hypercall(DEACTIVATE, u64::from(came), u64::from(came), 0);
+        }
+        if came == intid {
+            return true;
+        }
+    }
+    false
+}
+
 /// Takes all pending interrupts; true if one asked for a managed exit.
 #[must_use]
 pub fn take() -> bool {
