@@ -36,7 +36,7 @@ impl Spmc {
     }
 
     fn describe(ranges: &[Range]) -> Vec<u8> {
-        let mut bytes = request(0x8003, 0, 0).to_vec();
+        let mut bytes = request(0x8003, 0, 0, super::KIND_SHARE).to_vec();
         let composite = (TRANSACTION + ACCESS) as u32;
         bytes[TRANSACTION + 4..TRANSACTION + 8].copy_from_slice(&composite.to_le_bytes());
         let pages: u32 = ranges.iter().map(|r| r.pages).sum();
