@@ -1,6 +1,7 @@
 //! Tests of the dispatcher: a machine without hardware, and events as the shell makes them.
 
 mod agree;
+mod agree_parties;
 mod boot;
 mod chain;
 mod concurrent;

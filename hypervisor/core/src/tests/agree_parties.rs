@@ -1,0 +1,473 @@
+//! The dispatcher beside a reference model of what parties have: buffers and who owns them, messages,
+//! notifications, and pages of memory, on random sequences of calls.
+//!
+//! Four parties call all the time, one on each core: the partitions in chains that never end, the normal
+//! world on the last core. In a release build half a million calls, else a tenth.
+
+use std::collections::BTreeMap;
+use std::format;
+use std::vec::Vec;
+
+use super::machine::{Machine, regs};
+use super::model::{BUSY, DENIED, INVALID};
+use super::table::{A, B, C, CHAINS, NORMAL, memory};
+use crate::api::{Action, Page, Ports, World};
+use crate::function as f;
+use crate::table::Core;
+
+const CALLS: usize = if cfg!(debug_assertions) { 50_000 } else { 500_000 };
+
+const NOT_SUPPORTED: i32 = -1;
+const NO_MEMORY: i32 = -3;
+
+/// The parties by their core: partitions in the table's order, then the normal world.
+const IDS: [u16; 4] = [A, B, C, 0];
+const NWD: usize = 3;
+/// Execution contexts of each.
+const CONTEXTS: [u16; 4] = [4, 4, 3, 4];
+/// Shares that a partition may have.
+const SHARES: usize = 4;
+
+/// Who may call whom.
+fn calls(from: usize, to: usize) -> bool {
+    matches!((IDS[from], IDS[to]), (0 | C, A) | (A, B) | (A | B, C))
+}
+
+/// Who takes indirect messages.
+fn takes_messages(party: usize) -> bool {
+    IDS[party] != B
+}
+
+/// The notifications of one party.
+#[derive(Clone, Default)]
+struct Bits {
+    made: bool,
+    /// Bit to sender, and whether for one context.
+    bound: BTreeMap<u32, (usize, bool)>,
+    global: u64,
+    own: [u64; 4],
+    full: bool,
+}
+
+impl Bits {
+    fn pending(&self) -> u64 {
+        self.own.iter().fold(self.global, |all, own| all | own)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Lent {
+    page: u64,
+    taken: bool,
+}
+
+#[derive(Default)]
+struct Model {
+    /// Whether buffers are there, and whether RX is the party's own.
+    buffers: [Option<bool>; 4],
+    bits: [Bits; 4],
+    /// What the normal world has shared with A, by handle.
+    lent: BTreeMap<u64, Lent>,
+}
+
+type Told = Result<Vec<u64>, i32>;
+
+impl Model {
+    fn map(&mut self, who: usize) -> Told {
+        if self.buffers[who].is_some() {
+            return Err(DENIED);
+        }
+        self.buffers[who] = Some(false);
+        Ok(Vec::new())
+    }
+
+    fn unmap(&mut self, who: usize) -> Told {
+        self.buffers[who].take().map(|_| Vec::new()).ok_or(INVALID)
+    }
+
+    fn release(&mut self, who: usize) -> Told {
+        if self.buffers[who] != Some(true) {
+            return Err(DENIED);
+        }
+        self.buffers[who] = Some(false);
+        Ok(Vec::new())
+    }
+
+    fn acquire(&mut self, who: usize) -> Told {
+        match (who, self.buffers[who]) {
+            (NWD, None) => Err(INVALID),
+            (NWD, Some(true)) => Err(DENIED),
+            (NWD, Some(false)) => {
+                self.buffers[who] = Some(true);
+                Ok(Vec::new())
+            }
+            _ => Err(NOT_SUPPORTED),
+        }
+    }
+
+    fn send(&mut self, from: usize, to: usize) -> Told {
+        let may = if to == NWD {
+            calls(NWD, from)
+        } else {
+            calls(from, to)
+        };
+        if self.buffers[from].is_none() || from == to || !may {
+            return Err(INVALID);
+        }
+        if !takes_messages(from) || !takes_messages(to) {
+            return Err(DENIED);
+        }
+        match self.buffers[to] {
+            None => return Err(DENIED),
+            Some(true) => return Err(BUSY),
+            Some(false) => self.buffers[to] = Some(true),
+        }
+        self.bits[to].full |= self.bits[to].made;
+        Ok(Vec::new())
+    }
+
+    fn create(&mut self, who: usize) -> Told {
+        match (who, self.bits[who].made) {
+            (NWD, true) => Err(DENIED),
+            (NWD, false) => {
+                self.bits[who].made = true;
+                Ok(Vec::new())
+            }
+            _ => Err(NOT_SUPPORTED),
+        }
+    }
+
+    fn destroy(&mut self, who: usize) -> Told {
+        let bits = &mut self.bits[who];
+        match who {
+            NWD if !bits.made => Err(INVALID),
+            NWD if bits.pending() != 0 || bits.full => Err(DENIED),
+            NWD => {
+                *bits = Bits::default();
+                Ok(Vec::new())
+            }
+            _ => Err(NOT_SUPPORTED),
+        }
+    }
+
+    fn bind(&mut self, who: usize, sender: usize, own: bool, bit: u32) -> Told {
+        if who == sender || !(calls(who, sender) || calls(sender, who)) {
+            return Err(INVALID);
+        }
+        let bits = &mut self.bits[who];
+        if !bits.made || bits.bound.contains_key(&bit) {
+            return Err(DENIED);
+        }
+        bits.bound.insert(bit, (sender, own));
+        Ok(Vec::new())
+    }
+
+    fn unbind(&mut self, who: usize, sender: usize, bit: u32) -> Told {
+        if who == sender || !(calls(who, sender) || calls(sender, who)) {
+            return Err(INVALID);
+        }
+        let bits = &mut self.bits[who];
+        let bound = bits.bound.get(&bit).is_some_and(|(from, _)| *from == sender);
+        if !bits.made || !bound || bits.pending() >> bit & 1 == 1 {
+            return Err(DENIED);
+        }
+        bits.bound.remove(&bit);
+        Ok(Vec::new())
+    }
+
+    fn set(&mut self, who: usize, to: usize, vcpu: Option<u16>, bit: u32) -> Told {
+        if who == to || !(calls(who, to) || calls(to, who)) {
+            return Err(INVALID);
+        }
+        let bits = &mut self.bits[to];
+        let contexts = if bits.made { CONTEXTS[to] } else { 0 };
+        if vcpu.is_some_and(|vcpu| vcpu >= contexts) {
+            return Err(INVALID);
+        }
+        match bits.bound.get(&bit) {
+            Some((from, own)) if *from == who => {
+                if *own != vcpu.is_some() {
+                    return Err(INVALID);
+                }
+            }
+            _ => return Err(DENIED),
+        }
+        match vcpu {
+            Some(vcpu) => bits.own[usize::from(vcpu)] |= 1 << bit,
+            None => bits.global |= 1 << bit,
+        }
+        Ok(Vec::new())
+    }
+
+    fn get(&mut self, who: usize, vcpu: u16, flags: u32) -> Told {
+        let bits = &mut self.bits[who];
+        if !bits.made || vcpu >= CONTEXTS[who] {
+            return Err(INVALID);
+        }
+        let from = |normal: bool| {
+            let of = bits
+                .bound
+                .iter()
+                .filter(|(_, (sender, _))| (*sender == NWD) == normal);
+            of.fold(0u64, |mask, (bit, _)| mask | 1 << bit)
+        };
+        let secure = if flags & 1 != 0 { from(false) } else { 0 };
+        let normal = if flags & 2 != 0 { from(true) } else { 0 };
+        let own = &mut bits.own[usize::from(vcpu)];
+        let all = bits.global | *own;
+        bits.global &= !(secure | normal);
+        *own &= !(secure | normal);
+        let full = flags & 4 != 0 && core::mem::take(&mut bits.full);
+        let halves = |value: u64| [value & 0xffff_ffff, value >> 32];
+        let [a, b] = halves(all & secure);
+        let [c, d] = halves(all & normal);
+        Ok([a, b, c, d, full.into(), 0].into())
+    }
+
+    fn share(&mut self, page: u64, to: usize) -> Told {
+        if self.buffers[NWD].is_none() || IDS[to] != A {
+            return Err(INVALID);
+        }
+        if self.lent.len() == SHARES {
+            return Err(NO_MEMORY);
+        }
+        if self.lent.values().any(|lent| lent.page == page) {
+            return Err(DENIED);
+        }
+        Ok(Vec::new())
+    }
+
+    fn retrieve(&mut self, who: usize, handle: u64) -> Told {
+        match (self.buffers[who], self.lent.get_mut(&handle)) {
+            (None | Some(true), _) => Err(BUSY),
+            (_, Some(lent)) if IDS[who] == A => {
+                if lent.taken {
+                    return Err(DENIED);
+                }
+                lent.taken = true;
+                self.buffers[who] = Some(true);
+                Ok(Vec::new())
+            }
+            _ => Err(INVALID),
+        }
+    }
+
+    fn relinquish(&mut self, who: usize, handle: u64) -> Told {
+        match (self.buffers[who], self.lent.get_mut(&handle)) {
+            (Some(_), Some(lent)) if IDS[who] == A => {
+                if !lent.taken {
+                    return Err(DENIED);
+                }
+                lent.taken = false;
+                Ok(Vec::new())
+            }
+            _ => Err(INVALID),
+        }
+    }
+
+    fn reclaim(&mut self, who: usize, handle: u64) -> Told {
+        match self.lent.get(&handle) {
+            Some(lent) if who == NWD => {
+                if lent.taken {
+                    return Err(DENIED);
+                }
+                self.lent.remove(&handle);
+                Ok(Vec::new())
+            }
+            _ => Err(INVALID),
+        }
+    }
+}
+
+/// A page of a party's buffers.
+fn page(who: usize, rx: bool) -> Page {
+    let offset = if rx { 0x1000 } else { 0 };
+    if who == NWD {
+        Page {
+            world: World::Normal,
+            address: NORMAL.base + offset,
+        }
+    } else {
+        Page {
+            world: World::Secure,
+            address: memory(who) + offset,
+        }
+    }
+}
+
+/// A descriptor of FF-A 1.2: of a page for a partition, or a retrieve.
+fn descriptor(to: u16, address: u64, handle: u64) -> Vec<u8> {
+    let mut bytes = std::vec![0u8; 112];
+    bytes[2] = 0x2f;
+    bytes[8..16].copy_from_slice(&handle.to_le_bytes());
+    (bytes[24], bytes[28], bytes[32]) = (32, 1, 48);
+    bytes[48..50].copy_from_slice(&to.to_le_bytes());
+    bytes[50] = 2;
+    if handle != 0 {
+        bytes.truncate(80);
+        return bytes;
+    }
+    (bytes[52], bytes[80], bytes[84]) = (80, 1, 1);
+    bytes[96..104].copy_from_slice(&address.to_le_bytes());
+    bytes[104] = 1;
+    bytes
+}
+
+/// A chain on each core but the last, so that each partition runs on its own.
+fn running() -> Machine {
+    let mut m = Machine::of(&CHAINS).start();
+    let ends = |from: u16, to: u16| u64::from(from) << 16 | u64::from(to);
+    for core in 0..3 {
+        m.enter(core, A);
+    }
+    for core in 1..3 {
+        m.call(core, &[f::DIRECT_REQ_32.into(), ends(A, B), 0]);
+    }
+    m.call(2, &[f::DIRECT_REQ_32.into(), ends(B, C), 0]);
+    for who in 0..4 {
+        ask(&mut m, who, &[f::VERSION.into(), 0x1_0002]);
+    }
+    m
+}
+
+fn ask(m: &mut Machine, who: usize, call: &[u64]) -> Action {
+    if who == NWD {
+        m.normal(who as Core, call)
+    } else {
+        m.call(who as Core, call)
+    }
+}
+
+/// What an action says, as the model says it.
+fn told(action: Action) -> Result<Vec<u64>, i32> {
+    let regs = regs(action);
+    match regs.0[0] as u32 {
+        f::ERROR => Err((regs.0[2] as u32).cast_signed()),
+        _ => Ok(regs.0[2..8].into()),
+    }
+}
+
+#[test]
+fn with_the_model_of_parties() {
+    let (mut m, mut model) = (running(), Model::default());
+    for bits in model.bits.iter_mut().take(3) {
+        bits.made = true;
+    }
+    let mut seed = 1u64;
+    let mut below = |n: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % n
+    };
+    let (mut good, mut handles) = (0, Vec::from([1u64]));
+    for _ in 0..CALLS {
+        let (who, other) = (below(4) as usize, below(4) as usize);
+        let (id, peer) = (u64::from(IDS[who]), u64::from(IDS[other]));
+        let (bit, vcpu) = (below(6) as u32, below(5) as u16);
+        let own = below(2) == 1;
+        let low = 1u64 << bit;
+        let handle = handles[handles.len().saturating_sub(1 + below(6) as usize)];
+        let lent = NORMAL.base + 0x8000 + below(6) * 0x1000;
+        let what = below(16);
+        let call: [u64; 5] = match what {
+            0 => [
+                f::RXTX_MAP_64.into(),
+                page(who, false).address,
+                page(who, true).address,
+                1,
+                0,
+            ],
+            1 if below(8) == 0 => [f::RXTX_UNMAP.into(), 0, 0, 0, 0],
+            1 | 2 => [f::RX_RELEASE.into(), 0, 0, 0, 0],
+            3 => [f::RX_ACQUIRE.into(), 0, 0, 0, 0],
+            4 | 5 => {
+                let mut bytes = [0; 48];
+                let ends = [40u32, (id << 16 | peer) as u32, 8];
+                for (to, word) in bytes[8..20].chunks_exact_mut(4).zip(ends) {
+                    to.copy_from_slice(&word.to_le_bytes());
+                }
+                m.ports.write(page(who, false), 0, &bytes);
+                [f::MSG_SEND2.into(), 0, 0, 0, 0]
+            }
+            6 => [f::NOTIFICATION_BITMAP_CREATE.into(), 0, 4, 0, 0],
+            7 if below(8) == 0 => [f::NOTIFICATION_BITMAP_DESTROY.into(), 0, 0, 0, 0],
+            7 | 8 => [f::NOTIFICATION_BIND.into(), peer << 16 | id, own.into(), low, 0],
+            9 => [f::NOTIFICATION_UNBIND.into(), peer << 16 | id, 0, low, 0],
+            10 | 11 => {
+                let flags = if own { u64::from(vcpu) << 16 | 1 } else { 0 };
+                [f::NOTIFICATION_SET.into(), id << 16 | peer, flags, low, 0]
+            }
+            12 => [
+                f::NOTIFICATION_GET.into(),
+                u64::from(vcpu) << 16 | id,
+                u64::from(bit) + 2,
+                0,
+                0,
+            ],
+            13 if who == NWD => {
+                m.ports
+                    .write(page(who, false), 0, &descriptor(IDS[other], lent, 0));
+                [f::MEM_SHARE_64.into(), 112, 112, 0, 0]
+            }
+            13 | 14 if who != NWD => {
+                m.ports
+                    .write(page(who, false), 0, &descriptor(IDS[who], 0, handle));
+                [f::MEM_RETRIEVE_REQ_64.into(), 80, 80, 0, 0]
+            }
+            15 if who != NWD => {
+                let mut bytes = [0; 18];
+                bytes[..8].copy_from_slice(&handle.to_le_bytes());
+                bytes[12] = 1;
+                bytes[16..].copy_from_slice(&IDS[who].to_le_bytes());
+                m.ports.write(page(who, false), 0, &bytes);
+                [f::MEM_RELINQUISH.into(), 0, 0, 0, 0]
+            }
+            _ => [f::MEM_RECLAIM.into(), handle & 0xffff_ffff, handle >> 32, 0, 0],
+        };
+        let expected = match call[0] as u32 {
+            f::RXTX_MAP_64 => model.map(who),
+            f::RXTX_UNMAP => model.unmap(who),
+            f::RX_RELEASE => model.release(who),
+            f::RX_ACQUIRE => model.acquire(who),
+            f::MSG_SEND2 => model.send(who, other),
+            f::NOTIFICATION_BITMAP_CREATE => model.create(who),
+            f::NOTIFICATION_BITMAP_DESTROY => model.destroy(who),
+            f::NOTIFICATION_BIND => model.bind(who, other, own, bit),
+            f::NOTIFICATION_UNBIND => model.unbind(who, other, bit),
+            f::NOTIFICATION_SET => model.set(who, other, own.then_some(vcpu), bit),
+            f::NOTIFICATION_GET => model.get(who, vcpu, bit + 2),
+            f::MEM_SHARE_64 => model.share(lent, other),
+            f::MEM_RETRIEVE_REQ_64 => model.retrieve(who, handle),
+            f::MEM_RELINQUISH => model.relinquish(who, handle),
+            _ => model.reclaim(who, handle),
+        };
+        let got = told(ask(&mut m, who, &call));
+        let text = format!("party {who}: {call:x?}: {got:x?}, not {expected:x?}");
+        match (&got, &expected) {
+            (Err(is), Err(wanted)) => assert_eq!(is, wanted, "{text}"),
+            (Ok(_), Ok(wanted)) if wanted.is_empty() => good += 1,
+            (Ok(is), Ok(wanted)) => assert_eq!(is, wanted, "{text}"),
+            _ => panic!("{text}"),
+        }
+        if let (f::MEM_SHARE_64, Ok(words)) = (call[0] as u32, &got) {
+            let handle = words[1] << 32 | words[0];
+            assert!(!handles.contains(&handle), "a handle comes twice");
+            handles.push(handle);
+            let page = lent;
+            model.lent.insert(handle, Lent { page, taken: false });
+        }
+        // A sees the pages that it took, and nobody sees any other.
+        let mut seen: Vec<(usize, u64, u32)> = m.ports.mapped.iter().map(|m| (m.0, m.2, m.3)).collect();
+        let taken = model.lent.values().filter(|lent| lent.taken);
+        let mut wanted: Vec<(usize, u64, u32)> = taken.map(|lent| (0, lent.page, 1)).collect();
+        seen.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(seen, wanted, "{text}");
+        if handles.len() > 64 {
+            handles.drain(1..32);
+        }
+    }
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+    assert!(good > CALLS / 10, "{good} calls of {CALLS} were legal");
+}
