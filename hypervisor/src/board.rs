@@ -15,26 +15,34 @@ const LARGEST: usize = 64 * 1024;
 static TREE: Mutex<[u8; LARGEST]> = Mutex::new([0; LARGEST]);
 
 /// Why the machine is not the table's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, defmt::Format)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// No device tree where the board says, or one that is too large.
-    #[defmt("no readable device tree is where the board file says")]
     Tree,
     /// Another kind of machine.
-    #[defmt("the machine's `compatible` is not the board file's")]
     Compatible,
     /// Other cores.
-    #[defmt("the machine's cores are not the board file's")]
     Cores,
     /// Another interrupt controller, or elsewhere.
-    #[defmt("the machine's GICv3 is not where the board file says")]
     InterruptController,
     /// Less memory.
-    #[defmt("the machine has less memory than the board file gives to the normal world")]
     Memory,
     /// No UART for the log.
-    #[defmt("the log's UART is not in the machine's device tree")]
     LogUart,
+}
+
+impl Mismatch {
+    /// A sentence for the log.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Tree => "no readable device tree is where the board file says",
+            Self::Compatible => "the machine's `compatible` is not the board file's",
+            Self::Cores => "the machine's cores are not the board file's",
+            Self::InterruptController => "the machine's GICv3 is not where the board file says",
+            Self::Memory => "the machine has less memory than the board file gives to the normal world",
+            Self::LogUart => "the log's UART is not in the machine's device tree",
+        }
+    }
 }
 
 /// Compares the machine with the board that the table names.

@@ -32,14 +32,14 @@ pub extern "C" fn boot_main(index: usize) -> ! {
     );
     require_traps();
     if let Err(mismatch) = board::check(index) {
-        defmt::error!("board mismatch: {}", mismatch);
+        defmt::error!("board mismatch: {=str}", mismatch.sentence());
         fatal::stop("this image was built for another machine");
     }
     gic::init();
     stage2::build();
     for (partition, entry) in TABLE.partitions.iter().enumerate() {
         if let Err(reason) = images::prepare(index, entry) {
-            defmt::error!("{=str}: {}; it stays stopped", entry.name, reason);
+            defmt::error!("{=str}: {=str}; it stays stopped", entry.name, reason.sentence());
             SPMC.stop_image(partition);
         }
     }

@@ -9,11 +9,19 @@ use spin::Mutex;
 use crate::arch::{PAGE, window};
 
 /// Why a partition cannot be started.
-#[derive(defmt::Format)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The image is not the one that the table names.
-    #[defmt("the image's SHA-256 is not the table's")]
     Digest,
+}
+
+impl Refusal {
+    /// A sentence for the log.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Digest => "the image's SHA-256 is not the table's",
+        }
+    }
 }
 
 /// One page on its way from the package to its place.
