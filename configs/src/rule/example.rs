@@ -16,6 +16,8 @@ const BOARD: &str = include_str!("../../../boards/qemu-virt/board.toml");
 const EXAMPLES: &str = include_str!("examples.toml");
 /// Where examples stand, so that the files that they name are found.
 const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/table.toml");
+/// The folder of [`PLACE`], which messages do not tell: it is another one on each machine.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/");
 
 /// Texts that are replaced by others.
 type Changes = Vec<(String, String)>;
@@ -152,7 +154,9 @@ impl Example {
 #[must_use]
 pub fn explain(rule: Rule) -> Option<Explained> {
     let example = Example::of(rule)?;
-    let show = |report: Option<Report>| report.map_or_else(String::new, |report| report.to_string());
+    let show = |report: Option<Report>| {
+        report.map_or_else(String::new, |report| report.to_string().replace(FOLDER, ""))
+    };
     Some(Explained {
         message: show(example.fault()),
         neighbour: show(example.neighbour()),
