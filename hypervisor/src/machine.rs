@@ -3,7 +3,7 @@
 use bulkhead_core::api::{Access, Note, Page, Ports, World};
 use bulkhead_core::table::Core as CoreIndex;
 
-use crate::arch::{PAGE, gic, stage2, window};
+use crate::arch::{PAGE, gic, stage2, timer, window};
 use crate::{console, log};
 
 /// The machine as one core reaches it.
@@ -46,6 +46,10 @@ impl Ports for Machine {
                 },
             );
         }
+    }
+
+    fn now(&mut self) -> u64 {
+        timer::microseconds()
     }
 
     fn schedule_receiver(&mut self) {

@@ -82,6 +82,9 @@ impl Ports for Nothing {
     fn unmap_window(&mut self, _: usize, _: u32, _: u32) {}
     fn clear(&mut self, _: u64, _: u32) {}
     fn end_interrupt(&mut self, _: u32, _: Core) {}
+    fn now(&mut self) -> u64 {
+        0
+    }
     fn schedule_receiver(&mut self) {}
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}

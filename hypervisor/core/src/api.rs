@@ -227,6 +227,8 @@ pub trait Ports {
     /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
     /// came; for a private interrupt (PPI) that need not be the one that says so.
     fn end_interrupt(&mut self, intid: u32, core: Core);
+    /// Microseconds since some moment before the start; never goes back, and all cores have the same.
+    fn now(&mut self) -> u64;
     /// Raises the schedule-receiver interrupt in the normal world, on this core.
     fn schedule_receiver(&mut self);
     /// A partition's console output, 1 to 128 bytes.

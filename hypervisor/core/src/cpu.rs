@@ -20,6 +20,9 @@ pub(crate) enum Mode {
     Interrupt,
 }
 
+/// How much longer than a secure interrupt's handling the core is not taken for the next one.
+const REST: u64 = 4;
+
 /// To do when the core goes to the normal world: raise the schedule-receiver interrupt.
 const SCHEDULE: u32 = 1 << 0;
 /// Answer FFA_INTERRUPT with the ticket: a context that its request waits for got these cycles.
@@ -57,6 +60,9 @@ pub(crate) struct Cpu {
     ticket: AtomicU32,
     /// The context that a secure interrupt displaced, as `current`.
     beneath: AtomicU32,
+    /// When the interrupt at hand came, and until when no other displaces anybody (microseconds).
+    began: AtomicU64,
+    rest: AtomicU64,
 }
 
 impl Cpu {
@@ -70,6 +76,8 @@ impl Cpu {
             chores: AtomicU32::new(0),
             ticket: AtomicU32::new(0),
             beneath: AtomicU32::new(0),
+            began: AtomicU64::new(0),
+            rest: AtomicU64::new(0),
         }
     }
 
@@ -160,6 +168,22 @@ impl Cpu {
     /// The context that a secure interrupt displaced; it is remembered no more.
     pub(crate) fn take_beneath(&self) -> Option<Context> {
         unpack(self.beneath.swap(0, Ordering::Relaxed))
+    }
+
+    /// An interrupt takes the core at this moment (microseconds); false while the core has its rest.
+    pub(crate) fn begin_interrupt(&self, now: u64) -> bool {
+        let rested = now >= self.rest.load(Ordering::Relaxed);
+        if rested {
+            self.began.store(now, Ordering::Relaxed);
+        }
+        rested
+    }
+
+    /// The interrupt's owner gives the core back: others have it for `REST` times as long.
+    pub(crate) fn end_interrupt(&self, now: u64) {
+        let took = now.saturating_sub(self.began.load(Ordering::Relaxed));
+        let rest = now.saturating_add(took.saturating_mul(REST));
+        self.rest.store(rest, Ordering::Relaxed);
     }
 
     /// Remembers x8 to x17 of the normal world's call.

@@ -2,7 +2,8 @@
 //!
 //! A context that waits on the core where its interrupt came is entered at once with FFA_INTERRUPT,
 //! whether the normal world or another partition had the core, and has a bounded time until its
-//! FFA_MSG_WAIT; then whoever had the core goes on. Where that cannot be (the context is busy, another
+//! FFA_MSG_WAIT; then whoever had the core goes on, for four times as long as that took at least: a storm
+//! of interrupts gets a fifth of a core, and no more. Where that cannot be (the context is busy, another
 //! interrupt is being dealt with), the interrupt stays pending at it, and the normal world's scheduler is
 //! told by the schedule-receiver interrupt and FFA_NOTIFICATION_INFO_GET.
 
@@ -43,7 +44,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if let Some(owner) = others
             && cpu.mode() == Mode::Serving
         {
-            if let Some(action) = self.enter_handler(core, cpu, here, owner) {
+            if let Some(action) = self.enter_handler(core, cpu, here, owner, ports) {
                 return action;
             }
             self.tell_late(owner, ports);
@@ -54,18 +55,22 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
     }
 
-    fn enter_handler(
+    fn enter_handler<T: Ports>(
         &self,
         core: Core,
         cpu: &Cpu,
         here: Option<&Here<'_, C>>,
         owner: Context,
+        ports: &mut T,
     ) -> Option<Action> {
         let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
         // A managed exit that is under way has the core's one deadline.
         let managed = here.is_some_and(|here| here.seat.managed());
         let wanted = paravirtual::lines(seat) != (false, false);
         if owner.home != core || managed || !wanted || compartment.stopped() {
+            return None;
+        }
+        if seat.state() != State::Waiting || !cpu.begin_interrupt(ports.now()) {
             return None;
         }
         if !seat.change(State::Waiting, State::Running(core)) {
@@ -106,8 +111,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     }
 
     /// Gives the core back to whom an interrupt took it from.
-    pub(crate) fn end_interrupt(&self, core: Core, cpu: &Cpu) -> Option<Action> {
+    pub(crate) fn end_interrupt<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
         cpu.set_mode(Mode::Serving);
+        cpu.end_interrupt(ports.now());
         let context = cpu.take_beneath()?;
         let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
         if !seat.change(State::Displaced(core), State::Running(core)) {

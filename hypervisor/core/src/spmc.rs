@@ -303,7 +303,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         match cpu.mode() {
             Mode::Serving if cpu.has_chores() => self.depart_with_chores(cpu, reply, ports),
             Mode::Serving => Action::Normal(reply.over(&cpu.kept())),
-            Mode::Interrupt => self.end_interrupt(core, cpu).unwrap_or_else(|| {
+            Mode::Interrupt => self.end_interrupt(core, cpu, ports).unwrap_or_else(|| {
                 let resume = Reply::Wide(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]));
                 self.depart_with_chores(cpu, &resume, ports)
             }),

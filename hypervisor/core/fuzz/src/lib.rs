@@ -185,6 +185,9 @@ impl Ports for Memory {
     fn end_interrupt(&mut self, _: u32, core: Core) {
         assert!(core < 4);
     }
+    fn now(&mut self) -> u64 {
+        0
+    }
     fn schedule_receiver(&mut self) {}
     fn console(&mut self, _: usize, bytes: &[u8]) {
         assert!((1..=128).contains(&bytes.len()));

@@ -24,6 +24,7 @@ pub struct Recorder {
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
+    pub now: u64,
     /// What was read is overwritten at once, and counted in `read`.
     pub spoils: bool,
     pub read: usize,
@@ -69,6 +70,10 @@ impl Ports for Recorder {
 
     fn end_interrupt(&mut self, intid: u32, core: Core) {
         self.ended.push((intid, core));
+    }
+
+    fn now(&mut self) -> u64 {
+        self.now
     }
 
     fn schedule_receiver(&mut self) {

@@ -178,6 +178,9 @@ impl Ports for Windows {
     fn write(&mut self, _: Page, _: usize, _: &[u8]) {
         unreachable!("the ledger writes no memory");
     }
+    fn now(&mut self) -> u64 {
+        0
+    }
     fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }
