@@ -29,13 +29,26 @@ static STAGE1_SETUP: Owned<Setup> = Owned::new(Setup([0; 4]));
 const VA_BITS: u64 = 39;
 
 static LEVEL1: Owned<Table> = Owned::new(Table::empty());
-static LEVEL2: Owned<Table> = Owned::new(Table::empty());
+/// One level-2 table a gigabyte of the identity map.
+static LEVEL2: Owned<[Table; GIGABYTES]> = Owned::new([const { Table::empty() }; GIGABYTES]);
 /// Level-3 tables for the 2 MiB blocks that hold the image or devices.
 static LEVEL3: Owned<[Table; BLOCKS]> = Owned::new([const { Table::empty() }; BLOCKS]);
 static WINDOW_LEVEL2: Owned<Table> = Owned::new(Table::empty());
 
+/// Gigabytes that the identity map covers: the board's devices and the hypervisor lie in them.
+const GIGABYTES: usize = 4;
+const REACH: u64 = (GIGABYTES as u64) << 30;
+
 /// How many 2 MiB blocks the identity map may touch: image, distributor, redistributors, UART.
-const BLOCKS: usize = 6;
+const BLOCKS: usize = touched(TABLE.hypervisor.size)
+    + touched(0x1_0000)
+    + touched(TABLE.board.gicr_stride * (CORES as u64))
+    + touched(PAGE as u64);
+
+/// The most 2 MiB blocks that a range of this size touches.
+const fn touched(size: u64) -> usize {
+    size.div_ceil(2 << 20) as usize + 1
+}
 
 const VALID: u64 = 0b11;
 const ACCESS_FLAG: u64 = 1 << 10;
@@ -89,10 +102,10 @@ macro_rules! symbol {
     };
 }
 
-// The identity map covers the first gigabyte, where the board's secure memory and devices lie.
-const_assert!(TABLE.hypervisor.base + TABLE.hypervisor.size <= 1 << 30);
-const_assert!(TABLE.board.gicd < 1 << 30 && TABLE.board.log_uart < 1 << 30);
-const_assert!(TABLE.board.gicr + TABLE.board.gicr_stride * (CORES as u64) <= 1 << 30);
+// What the hypervisor itself reaches lies in the identity map; the copy windows lie above it.
+const_assert!(TABLE.hypervisor.end() <= REACH && REACH <= window::BASE);
+const_assert!(TABLE.board.gicd < REACH && TABLE.board.log_uart < REACH);
+const_assert!(TABLE.board.gicr + TABLE.board.gicr_stride * (CORES as u64) <= REACH);
 
 /// Builds the tables and the registers' values. Runs on the boot core with the MMU off.
 pub extern "C" fn build() {
@@ -107,7 +120,9 @@ pub extern "C" fn build() {
     };
     map.image();
     map.devices();
-    l1.0[0] = LEVEL2.address() | VALID;
+    for (entry, table) in l1.0.iter_mut().zip(map.level2.iter()) {
+        *entry = core::ptr::from_ref(table) as usize as u64 | VALID;
+    }
     l1.0[(window::BASE >> 30) as usize] = WINDOW_LEVEL2.address() | VALID;
     wl2.0[0] = core::ptr::from_mut(wl3) as usize as u64 | VALID;
     *setup = Setup([mair(), tcr(), LEVEL1.address(), sctlr()]);
@@ -142,9 +157,9 @@ fn sctlr() -> u64 {
         | STACK_ALIGNMENT
 }
 
-/// The first gigabyte, mapped where it is, page by page.
+/// The first gigabytes, mapped where they are, page by page.
 struct IdentityMap<'a> {
-    level2: &'a mut Table,
+    level2: &'a mut [Table; GIGABYTES],
     level3: &'a mut [Table; BLOCKS],
     used: usize,
 }
@@ -189,15 +204,14 @@ impl IdentityMap<'_> {
     /// The level-3 table of an address: found, or the next free one.
     fn level3(&mut self, address: u64) -> &mut Table {
         let block = (address >> 21) as usize % 512;
-        let entry = self.level2.0[block];
+        let entry = &mut self.level2[(address >> 30) as usize].0[block];
         let base = core::ptr::from_ref(&self.level3[0]) as usize as u64;
-        let index = if entry == 0 {
-            let index = self.used;
+        let index = if *entry == 0 {
+            *entry = (base + (self.used * PAGE) as u64) | VALID;
             self.used += 1;
-            self.level2.0[block] = (base + (index * PAGE) as u64) | VALID;
-            index
+            self.used - 1
         } else {
-            ((entry & !0xfff) - base) as usize / PAGE
+            ((*entry & !0xfff) - base) as usize / PAGE
         };
         &mut self.level3[index]
     }

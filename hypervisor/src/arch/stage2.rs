@@ -4,7 +4,7 @@
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{Readable as _, VTCR_EL2, VTTBR_EL2, Writeable as _};
 use bulkhead_core::api::Access;
-use bulkhead_core::table::{Partition, Rights};
+use bulkhead_core::table::{Partition, Range, Rights};
 use static_assertions::const_assert;
 
 use super::PAGE;
@@ -17,19 +17,53 @@ use crate::table::{PARTITIONS, TABLE};
 const IPA_BITS: u64 = 32;
 const BLOCK: u64 = 2 << 20;
 
-/// The four upper tables of a partition. VSTTBR_EL2 gets the address of the whole.
+/// The level-1 tables of a partition. VSTTBR_EL2 gets the address of the whole.
 #[repr(C)]
 struct Roots {
-    secure: [Table; 2],
-    window: [Table; 2],
+    secure: Table,
+    window: Table,
 }
 
 static ROOTS: [Owned<Roots>; PARTITIONS] = [const {
     Owned::new(Roots {
-        secure: [Table::empty(), Table::empty()],
-        window: [Table::empty(), Table::empty()],
+        secure: Table::empty(),
+        window: Table::empty(),
     })
 }; PARTITIONS];
+
+static LEVEL2: Owned<[Table; LEVEL2_TABLES]> = Owned::new([const { Table::empty() }; LEVEL2_TABLES]);
+
+/// Level-2 tables that all partitions need together.
+const LEVEL2_TABLES: usize = level2_before(PARTITIONS);
+
+/// Level-2 tables of the partitions before this one: for each that of its window, which lies in one
+/// gigabyte, and one for each gigabyte in which it owns something.
+const fn level2_before(partition: usize) -> usize {
+    let (mut n, mut total) = (0, 0);
+    while n < partition {
+        let p = &TABLE.partitions[n];
+        let mut touched: u64 = 0;
+        let mut m = 0;
+        while m < p.memory.len() {
+            touched |= gigabytes(&p.memory[m].range);
+            m += 1;
+        }
+        let mut d = 0;
+        while d < p.devices.len() {
+            touched |= gigabytes(&p.devices[d].range);
+            d += 1;
+        }
+        total += 1 + touched.count_ones() as usize;
+        n += 1;
+    }
+    total
+}
+
+/// The gigabytes that a range touches, a bit each; it ends below 64 GiB (`reachable` asks for less).
+const fn gigabytes(range: &Range) -> u64 {
+    let (first, last) = (range.base >> 30, (range.end() - 1) >> 30);
+    (2 << last) - (1 << first)
+}
 
 static LEVEL3: Owned<[Table; LEVEL3_TABLES]> = Owned::new([const { Table::empty() }; LEVEL3_TABLES]);
 
@@ -63,10 +97,17 @@ const fn reachable() -> bool {
         }
         let mut m = 0;
         while m < p.memory.len() {
-            if p.memory[m].range.end() > 1 << 30 {
+            if p.memory[m].range.end() > 1 << IPA_BITS {
                 return false;
             }
             m += 1;
+        }
+        let mut d = 0;
+        while d < p.devices.len() {
+            if p.devices[d].range.end() > 1 << IPA_BITS {
+                return false;
+            }
+            d += 1;
         }
         n += 1;
     }
@@ -90,14 +131,22 @@ const MEMORY: u64 = ACCESS_FLAG | INNER_SHAREABLE | READ | WRITE | WRITE_BACK;
 pub fn build() {
     for (index, partition) in TABLE.partitions.iter().enumerate() {
         // SAFETY: only the boot core runs, and no partition was entered: nothing else uses these.
-        let (roots, level3) = unsafe { (ROOTS[index].get(), LEVEL3.get()) };
-        let (from, to) = (level3_before(index), level3_before(index + 1));
-        let (window, rest) = level3[from..to].split_at_mut(window_tables(partition));
-        build_window(roots, partition, window);
+        let (roots, level2, level3) = unsafe { (ROOTS[index].get(), LEVEL2.get(), LEVEL3.get()) };
+        let own = &mut level2[level2_before(index)..level2_before(index + 1)];
+        let (window_level2, level2) = own.split_at_mut(1);
+        let own = &mut level3[level3_before(index)..level3_before(index + 1)];
+        let (window, level3) = own.split_at_mut(window_tables(partition));
+        build_window(roots, partition, &mut window_level2[0], window);
         let mut secure = Secure {
-            roots,
-            level3: rest,
-            used: 0,
+            root: &mut roots.secure,
+            level2: Pool {
+                tables: level2,
+                used: 0,
+            },
+            level3: Pool {
+                tables: level3,
+                used: 0,
+            },
         };
         for region in partition.memory {
             let never = if region.rights == Rights::ReadWrite {
@@ -115,45 +164,28 @@ pub fn build() {
     barrier::dsb(barrier::ISH);
 }
 
-fn build_window(roots: &mut Roots, partition: &Partition, level3: &[Table]) {
+fn build_window(roots: &mut Roots, partition: &Partition, level2: &mut Table, level3: &[Table]) {
     let base = partition.window.base;
     for (n, table) in level3.iter().enumerate() {
-        roots.window[1].0[(base >> 21) as usize % 512 + n] = address(table) | VALID_TABLE;
+        level2.0[(base >> 21) as usize % 512 + n] = address(table) | VALID_TABLE;
     }
-    roots.window[0].0[(base >> 30) as usize] = address(&roots.window[1]) | VALID_TABLE;
+    roots.window.0[(base >> 30) as usize] = address(level2) | VALID_TABLE;
 }
 
 fn address(table: &Table) -> u64 {
     core::ptr::from_ref(table) as usize as u64
 }
 
-/// The secure side of one partition while it is built.
-struct Secure<'a> {
-    roots: &'a mut Roots,
-    level3: &'a mut [Table],
+/// Tables of one level that a partition may use, and how many it uses.
+struct Pool<'a> {
+    tables: &'a mut [Table],
     used: usize,
 }
 
-impl Secure<'_> {
-    /// Maps where it is, by 2 MiB blocks where they fit.
-    fn map(&mut self, from: u64, to: u64, attributes: u64) {
-        self.roots.secure[0].0[0] = address(&self.roots.secure[1]) | VALID_TABLE;
-        let mut at = from;
-        while at < to {
-            if at.is_multiple_of(BLOCK) && to - at >= BLOCK {
-                self.roots.secure[1].0[(at >> 21) as usize] = at | attributes | VALID_BLOCK;
-                at += BLOCK;
-            } else {
-                let table = self.level3(at);
-                table.0[(at >> 12) as usize % 512] = at | attributes | VALID_TABLE;
-                at += PAGE as u64;
-            }
-        }
-    }
-
-    fn level3(&mut self, at: u64) -> &mut Table {
-        let base = address(&self.level3[0]);
-        let entry = &mut self.roots.secure[1].0[(at >> 21) as usize];
+impl Pool<'_> {
+    /// The table that an entry leads to; the next free one where it leads nowhere yet.
+    fn behind(&mut self, entry: &mut u64) -> &mut Table {
+        let base = address(&self.tables[0]);
         let index = if *entry == 0 {
             *entry = (base + (self.used * PAGE) as u64) | VALID_TABLE;
             self.used += 1;
@@ -161,7 +193,33 @@ impl Secure<'_> {
         } else {
             ((*entry & 0xffff_ffff_f000) - base) as usize / PAGE
         };
-        &mut self.level3[index]
+        &mut self.tables[index]
+    }
+}
+
+/// The secure side of one partition while it is built.
+struct Secure<'a> {
+    root: &'a mut Table,
+    level2: Pool<'a>,
+    level3: Pool<'a>,
+}
+
+impl Secure<'_> {
+    /// Maps where it is, by 2 MiB blocks where they fit.
+    fn map(&mut self, from: u64, to: u64, attributes: u64) {
+        let mut at = from;
+        while at < to {
+            let level2 = self.level2.behind(&mut self.root.0[(at >> 30) as usize]);
+            let entry = &mut level2.0[(at >> 21) as usize % 512];
+            if at.is_multiple_of(BLOCK) && to - at >= BLOCK {
+                *entry = at | attributes | VALID_BLOCK;
+                at += BLOCK;
+            } else {
+                let level3 = self.level3.behind(entry);
+                level3.0[(at >> 12) as usize % 512] = at | attributes | VALID_TABLE;
+                at += PAGE as u64;
+            }
+        }
     }
 }
 
