@@ -9,8 +9,8 @@ use crate::rule::Rule;
 use crate::source::Span;
 use crate::units::show_range;
 
-/// What stage 2 reaches: its tables for own memory and devices cover the first GiB.
-const REACH_END: u64 = 1 << 30;
+/// What stage 2 reaches: its tables for own memory and devices cover the first 4 GiB.
+const REACH_END: u64 = 1 << 32;
 /// A large block of stage 2, in bytes. Each device has one table, which covers one block.
 const BLOCK: u64 = 2 << 20;
 
@@ -151,8 +151,8 @@ fn memory_reach(partition: &Partition) -> Vec<Diagnostic> {
 fn reach(owner: &str, range: Range, span: &Span) -> Option<Diagnostic> {
     (range.end() > REACH_END).then(|| {
         let title = format!("memory of {owner} is out of reach");
-        let fault = Diagnostic::new(Rule::Reach, title).at(span, "it ends above 1 GiB");
-        fault.help("use memory below 0x40000000")
+        let fault = Diagnostic::new(Rule::Reach, title).at(span, "it ends above 4 GiB");
+        fault.help("use memory below 0x1_0000_0000")
     })
 }
 

