@@ -104,6 +104,8 @@ pub fn clear(core: usize, page: Page) {
 pub fn publish(core: usize, page: Page) {
     let mapped = Mapped::new(core, page, true);
     clean(mapped.pointer());
+    // SAFETY: invalidation of instruction caches changes no value.
+    unsafe { core::arch::asm!("ic ialluis", "dsb ish", "isb", options(nostack)) };
 }
 
 fn clean(pointer: *mut u8) {
@@ -112,8 +114,8 @@ fn clean(pointer: *mut u8) {
         // SAFETY: cache maintenance by address on a mapped page changes no value.
         unsafe { core::arch::asm!("dc civac, {}", in(reg) pointer.add(offset), options(nostack)) };
     }
-    // SAFETY: barriers and invalidation of instruction caches change no value.
-    unsafe { core::arch::asm!("dsb ish", "ic ialluis", "dsb ish", "isb", options(nostack)) };
+    // SAFETY: a barrier changes no value.
+    unsafe { core::arch::asm!("dsb ish", options(nostack)) };
 }
 
 /// Copies bytes that another party may change meanwhile, eight at a time where both sides are aligned.
