@@ -57,12 +57,7 @@ impl Ports for Machine {
     }
 
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
-        let core = usize::from(core);
-        if core == self.core || intid >= gic::FIRST_SHARED {
-            gic::deactivate(intid);
-        } else {
-            gic::deactivate_private(intid, core);
-        }
+        gic::deactivate(intid, usize::from(core));
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

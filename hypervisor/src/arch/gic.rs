@@ -23,7 +23,7 @@ pub const HOLD_NORMAL: u64 = 0x80;
 /// ICC_CTLR_EL1.EOImode: end of interrupt drops the priority only.
 const CTLR_SPLIT_END: u64 = 1 << 1;
 /// INTIDs from here on are shared between cores.
-pub const FIRST_SHARED: u32 = 32;
+const FIRST_SHARED: u32 = 32;
 /// INTIDs from here on are special: nothing was acknowledged.
 const SPECIAL: u64 = 1020;
 
@@ -142,15 +142,17 @@ pub fn acknowledge() -> Option<u32> {
     Some(intid as u32)
 }
 
-/// Ends an interrupt that `acknowledge` took.
-pub fn deactivate(intid: u32) {
-    r::icc_dir_el1::write(u64::from(intid));
-}
-
-/// Ends a private interrupt that another core acknowledged, in that core's redistributor.
-pub fn deactivate_private(intid: u32, index: usize) {
-    let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
-    write(frame + ICACTIVER, 1 << (intid % 32));
+/// Ends an interrupt that `acknowledge` took on the core with this index. Not by ICC_DIR_EL1: that reaches
+/// no other core's private interrupts, and QEMU up to 10 ignores it at S-EL2 for secure interrupts, which
+/// then stay active and never come again.
+pub fn deactivate(intid: u32, index: usize) {
+    let bit = 1 << (intid % 32);
+    if intid < FIRST_SHARED {
+        let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
+        write(frame + ICACTIVER, bit);
+    } else {
+        write(TABLE.board.gicd + ICACTIVER + u64::from(intid / 32) * 4, bit);
+    }
 }
 
 /// Raises the schedule-receiver interrupt in the normal world, on the core with this index.

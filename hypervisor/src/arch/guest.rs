@@ -131,7 +131,7 @@ impl Core {
         let intid = gic::acknowledge()?;
         if intid == TABLE.board.timer_intid {
             self.set_deadline(Deadline::None);
-            gic::deactivate(intid);
+            gic::deactivate(intid, self.index);
             return Some(Event::Deadline);
         }
         Some(Event::SecureInterrupt(intid))

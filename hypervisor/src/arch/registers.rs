@@ -53,8 +53,6 @@ system_registers! {
     icc_iar1_el1 = "S3_0_C12_C12_0", read;
     /// End of a group 1 interrupt.
     icc_eoir1_el1 = "S3_0_C12_C12_1", write;
-    /// Deactivates an interrupt.
-    icc_dir_el1 = "S3_0_C12_C11_1", write;
     /// CPU interface control of this security state.
     icc_ctlr_el1 = "S3_0_C12_C12_4", write;
     /// Active priorities of group 1 interrupts of this security state.
