@@ -12,7 +12,11 @@ use crate::table::TABLE;
 /// Largest device tree that is looked at, in bytes.
 const LARGEST: usize = 64 * 1024;
 
-static TREE: Mutex<[u8; LARGEST]> = Mutex::new([0; LARGEST]);
+/// Aligned, so that copies move words: behind the lock's own byte it would not be.
+#[repr(align(16))]
+struct Aligned([u8; LARGEST]);
+
+static TREE: Mutex<Aligned> = Mutex::new(Aligned([0; LARGEST]));
 
 /// Why the machine is not the table's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +51,8 @@ impl Mismatch {
 
 /// Compares the machine with the board that the table names.
 pub fn check(core: usize) -> Result<(), Mismatch> {
-    let mut bytes = TREE.lock();
-    let tree = load(core, &mut bytes).ok_or(Mismatch::Tree)?;
+    let Aligned(bytes) = &mut *TREE.lock();
+    let tree = load(core, bytes).ok_or(Mismatch::Tree)?;
     let is = |right: bool, mismatch| if right { Ok(()) } else { Err(mismatch) };
     is(compatible(&tree), Mismatch::Compatible)?;
     is(cores(&tree), Mismatch::Cores)?;

@@ -24,18 +24,22 @@ impl Refusal {
     }
 }
 
+/// Aligned, so that copies move words: behind the lock's own byte it would not be.
+#[repr(align(16))]
+struct Aligned([u8; PAGE]);
+
 /// One page on its way from the package to its place.
-static PAGE_BUFFER: Mutex<[u8; PAGE]> = Mutex::new([0; PAGE]);
+static PAGE_BUFFER: Mutex<Aligned> = Mutex::new(Aligned([0; PAGE]));
 
 /// Measures a partition's image where the boot loader put it, moves it to its place, and clears the
 /// rest of its memory. No partition has run, and the normal world has not: nothing can change the
 /// image between its measurement and its first instruction but the copy made here.
 pub fn prepare(core: usize, partition: &Partition) -> Result<(), Refusal> {
-    let mut buffer = PAGE_BUFFER.lock();
-    if measure(core, partition, &mut buffer) != partition.image.sha256 {
+    let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
+    if measure(core, partition, buffer) != partition.image.sha256 {
         return Err(Refusal::Digest);
     }
-    place(core, partition, &mut buffer);
+    place(core, partition, buffer);
     clear_rest(core, partition);
     hand_over(core, partition);
     Ok(())

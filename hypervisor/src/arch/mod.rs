@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod context;
+mod copy;
 pub mod cpu;
 pub mod exit;
 pub mod fp;

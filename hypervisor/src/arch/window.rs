@@ -8,6 +8,7 @@ use bulkhead_core::api::{Page, World};
 
 use super::PAGE;
 use super::cell::Owned;
+use super::copy::copy_bytes;
 use super::stage1::{self, Table};
 use crate::table::CORES;
 
@@ -80,7 +81,7 @@ pub fn read(core: usize, page: Page, offset: usize, into: &mut [u8]) {
     // SAFETY: the window maps the whole page readable until `mapped` is dropped, and offset and
     // length stay in it. Another party may write meanwhile: the bytes are copied once, as bytes,
     // and only the copy is looked at.
-    unsafe { copy(mapped.pointer().add(offset.min(PAGE)), into.as_mut_ptr(), length) };
+    unsafe { copy_bytes(into.as_mut_ptr(), mapped.pointer().add(offset.min(PAGE)), length) };
 }
 
 /// Copies into a page; `offset + from.len()` is at most 4096, more is left alone.
@@ -88,7 +89,7 @@ pub fn write(core: usize, page: Page, offset: usize, from: &[u8]) {
     let length = from.len().min(PAGE.saturating_sub(offset));
     let mapped = Mapped::new(core, page, true);
     // SAFETY: as in `read`, with the window mapped writable; nothing of the hypervisor's lies there.
-    unsafe { copy(from.as_ptr(), mapped.pointer().add(offset.min(PAGE)), length) };
+    unsafe { copy_bytes(mapped.pointer().add(offset.min(PAGE)), from.as_ptr(), length) };
 }
 
 /// Fills a page with zeros.
@@ -116,28 +117,4 @@ fn clean(pointer: *mut u8) {
     }
     // SAFETY: a barrier changes no value.
     unsafe { core::arch::asm!("dsb ish", options(nostack)) };
-}
-
-/// Copies bytes that another party may change meanwhile, eight at a time where both sides are aligned.
-///
-/// # Safety
-/// `from` and `to` are valid for `length` bytes and do not overlap.
-unsafe fn copy(from: *const u8, to: *mut u8, length: usize) {
-    let words = if (from as usize | to as usize).is_multiple_of(8) {
-        length / 8
-    } else {
-        0
-    };
-    for n in 0..words {
-        // SAFETY: within `length` by the loop's bound, aligned by the check above.
-        unsafe {
-            to.cast::<u64>()
-                .add(n)
-                .write_volatile(from.cast::<u64>().add(n).read_volatile());
-        };
-    }
-    for n in words * 8..length {
-        // SAFETY: within `length` by the loop's bound.
-        unsafe { to.add(n).write_volatile(from.add(n).read_volatile()) };
-    }
 }
