@@ -40,7 +40,7 @@ enum Command {
 /// Which system to build.
 #[derive(clap::Args, Clone)]
 pub struct ConfigArgs {
-    /// The partition table.
+    /// The partition table [default: configs/phone.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ pub struct RunArgs {
     /// Stop at this point.
     #[arg(long, value_name = "POINT")]
     pub until: Option<Until>,
-    /// Show the normal world's console too.
+    /// Show the consoles of the TEEs and of the normal world too, and the hypervisor's debug records.
     #[arg(long)]
     pub console: bool,
     /// Whether the machine's cores have SVE.

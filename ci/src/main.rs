@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod cli;
+mod lock;
 mod parts;
 mod paths;
 mod progress;

@@ -27,8 +27,9 @@ pub struct Parts {
     pub rust: rust::Toolchain,
 }
 
-/// Installs and fetches what is missing.
+/// Installs and fetches what is missing; from here on the workspace is this process's alone.
 pub fn provide(paths: &Paths) -> Result<Parts> {
+    crate::lock::hold(paths)?;
     let python = host::provide(paths)?;
     let apt = apt::Apt::parts(paths);
     Ok(Parts {

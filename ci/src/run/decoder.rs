@@ -79,6 +79,12 @@ impl Record {
         self.level == "error" && self.message.starts_with("fatal: ")
     }
 
+    /// Whether it is the hypervisor's own and of more than passing interest; lines of the TEEs' consoles
+    /// have no level.
+    pub fn is_notable(&self) -> bool {
+        matches!(self.level, "info" | "warn" | "error")
+    }
+
     /// What it says.
     pub fn message(&self) -> &str {
         &self.message

@@ -80,7 +80,10 @@ fn clients(built: &Built, args: &RunArgs) -> Result<bool> {
         Next::Continue
     });
     println!("\n{}", table::render(&built.firmware, &outcomes));
-    println!("logs: {}", folder.display());
+    println!(
+        "logs (the TEEs' and the normal world's consoles too): {}",
+        folder.display()
+    );
     result?;
     let tees = built
         .firmware
@@ -108,6 +111,7 @@ fn until_tees(built: &Built, args: &RunArgs) -> Result<bool> {
         .map(|partition| (partition.name.clone(), start_of(&log, &partition.name)))
         .collect();
     println!("\n{}", table::render(&built.firmware, &outcomes));
+    println!("logs: {}", wish.folder.display());
     Ok(outcomes.values().all(|outcome| outcome.ok == Some(true)))
 }
 

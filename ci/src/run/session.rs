@@ -53,9 +53,9 @@ pub struct Wish<'a> {
     pub folder: &'a Path,
     /// The time that the run may take.
     pub limit: Duration,
-    /// Whether the log is shown as it comes.
+    /// Whether the log is shown as it comes: the hypervisor's own records from `info` on.
     pub show_log: bool,
-    /// Whether the normal world's console is shown.
+    /// Whether all of the log and the consoles are shown, the TEEs' and the normal world's.
     pub show_console: bool,
 }
 
@@ -87,12 +87,12 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
         accept(&ports.log, &machine, wish)?,
         accept(&ports.console, &machine, wish)?,
     );
-    let (folder, show) = (wish.folder.to_path_buf(), wish.show_log);
+    let (folder, show, all) = (wish.folder.to_path_buf(), wish.show_log, wish.show_console);
     let (sender, lines) = channel();
     let fatal = sender.clone();
     let decoding = thread::spawn(move || {
         decoder::follow(&table, log, &folder, |record| {
-            if show {
+            if show && (all || record.is_notable()) {
                 eprintln!("{}", record.coloured());
             }
             if record.is_fatal() {

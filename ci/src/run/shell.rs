@@ -18,7 +18,8 @@ pub fn run(built: &Built, sve: bool) -> Result<bool> {
     let table = decoder::table(&built.firmware.hypervisor)?;
     let records = folder.join("hypervisor.log");
     eprintln!(
-        "the hypervisor's log, decoded, is in {}; end with `exit`, or Ctrl-A X",
+        "the hypervisor's log, decoded, is in {}; end with `exit`, or Ctrl-A X\n\
+         try: bulkhead-tees, or xtest -d vendor-b -t regression 1004",
         records.display()
     );
     let mut machine = command

@@ -67,7 +67,7 @@ fn row(firmware: &Firmware, partition: &Partition, outcome: &Outcome) -> [String
     let memory: Vec<_> = partition
         .memory
         .iter()
-        .map(|region| format!("{:#x}+{}", region.range.base, size(region.range.size)))
+        .map(|region| format!("{:#010x}+{}", region.range.base, size(region.range.size)))
         .collect();
     let result = match outcome.ok {
         Some(true) => format!("ok: {}", outcome.detail),
@@ -78,7 +78,9 @@ fn row(firmware: &Firmware, partition: &Partition, outcome: &Outcome) -> [String
         partition.name.clone(),
         format!("{:#06x}", partition.id),
         partition.package_uuid_text(),
-        digest.get(..16).unwrap_or(digest).to_owned(),
+        digest
+            .get(..16)
+            .map_or(digest.to_owned(), |start| format!("{start}…")),
         cores.join(","),
         memory.join(" "),
         if outcome.device.is_empty() {
