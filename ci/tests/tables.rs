@@ -151,7 +151,14 @@ fn a_plan_is_text_a_picture_and_a_page() {
     let text = out(&xtask(&["plan", "configs/phone.toml"]));
     assert!(text.contains("0x0e200000  6 MiB  vendor-a"), "{text}");
     let (svg, html) = (fresh("plan.svg"), fresh("plan.html"));
-    let output = xtask(&["plan", "configs/dedicated-core.toml", "--svg", &svg, "--html", &html]);
+    let output = xtask(&[
+        "plan",
+        "configs/dedicated-core.toml",
+        "--svg",
+        &svg,
+        "--html",
+        &html,
+    ]);
     assert!(output.status.success(), "{}", err(&output));
     assert!(std::fs::read_to_string(svg).unwrap().starts_with("<svg"));
     assert!(
