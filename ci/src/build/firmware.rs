@@ -98,12 +98,7 @@ pub fn build(
 fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Vec<u8>> {
     match &partition.image.origin {
         Origin::File(file) => read(file),
-        Origin::Build(Tee::Optee) => read(&optee::build(
-            paths,
-            parts,
-            &partition.name,
-            &bulkhead_configs::mk_args(partition),
-        )?),
+        Origin::Build(Tee::Optee) => read(&optee::build(paths, parts, partition)?.image),
         Origin::Build(Tee::Rust) => bare(paths, parts, "bulkhead-rust-tee", Vec::new(), &[]),
         Origin::Build(Tee::Sel4 | Tee::Other) => {
             bail!("there is no recipe for the image of {}", partition.name)

@@ -2,7 +2,7 @@
 
 use super::archive::Archive;
 use super::cargo::Build;
-use super::{Firmware, modules};
+use super::{Firmware, modules, optee};
 use crate::parts::Parts;
 use crate::parts::host::CROSS;
 use crate::parts::rust::LINUX;
@@ -10,6 +10,7 @@ use crate::paths::{Paths, read, write};
 use crate::run::machine::Machine;
 use crate::tool::Tool;
 use anyhow::{Context, Result, ensure};
+use bulkhead_configs::{Origin, Partition, Tee};
 use std::path::{Path, PathBuf};
 
 /// Where the kernel is loaded; the boot stage jumps there.
@@ -62,6 +63,7 @@ fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archiv
     archive.character("dev/console", 5, 1);
     let keep = |path: &str| !path.starts_with("usr/share") && !path.ends_with("/gconv");
     archive.tree(&parts.userland, &keep, &|path| path.to_owned())?;
+    applications(paths, parts, firmware, &mut archive)?;
     programs(paths, parts, &mut archive)?;
     let order = modules::add(&mut archive, &parts.linux)?;
     archive.file(
@@ -80,6 +82,16 @@ fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archiv
         &merged,
     )?;
     Ok(archive)
+}
+
+/// The trusted applications that come with OP-TEE's source. All builds of it make the same ones, so that one's do.
+fn applications(paths: &Paths, parts: &Parts, firmware: &Firmware, archive: &mut Archive) -> Result<()> {
+    let built = |partition: &&Partition| matches!(partition.image.origin, Origin::Build(Tee::Optee));
+    let Some(partition) = firmware.system.partitions.iter().find(built) else {
+        return Ok(());
+    };
+    let folder = optee::build(paths, parts, partition)?.applications;
+    archive.tree(&folder, &|_| true, &|name| format!("usr/lib/optee_armtz/{name}"))
 }
 
 /// Our own programs and the drop-in library.

@@ -7,6 +7,7 @@ use crate::progress::step;
 use crate::stamp;
 use crate::tool::Tool;
 use anyhow::{Context, Result};
+use bulkhead_configs::Partition;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,20 @@ const TOOLS: [&str; 2] = [
 /// The time that a build is stamped with, in seconds since 1970, so that the same inputs give the same image.
 const EPOCH: &str = "1767225600";
 
-/// Builds it where it is not built yet; returns the path of the image. `settings` are make's variables.
-pub fn build(paths: &Paths, parts: &Parts, name: &str, settings: &[(String, String)]) -> Result<PathBuf> {
+/// Where a build keeps the trusted applications that come with it.
+const APPLICATIONS: &str = "applications";
+
+/// A finished build.
+pub struct Optee {
+    /// The image.
+    pub image: PathBuf,
+    /// The trusted applications that OP-TEE's own source holds (PKCS#11 among them), for the normal world's files.
+    pub applications: PathBuf,
+}
+
+/// Builds it for a partition where it is not built yet.
+pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Optee> {
+    let name = &partition.name;
     let source = super::source_of(&parts.optee);
     // Else the image would name the commit of the tree around it.
     let version = format!(
@@ -28,11 +41,15 @@ pub fn build(paths: &Paths, parts: &Parts, name: &str, settings: &[(String, Stri
         source.rsplit(' ').next().unwrap_or_default()
     );
     let tools = TOOLS.iter().map(|setting| (*setting).to_owned());
+    let table = bulkhead_configs::mk_args(partition);
     let settings: Vec<String> = tools
         .chain([version])
-        .chain(settings.iter().map(|(name, value)| format!("{name}={value}")))
+        .chain(table.iter().map(|(name, value)| format!("{name}={value}")))
         .collect();
-    let inputs = stamp::digest([&source, &compiler()?].into_iter().chain(&settings));
+    let compiler = compiler()?;
+    // What is kept counts too: a build that an older xtask made lacks it.
+    let inputs = [source.as_str(), &compiler, APPLICATIONS];
+    let inputs = stamp::digest(inputs.into_iter().chain(settings.iter().map(String::as_str)));
     let folder = paths.parts.join(format!("optee/{}", &inputs[..16]));
     if !stamp::is_current(&folder, &inputs) {
         let what = format!("building OP-TEE for {name} ({source})");
@@ -42,7 +59,10 @@ pub fn build(paths: &Paths, parts: &Parts, name: &str, settings: &[(String, Stri
             })
         })?;
     }
-    Ok(folder.join("tee.bin"))
+    Ok(Optee {
+        image: folder.join("tee.bin"),
+        applications: folder.join(APPLICATIONS),
+    })
 }
 
 fn make(paths: &Paths, parts: &Parts, what: &str, name: &str, settings: &[String], to: &Path) -> Result<()> {
@@ -59,5 +79,8 @@ fn make(paths: &Paths, parts: &Parts, what: &str, name: &str, settings: &[String
     for (from, into) in [("core/tee-raw.bin", "tee.bin"), ("core/tee.elf", "tee.elf")] {
         fs::copy(work.join(from), to.join(into)).with_context(|| format!("OP-TEE's build made no {from}"))?;
     }
+    let applications = work.join("export-ta_arm64/ta");
+    fs::rename(&applications, to.join(APPLICATIONS))
+        .context("OP-TEE's build made no trusted applications")?;
     fs::remove_dir_all(&work).context("OP-TEE's build folder cannot be removed")
 }
