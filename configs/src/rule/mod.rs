@@ -206,7 +206,7 @@ rules! {
     /// Keys come from a secret.
     KeySecret = "BH083", "a partition's key is made from the board's root secret";
     /// OP-TEE has the memory that it needs.
-    OpteeMemory = "BH084", "4.5 MiB is the least with which the OP-TEE that is built here was seen to pass its own tests";
+    OpteeMemory = "BH084", "3.5 MiB is the least with which the OP-TEE that is built here was seen to pass its own tests";
     /// OP-TEE gets its interrupts by hypervisor calls.
     OpteeInterrupts = "BH085", "the OP-TEE that is built here has the driver for hypervisor calls, and none for a GIC";
     /// Linux knows the protocol of its clients' TEEs.
