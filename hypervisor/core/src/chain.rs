@@ -81,14 +81,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             partition: index,
             home,
         };
-        here.cpu.set_current(Some(context));
-        let callee = Here {
-            context,
-            partition,
-            compartment,
-            seat,
-            ..*here
-        };
+        let callee = Here::occupy(here.core, here.cpu, context, (partition, compartment, seat));
         let deadline = chain_deadline(&callee, pressed);
         Ok(self.enter(&callee, Entry::Answer(request.regs), deadline))
     }
@@ -140,14 +133,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
                     partition: index,
                     home,
                 };
-                cpu.set_current(Some(context));
-                let caller = Here {
-                    context,
-                    partition,
-                    compartment,
-                    seat,
-                    ..*here
-                };
+                let caller = Here::occupy(here.core, cpu, context, (partition, compartment, seat));
                 let deadline = if aborted && matches!(cpu.mode(), Mode::Boot | Mode::CoreOn) {
                     // The deadline of the start may be what ended the callee: the caller has its own.
                     Deadline::Micros(START_LIMIT_US)

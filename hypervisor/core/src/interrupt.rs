@@ -82,15 +82,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         }
         cpu.set_beneath(here.map(|here| here.context));
         cpu.set_mode(Mode::Interrupt);
-        cpu.set_current(Some(owner));
-        let handler = Here {
-            core,
-            cpu,
-            context: owner,
-            partition,
-            compartment,
-            seat,
-        };
+        let handler = Here::occupy(core, cpu, owner, (partition, compartment, seat));
         let told = u64::from(target(partition.id, Self::vcpu(partition, owner.home)));
         let entry = Entry::Answer(Regs::new(&[u64::from(function::INTERRUPT), told]));
         Some(self.enter(&handler, entry, Deadline::Micros(limit_us(partition))))
@@ -119,15 +111,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         if !seat.change(State::Displaced(core), State::Running(core)) {
             return None;
         }
-        cpu.set_current(Some(context));
-        let here = Here {
-            core,
-            cpu,
-            context,
-            partition,
-            compartment,
-            seat,
-        };
+        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         Some(self.enter(&here, Entry::Resume, Deadline::None))
     }
 }

@@ -87,15 +87,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             partition: index,
             home: core,
         };
-        cpu.set_current(Some(context));
-        let here = Here {
-            core,
-            cpu,
-            context,
-            partition,
-            compartment,
-            seat,
-        };
+        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         Some(self.enter(&here, Entry::Start { pc, x0 }, Deadline::Micros(START_LIMIT_US)))
     }
 

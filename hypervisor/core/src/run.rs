@@ -154,15 +154,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         {
             count(&compartment.counters.migrated);
         }
-        cpu.set_current(Some(context));
-        let here = Here {
-            core,
-            cpu,
-            context,
-            partition,
-            compartment,
-            seat,
-        };
+        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         if compartment.stopped() {
             // From another core, while its caller was blocked on it: that one is told.
             return Ok(self.stop(&here, ports));

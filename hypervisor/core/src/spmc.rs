@@ -51,6 +51,26 @@ pub(crate) struct Here<'a, const C: usize> {
     pub seat: &'a Seat,
 }
 
+impl<'a, const C: usize> Here<'a, C> {
+    /// A context that has just become a core's own.
+    pub(crate) fn occupy(
+        core: Core,
+        cpu: &'a Cpu,
+        context: Context,
+        (partition, compartment, seat): (&'static Partition, &'a Compartment<C>, &'a Seat),
+    ) -> Self {
+        cpu.set_current(Some(context));
+        Self {
+            core,
+            cpu,
+            context,
+            partition,
+            compartment,
+            seat,
+        }
+    }
+}
+
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
     /// The SPMC before [`Event::Boot`].
     #[must_use]
