@@ -30,6 +30,9 @@ while read -r name id _; do
     fi
 done <$TEES
 
+# A node that the suite of names made by hand is not the kernel's to remove.
+rm -f /dev/tee[0-9]* /dev/teepriv[0-9]*
+
 : >$seen
 tac $TEES >/run/bulkhead/tees.reversed
 while read -r name id kind _; do
