@@ -62,6 +62,21 @@ fn off_and_on() -> Outcome {
     Ok(())
 }
 
+/// Each core had so many right answers and no wrong one.
+fn each_core_had(answers: u64) -> Outcome {
+    for core in 0..CORES {
+        let (right, wrong) = (
+            RIGHT[core].load(Ordering::Acquire),
+            WRONG[core].load(Ordering::Acquire),
+        );
+        ensure!(
+            right == answers && wrong == 0,
+            "core {core}: {right} right, {wrong} wrong"
+        );
+    }
+    Ok(())
+}
+
 /// The same with all of them at the same time, while the boot core calls.
 fn all_off_and_on() -> Outcome {
     clear();
@@ -77,17 +92,7 @@ fn all_off_and_on() -> Outcome {
             wait_off(core)?;
         }
     }
-    for core in 0..CORES {
-        let (right, wrong) = (
-            RIGHT[core].load(Ordering::Acquire),
-            WRONG[core].load(Ordering::Acquire),
-        );
-        ensure!(
-            right == 20 && wrong == 0,
-            "core {core}: {right} right, {wrong} wrong"
-        );
-    }
-    Ok(())
+    each_core_had(20)
 }
 
 /// C1, C4: each core's calls reach its context, and the answers the caller, all at once.
@@ -100,17 +105,7 @@ fn all_call() -> Outcome {
     for core in 1..CORES {
         wait_off(core)?;
     }
-    for core in 0..CORES {
-        let (right, wrong) = (
-            RIGHT[core].load(Ordering::Acquire),
-            WRONG[core].load(Ordering::Acquire),
-        );
-        ensure!(
-            right == 1000 && wrong == 0,
-            "core {core}: {right} right, {wrong} wrong"
-        );
-    }
-    Ok(())
+    each_core_had(1000)
 }
 
 fn call_many(core: usize) {
