@@ -87,7 +87,8 @@ fn the_table_compiles_and_says_what_the_model_says() {
                 let range = each.memory[0].range;
                 let (image, package) = (&each.image, &each.image.package);
                 println!("{} {:#x} {:#x}+{:#x} {:#x} {:#x}+{:#x} {:#x} {:#x} {:?}", each.name, each.id, range.base,
-                    range.size, image.load, package.base, package.size, image.size, each.cores, each.callers);
+                    range.size, image.load, package.base, package.size, image.size, each.cores,
+                    each.callers.iter().map(|caller| caller.id).collect::<Vec<_>>());
                 println!("{:?}", image.sha256);
             }
         }"#;
@@ -131,7 +132,8 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         fn main() {
             let [a, b] = TABLE.partitions else { panic!() };
             println!("{} {:#x} {:?}", a.devices[0].name, a.devices[0].range.base, a.interrupts);
-            println!("{:?} {:?} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, b.cores, a.callers, TABLE.boot_order);
+            println!("{:?} {:?} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, b.cores,
+                a.callers.iter().map(|caller| caller.id).collect::<Vec<_>>(), TABLE.boot_order);
         }"#;
     let program =
         compile(&scratch("devices"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
@@ -210,8 +212,8 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
         ),
         ("id: 0x8002", "id: 0x8001", "IDs are not ascending"),
         (
-            "callers: &[0x0000]",
-            "callers: &[0x8009]",
+            "Caller::unlimited(0x0000)",
+            "Caller::unlimited(0x8009)",
             "a caller does not exist",
         ),
         (
@@ -238,8 +240,8 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
     ];
     // Two partitions that call each other.
     let circle = table
-        .replacen("callers: &[0x0000]", "callers: &[0x8002]", 1)
-        .replacen("callers: &[0x0000]", "callers: &[0x8001]", 1);
+        .replacen("Caller::unlimited(0x0000)", "Caller::unlimited(0x8002)", 1)
+        .replacen("Caller::unlimited(0x0000)", "Caller::unlimited(0x8001)", 1);
     let folder = scratch("broken");
     let said = compile(&folder, &circle, "fn main() {}").unwrap_err();
     assert!(said.contains("partitions call each other in a circle"), "{said}");

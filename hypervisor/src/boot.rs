@@ -7,14 +7,14 @@ use bulkhead_core::table::Core as CoreIndex;
 use crate::arch::guest::Core;
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
-use crate::table::{CORES, PARTITIONS, SHARES, TABLE};
+use crate::table::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES};
 use crate::{board, fatal, images};
 
 /// Ranges of borrowed memory that the ledger can hold at once.
 const RANGES: usize = 4096;
 
 /// The one policy of this image.
-pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES> = Spmc::new(&TABLE);
+pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES, VIRTUAL_MACHINES> = Spmc::new(&TABLE);
 
 /// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.3.2.1) and its answer, both in the 64-bit form.
 const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;

@@ -1,6 +1,6 @@
 /// The table's invariants, asserted again where the table is compiled: what breaks one is a compile error.
 mod invariants {
-    use super::{CORES, PARTITIONS, SHARES, TABLE, WINDOW_PAGES};
+    use super::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES, WINDOW_PAGES};
     use bulkhead_core::table::{
         IMAGE_OFFSET, MANIFEST_OFFSET, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
     };
@@ -123,10 +123,10 @@ mod invariants {
         let mut index = 0;
         while index < callers.len() {
             // 0 is the normal world; IDs up to 0x7fff are its virtual machines.
-            let mut known = callers[index] < 0x8000;
+            let mut known = callers[index].id < 0x8000;
             let mut other = 0;
             while other < PARTITIONS {
-                known |= other != place && TABLE.partitions[other].id == callers[index];
+                known |= other != place && TABLE.partitions[other].id == callers[index].id;
                 other += 1;
             }
             assert!(known, "a caller does not exist");
@@ -146,7 +146,7 @@ mod invariants {
                 while index < callers.len() {
                     let mut caller = 0;
                     while caller < PARTITIONS {
-                        if TABLE.partitions[caller].id == callers[index] {
+                        if TABLE.partitions[caller].id == callers[index].id {
                             waits[caller] |= 1 << place | waits[place];
                         }
                         caller += 1;
@@ -193,6 +193,7 @@ mod invariants {
     const _: () = {
         assert!(TABLE.board.cores.len() == CORES && CORES >= 1 && CORES <= 64, "the board's cores are miscounted");
         assert!((TABLE.board.boot_core as usize) < CORES, "the boot core is not there");
+        assert!(TABLE.virtual_machines.len() == VIRTUAL_MACHINES, "virtual machines are miscounted");
         assert!(TABLE.partitions.len() == PARTITIONS && PARTITIONS >= 1, "partitions are miscounted");
         assert!(is_page_range(&TABLE.hypervisor) && is_secure(&TABLE.hypervisor), "the hypervisor is misplaced");
         boot_order_is_whole();

@@ -35,6 +35,12 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
         "SHARES: usize",
         &system.shares().to_string(),
     );
+    constant(
+        &mut out,
+        "Virtual machines of the normal world.",
+        "VIRTUAL_MACHINES: usize",
+        &system.machines.len().to_string(),
+    );
     let pages = system.window_pages().to_string();
     constant(
         &mut out,
@@ -43,16 +49,26 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
         &pages,
     );
     let partitions: String = placed.iter().map(|placed| partition(system, placed)).collect();
+    let machines: Vec<String> = (system.machines.iter())
+        .map(|machine| {
+            format!(
+                "VirtualMachine {{ name: {:?}, id: {:#06x}, contexts: 8 }}",
+                machine.name, machine.id
+            )
+        })
+        .collect();
     let order: Vec<String> = system.boot_order.iter().map(ToString::to_string).collect();
     let _ = write!(
         out,
         "\n/// The system `{name}`.\npub static TABLE: bulkhead_core::table::Table = {{\n    \
          use bulkhead_core::table::*;\n    Table {{\n        name: {name:?},\n        board: {board},\n        \
          hypervisor: {hypervisor},\n        spmc_id: {SPMC_ID:#06x},\n        partitions: &[{partitions}\n        ],\n        \
+         virtual_machines: &[{machines}],\n        \
          boot_order: &[{order}],\n    }}\n}};\n\n{ASSERTIONS}",
         name = system.name,
         board = board(&system.board),
         hypervisor = range(system.hypervisor),
+        machines = machines.join(", "),
         order = order.join(", "),
     );
     out
@@ -119,7 +135,9 @@ fn board(board: &Board) -> String {
 fn partition(system: &System, placed: &Placed<'_>) -> String {
     let partition = placed.partition;
     let uuids: Vec<String> = partition.uuids.iter().map(uuid).collect();
-    let callers: Vec<String> = partition.callers.iter().map(|id| format!("{id:#06x}")).collect();
+    let callers: Vec<String> = (partition.callers.iter())
+        .map(|id| format!("Caller::unlimited({id:#06x})"))
+        .collect();
     let mask = partition.cores.iter().fold(0u64, |mask, core| mask | 1 << core);
     let fields = [
         ("name", format!("{:?}", partition.name)),
@@ -136,6 +154,8 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("shares", partition.shares.to_string()),
         ("preemption", preemption(partition)),
         ("callers", format!("&[{}]", callers.join(", "))),
+        ("power_messages", "0".to_owned()),
+        ("forwards", "false".to_owned()),
     ];
     let lines: String = fields
         .iter()

@@ -6,7 +6,9 @@ use std::hint::black_box;
 use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs};
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
-use bulkhead_core::table::{Board, Core, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid};
+use bulkhead_core::table::{
+    Board, Caller, Core, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+};
 
 const ID: u64 = 0x8001;
 const NORMAL: Range = Range {
@@ -67,8 +69,11 @@ static TABLE: Table = Table {
         },
         shares: 4,
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
-        callers: &[0],
+        callers: &[Caller::unlimited(0)],
+        power_messages: 0,
+        forwards: false,
     }],
+    virtual_machines: &[],
     boot_order: &[0],
 };
 
@@ -90,7 +95,7 @@ impl Ports for Nothing {
     fn note(&mut self, _: Note) {}
 }
 
-static SPMC: Spmc<1, 1, 4, 64> = Spmc::new(&TABLE);
+static SPMC: Spmc<1, 1, 4, 64, 0> = Spmc::new(&TABLE);
 
 #[inline(never)]
 fn step(core: Core, event: Event) -> Action {

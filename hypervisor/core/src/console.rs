@@ -12,7 +12,9 @@ const MOST_32: usize = 24;
 const MOST_64_OLD: usize = 48;
 const MOST_64: usize = 128;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// FFA_CONSOLE_LOG: 1 to 24 characters in w2 to w7, or 1 to 48 or 128 in x2 on.
     pub(crate) fn console<T: Ports>(
         &self,

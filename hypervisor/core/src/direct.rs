@@ -19,7 +19,9 @@ pub(crate) const TAKES_DIRECT2: u32 = 1 << 9;
 const HEARS_OF_CREATED: u32 = 1 << 6;
 const HEARS_OF_DESTROYED: u32 = 1 << 7;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A, sections 15.2 and 15.4).
     pub(crate) fn direct_request(&self, core: Core, cpu: &Cpu, request: &Direct) -> Action {
         if request.target == self.table.spmc_id && request.source == crate::power::SPMD {
@@ -79,7 +81,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     pub(crate) fn callable(&self, target: u16, source: u16) -> Result<usize, Error> {
         let index = self.partition_of(target).ok_or(Error::InvalidParameters)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        if partition.callers.contains(&source) {
+        if partition.caller(source).is_some() {
             Ok(index)
         } else {
             Err(Error::InvalidParameters)

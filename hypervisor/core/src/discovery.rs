@@ -89,7 +89,9 @@ const PARTITION_ONLY: &[u32] = &[
     f::ABORT_64,
 ];
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// FFA_ID_GET (DEN0077A, section 13.10).
     pub(crate) fn id_get(&self, party: Party) -> Reply {
         Reply::success(u32::from(self.id_of(party)), 0)
@@ -146,7 +148,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
             .partitions
             .iter()
             .zip(&self.compartments)
-            .filter(move |(p, c)| !c.stopped() && (p.id == caller || p.callers.contains(&caller)))
+            .filter(move |(p, c)| !c.stopped() && (p.id == caller || p.caller(caller).is_some()))
             .flat_map(|(p, _)| p.uuids.iter().map(move |uuid| (p, *uuid)))
             .filter(move |(_, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
     }

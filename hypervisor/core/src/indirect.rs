@@ -75,7 +75,9 @@ impl Header {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// FFA_MSG_SEND2 (DEN0077A, section 15.1). The message is copied once, then looked at.
     ///
     /// INVALID_PARAMETERS: no buffers, a header that is not in order, another sender than the caller, a

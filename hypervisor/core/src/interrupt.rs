@@ -29,7 +29,9 @@ fn limit_us(partition: &Partition) -> u32 {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// A secure interrupt came on this core, while `here` ran or the normal world.
     pub(crate) fn secure_interrupt<T: Ports>(
         &self,

@@ -25,7 +25,9 @@ struct Request {
     fragment: u32,
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// The memory calls.
     pub(crate) fn memory_call<T: Ports>(
         &self,

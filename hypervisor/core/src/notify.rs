@@ -26,7 +26,9 @@ const FROM_VMS: u32 = 1 << 1;
 const FROM_SPMC: u32 = 1 << 2;
 const GET_FLAGS: u32 = 0xf;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// The notification calls; any other call is not supported.
     pub(crate) fn notification_call<T: Ports>(
         &self,
@@ -133,7 +135,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
     fn knows(&self, caller: u16, target: u16) -> bool {
         self.partition_of(target)
             .and_then(|index| self.table.partitions.get(index))
-            .is_some_and(|partition| partition.callers.contains(&caller))
+            .is_some_and(|partition| partition.caller(caller).is_some())
     }
 
     /// FFA_NOTIFICATION_BIND: the receiver lets a sender set some of its notifications.

@@ -179,7 +179,9 @@ pub(crate) fn end_managed_exit(seat: &Seat) {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// Makes a physical interrupt that came on a core pending at its owner: a private one (PPI) at
     /// the context that is at home there, a shared one (SPI) at that of the table's core. It stays
     /// active until the owner deactivates it. Returns the context, where it can deal with it.

@@ -37,7 +37,9 @@ const PSCI_NOT_SUPPORTED: u32 = 0xffff_ffff;
 /// Time that one context has from its entry to its first FFA_MSG_WAIT.
 pub(crate) const START_LIMIT_US: u32 = 5_000_000;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// Starts contexts on this core one after the other, in the table's order.
     pub(crate) fn start_all<T: Ports>(&self, core: Core, cpu: &Cpu, mode: Mode, ports: &mut T) -> Action {
         cpu.set_mode(mode);

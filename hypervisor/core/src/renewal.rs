@@ -11,7 +11,9 @@ use crate::context::State;
 use crate::notification::Notifications;
 use crate::spmc::{SECURE, Spmc};
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// Takes from the partitions what the normal world's last life left behind: its shares and loans
     /// (loans are cleared), its notification bitmap, its parked requests. A request that a preempted or
     /// yielded context still works on is answered to nobody; the context gets the time to finish from the

@@ -18,7 +18,9 @@ use crate::spmc::{Here, Party, SECURE, Spmc, lists};
 use crate::table::{Core, Preemption};
 use crate::ticket::Tickets;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// FFA_RUN of the normal world (DEN0077A, section 14.4).
     pub(crate) fn run<T: Ports>(
         &self,
@@ -51,7 +53,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> S
         let index = self.partition_of(endpoint).ok_or(Error::InvalidParameters)?;
         let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
         let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
-        if partition.callers.iter().all(|caller| *caller >= SECURE) && !self.overdue(index, vcpu) {
+        if partition.callers.iter().all(|caller| caller.id >= SECURE) && !self.overdue(index, vcpu) {
             return Err(Error::InvalidParameters);
         }
         let named = Self::home(partition, vcpu).and_then(|home| self.seat(index, home));

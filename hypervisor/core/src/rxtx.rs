@@ -117,7 +117,9 @@ pub(crate) fn copy_in<'a, T: Ports>(
     Ok(into)
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A,
     /// section 13.2). Once buffers are registered their formats are settled.
     pub(crate) fn negotiate(&self, party: Party, requested: u32) -> u32 {

@@ -16,11 +16,11 @@ use crate::reply::Reply;
 use crate::rxtx::Mailbox;
 use crate::table::{Core, Partition, Table};
 
-/// The SPMC for a table of `P` partitions on `C` cores, with room for `SHARES` shares of memory that
+/// The SPMC for a table of `P` partitions on `C` cores and `VMS` virtual machines, with room for `SHARES` shares of memory that
 /// are made of `RANGES` ranges together.
 ///
 /// All cores call [`Spmc::step`] at once. Nothing in it waits for a partition or the normal world.
-pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> {
+pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize> {
     pub(crate) table: &'static Table,
     pub(crate) compartments: [Compartment<C>; P],
     pub(crate) cpus: [Cpu; C],
@@ -71,7 +71,9 @@ impl<'a, const C: usize> Here<'a, C> {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize> Spmc<P, C, SHARES, RANGES> {
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
     /// The SPMC before [`Event::Boot`].
     #[must_use]
     pub const fn new(table: &'static Table) -> Self {

@@ -153,6 +153,73 @@ pub struct Image {
     pub entry: u64,
 }
 
+/// A set of kinds of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messages(u8);
+
+impl Messages {
+    /// None.
+    pub const NONE: Self = Self(0);
+    /// FFA_MSG_SEND_DIRECT_REQ (DEN0077A 1.2, section 15.2).
+    pub const DIRECT: Self = Self(1 << 0);
+    /// FFA_MSG_SEND_DIRECT_REQ2 (section 15.4).
+    pub const DIRECT2: Self = Self(1 << 1);
+    /// FFA_MSG_SEND2 (section 15.1).
+    pub const INDIRECT: Self = Self(1 << 2);
+    /// FFA_NOTIFICATION_SET (section 16.5).
+    pub const NOTIFICATIONS: Self = Self(1 << 3);
+    /// All of them.
+    pub const ALL: Self = Self(0b1111);
+
+    /// What is in either of two sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of another set is in this one.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// An endpoint that may deal with a partition, and how. One that stands in no list of a partition's is
+/// answered as if there were no such partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Its endpoint ID: 0 is the normal world's operating system or hypervisor, up to 0x7fff are its
+    /// virtual machines, the others are partitions.
+    pub id: u16,
+    /// What it may send. What the partition takes at all stands in [`Partition::properties`].
+    pub messages: Messages,
+    /// 4 KiB pages that it may have shared with, lent or donated to the partition at any time.
+    pub pages: u32,
+}
+
+impl Caller {
+    /// One that may send everything, and share as much as the partition's window holds.
+    #[must_use]
+    pub const fn unlimited(id: u16) -> Self {
+        Self {
+            id,
+            messages: Messages::ALL,
+            pages: u32::MAX,
+        }
+    }
+}
+
+/// A virtual machine of the normal world, for which a hypervisor there relays calls.
+#[derive(Clone, Copy, Debug)]
+pub struct VirtualMachine {
+    /// Its name in the table, unique.
+    pub name: &'static str,
+    /// Its FF-A endpoint ID, 1 to 0x7fff.
+    pub id: u16,
+    /// Most execution contexts (vCPUs) that it may have; 1 to 64.
+    pub contexts: u16,
+}
+
 /// One partition.
 #[derive(Debug)]
 pub struct Partition {
@@ -184,8 +251,28 @@ pub struct Partition {
     pub shares: u16,
     /// How a normal-world interrupt preempts it.
     pub preemption: Preemption,
-    /// IDs of the endpoints that may send it direct requests (0: the normal world).
-    pub callers: &'static [u16],
+    /// Who may call it, in the order of their IDs.
+    pub callers: &'static [Caller],
+    /// Power management messages that it wants, as its manifest says them (DEN0077A 1.2, section 18.2):
+    /// bit 0 CPU_OFF, bit 1 CPU_SUSPEND, bit 2 CPU_SUSPEND to a deeper state, bit 3 CPU_ON.
+    pub power_messages: u32,
+    /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
+    pub forwards: bool,
+}
+
+impl Partition {
+    /// What the table says of an endpoint as a caller of this partition; none of one that may not call.
+    #[must_use]
+    pub fn caller(&self, id: u16) -> Option<&'static Caller> {
+        self.callers.iter().find(|caller| caller.id == id)
+    }
+
+    /// Whether an endpoint may send it messages of these kinds.
+    #[must_use]
+    pub fn takes_from(&self, id: u16, messages: Messages) -> bool {
+        self.caller(id)
+            .is_some_and(|caller| caller.messages.has(messages))
+    }
 }
 
 /// The whole table.
@@ -201,6 +288,9 @@ pub struct Table {
     pub spmc_id: u16,
     /// The partitions in the order of their IDs.
     pub partitions: &'static [Partition],
+    /// The normal world's virtual machines in the order of their IDs; its operating system or
+    /// hypervisor (ID 0) is none of them.
+    pub virtual_machines: &'static [VirtualMachine],
     /// Indices into `partitions` in the order in which they start.
     pub boot_order: &'static [u8],
 }

@@ -6,7 +6,7 @@ use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Po
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    Board, Caller, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
 };
 
 /// IDs of the partitions: the normal world and virtual machine 3 call a, a both others, b c, c a.
@@ -64,7 +64,9 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         },
         shares: 4,
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
-        callers: &[0, 3],
+        callers: const { &[Caller::unlimited(0), Caller::unlimited(3)] },
+        power_messages: 0,
+        forwards: false,
     }
 }
 
@@ -96,11 +98,11 @@ pub static TABLE: Table = Table {
     spmc_id: 0x8000,
     partitions: &[
         Partition {
-            callers: &[0, 3, IDS[2]],
+            callers: &[Caller::unlimited(0), Caller::unlimited(3), Caller::unlimited(IDS[2])],
             ..partition("a", 0, 0b1111)
         },
         Partition {
-            callers: &[0, IDS[0]],
+            callers: &[Caller::unlimited(0), Caller::unlimited(IDS[0])],
             preemption: Preemption::AtOnce,
             interrupts: &[
                 Interrupt {
@@ -117,10 +119,11 @@ pub static TABLE: Table = Table {
             ..partition("b", 1, 0b1111)
         },
         Partition {
-            callers: &[IDS[0], IDS[1]],
+            callers: &[Caller::unlimited(IDS[0]), Caller::unlimited(IDS[1])],
             ..partition("c", 2, 0b0111)
         },
     ],
+    virtual_machines: &[],
     boot_order: &[1, 0, 2],
 };
 
@@ -197,7 +200,7 @@ impl Ports for Memory {
 
 /// A started machine.
 pub struct Machine {
-    spmc: Box<Spmc<3, 4, 12, 128>>,
+    spmc: Box<Spmc<3, 4, 12, 128, 0>>,
     /// Its memory.
     pub memory: Memory,
     /// What runs on each core.

@@ -89,5 +89,5 @@ pub fn find_partition(table: &Table, sender: u16, id: u16) -> Option<usize> {
     table
         .partitions
         .iter()
-        .position(|partition| partition.id == id && partition.callers.contains(&sender))
+        .position(|partition| partition.id == id && partition.caller(sender).is_some())
 }

@@ -14,7 +14,7 @@ use crate::spmc::Spmc;
 use crate::table::{Core, Table};
 
 /// The dispatcher that is tested.
-pub type Subject = Spmc<3, 4, 12, 64>;
+pub type Subject = Spmc<3, 4, 12, 64, 0>;
 
 /// Memory and records.
 #[derive(Default)]

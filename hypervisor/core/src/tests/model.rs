@@ -330,7 +330,7 @@ impl Model {
         let partition = &self.table.partitions[target];
         let bit = if message.extended { 9 } else { 0 };
         if message.source >= 0x8000
-            || !partition.callers.contains(&message.source)
+            || partition.caller(message.source).is_none()
             || (!message.extended && message.flags != 0)
         {
             return Err(INVALID);
@@ -371,7 +371,12 @@ impl Model {
         let outer = |c: &Chain| c.links[0].partition == named;
         let overdue =
             chain.is_some_and(|c| self.chains[c].cause == Cause::Interrupt && outer(&self.chains[c]));
-        if self.table.partitions[named].callers.iter().all(|c| *c >= 0x8000) && !overdue {
+        if self.table.partitions[named]
+            .callers
+            .iter()
+            .all(|c| c.id >= 0x8000)
+            && !overdue
+        {
             return Err(INVALID);
         }
         let blocked = chain.is_some_and(|c| self.chains[c].inner() != named);
@@ -585,7 +590,7 @@ impl Model {
         if u64::from(message.source) != self.id(caller) || message.target == message.source {
             return Err(INVALID);
         }
-        let listed = |t: &usize| self.table.partitions[*t].callers.contains(&message.source);
+        let listed = |t: &usize| self.table.partitions[*t].caller(message.source).is_some();
         let target = self.named(message.target).filter(listed).ok_or(INVALID)?;
         if !message.extended && message.flags != 0 {
             return Err(INVALID);

@@ -1,6 +1,8 @@
 //! The table of these tests.
 
-use crate::table::{Board, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid};
+use crate::table::{
+    Board, Caller, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+};
 
 /// A protocol that two partitions speak.
 pub const COMMON: Uuid = Uuid([
@@ -77,7 +79,9 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         },
         shares: 4,
         preemption: Preemption::AtOnce,
-        callers: &[0],
+        callers: const { &[Caller::unlimited(0)] },
+        power_messages: 0,
+        forwards: false,
     }
 }
 
@@ -94,7 +98,7 @@ static PARTITIONS: [Partition; 3] = [
     },
     Partition {
         uuids: &[OWN_C],
-        callers: &[A],
+        callers: &[Caller::unlimited(A)],
         ..partition("c", C, 2, 0b0001)
     },
 ];
@@ -141,6 +145,7 @@ pub static TABLE: Table = Table {
     },
     spmc_id: 0x8000,
     partitions: &PARTITIONS,
+    virtual_machines: &[],
     boot_order: &[1, 0, 2],
 };
 
@@ -151,6 +156,7 @@ pub static CHAINS: Table = Table {
     board: BOARD,
     hypervisor: TABLE.hypervisor,
     spmc_id: 0x8000,
+    virtual_machines: &[],
     boot_order: &[1, 0, 2],
 };
 
@@ -158,18 +164,18 @@ static CALLERS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         properties: 0x7cf,
-        callers: &[0, 3, C],
+        callers: &[Caller::unlimited(0), Caller::unlimited(3), Caller::unlimited(C)],
         ..partition("a", A, 0, 0b1111)
     },
     Partition {
         interrupts: &INTERRUPTS,
-        callers: &[A],
+        callers: &[Caller::unlimited(A)],
         ..partition("b", B, 1, 0b1111)
     },
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 20_000 },
         properties: 0x70f,
-        callers: &[A, B],
+        callers: &[Caller::unlimited(A), Caller::unlimited(B)],
         ..partition("c", C, 2, 0b0111)
     },
 ];

@@ -6,7 +6,13 @@ use Error::{Denied, InvalidParameters as Invalid, NoMemory};
 /// One partition with a large window, and much memory.
 static LARGE: Table = table(
     &[pages(RAM, 1 << 16)],
-    &[partition("a", A, pages(0x4000_0000, 8192), 8, &[0])],
+    &[partition(
+        "a",
+        A,
+        pages(0x4000_0000, 8192),
+        8,
+        &[Caller::unlimited(0)],
+    )],
 );
 
 type Large = Ledger<1, 8, 2048>;

@@ -12,7 +12,7 @@ mod ranges;
 use super::{Kind, Ledger, Progress};
 use crate::api::{Access, Note, Page, Ports};
 use crate::error::Error;
-use crate::table::{Board, Image, Partition, Preemption, Range, Table, Uuid};
+use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Table, Uuid};
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
@@ -41,7 +41,7 @@ const fn partition(
     id: u16,
     window: Range,
     shares: u16,
-    callers: &'static [u16],
+    callers: &'static [Caller],
 ) -> Partition {
     let nowhere = Range {
         base: 0x0e20_0000,
@@ -69,6 +69,8 @@ const fn partition(
         shares,
         preemption: Preemption::AtOnce,
         callers,
+        power_messages: 0,
+        forwards: false,
     }
 }
 
@@ -85,10 +87,22 @@ static TABLE: Table = table(
         pages(RAM + (RAM_PAGES + HOLE_PAGES) * 4096, RAM_PAGES),
     ],
     &[
-        partition("a", A, pages(0x4000_0000, 32), 4, &[0]),
-        partition("b", B, pages(0x4000_3000, 16), 3, &[0, 1]),
-        partition("c", C, pages(0x4000_0000, 8), 2, &[A]),
-        partition("d", D, pages(0x4000_0000, 8), 2, &[A, 0]),
+        partition("a", A, pages(0x4000_0000, 32), 4, &[Caller::unlimited(0)]),
+        partition(
+            "b",
+            B,
+            pages(0x4000_3000, 16),
+            3,
+            &[Caller::unlimited(0), Caller::unlimited(1)],
+        ),
+        partition("c", C, pages(0x4000_0000, 8), 2, &[Caller::unlimited(A)]),
+        partition(
+            "d",
+            D,
+            pages(0x4000_0000, 8),
+            2,
+            &[Caller::unlimited(A), Caller::unlimited(0)],
+        ),
     ],
 );
 
@@ -118,6 +132,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
         hypervisor,
         spmc_id: 0x8000,
         partitions,
+        virtual_machines: &[],
         boot_order: &[],
     }
 }

@@ -141,7 +141,7 @@ fn known(sender: u16, id: u16) -> Option<usize> {
     TABLE
         .partitions
         .iter()
-        .position(|entry| entry.id == id && entry.callers.contains(&sender))
+        .position(|entry| entry.id == id && entry.caller(sender).is_some())
 }
 
 fn duplicates(entries: &[(Entry, usize)]) -> bool {
