@@ -8,14 +8,13 @@
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Direct, Form, low};
-use crate::direct::{TAKES_DIRECT, TAKES_DIRECT2, serves};
+use crate::decode::Direct;
 use crate::error::Error;
 use crate::function;
 use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::{Reply, target};
-use crate::spmc::{Here, SECURE, Spmc, lists};
+use crate::spmc::{Here, SECURE, Spmc};
 use crate::table::Preemption;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
@@ -23,34 +22,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
     pub(crate) fn call_partition(&self, here: &Here<'_, C>, request: &Direct, call: &Regs) -> Action {
-        self.callee(here, request)
+        self.admit_partition(here, request)
             .and_then(|index| self.enter_callee(here, index, request, call))
             .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
     }
 
     /// Whether a partition may send this request; the index of the callee.
-    fn callee(&self, here: &Here<'_, C>, request: &Direct) -> Result<usize, Error> {
+    fn admit_partition(&self, here: &Here<'_, C>, request: &Direct) -> Result<usize, Error> {
         if request.source != here.partition.id || request.target == request.source {
             return Err(Error::InvalidParameters);
         }
-        let index = self.callable(request.target, request.source)?;
-        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
-        let extended = request.form == Form::Extended;
-        if extended && !serves(partition, &request.regs) || !extended && low(request.regs.0[2]) != 0 {
-            return Err(Error::InvalidParameters);
-        }
-        let needed = if extended { TAKES_DIRECT2 } else { TAKES_DIRECT };
-        if partition.properties & needed == 0 {
-            return Err(Error::Denied);
-        }
-        if compartment.stopped() {
-            return Err(Error::Aborted);
-        }
-        if !lists(partition, here.context.home) {
-            return Err(Error::Denied);
-        }
-        Ok(index)
+        let callee = self.addressee(request)?;
+        callee.open_on(here.context.home)?;
+        Ok(callee.index)
     }
 
     fn enter_callee(

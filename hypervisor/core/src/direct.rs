@@ -1,6 +1,7 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::callee::Callee;
 use crate::compartment::Compartment;
 use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
 use crate::cpu::{Cpu, Mode};
@@ -8,13 +9,13 @@ use crate::decode::{Direct, Form, low};
 use crate::error::Error;
 use crate::function;
 use crate::reply::Reply;
-use crate::spmc::{Here, SECURE, Spmc, lists};
-use crate::table::{Core, Partition};
+use crate::spmc::{Here, SECURE, Spmc};
+use crate::table::{Core, Messages, Partition};
 
 /// Partition property: takes FFA_MSG_SEND_DIRECT_REQ (DEN0077A, table 13.39).
-pub(crate) const TAKES_DIRECT: u32 = 1 << 0;
+const TAKES_DIRECT: u32 = 1 << 0;
 /// Partition property: takes FFA_MSG_SEND_DIRECT_REQ2.
-pub(crate) const TAKES_DIRECT2: u32 = 1 << 9;
+const TAKES_DIRECT2: u32 = 1 << 9;
 /// Partition properties: it wants to hear of virtual machines that are created, and destroyed.
 const HEARS_OF_CREATED: u32 = 1 << 6;
 const HEARS_OF_DESTROYED: u32 = 1 << 7;
@@ -43,49 +44,42 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // The SPMD lets none of these through; nobody out there speaks for a partition.
             return Err(Error::InvalidParameters);
         }
-        let index = self.callable(request.target, request.source)?;
-        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
-        let needed = match request.form {
-            Form::Extended => TAKES_DIRECT2,
-            Form::Short32 | Form::Short64 => match low(request.regs.0[2]) {
-                0 => TAKES_DIRECT,
-                // Framework messages of a hypervisor; others are the SPMC's to send.
-                VM_CREATED if request.source == 0 => HEARS_OF_CREATED,
-                VM_DESTROYED if request.source == 0 => HEARS_OF_DESTROYED,
-                _ => return Err(Error::InvalidParameters),
-            },
+        let callee = self.addressee(request)?;
+        callee.open_on(core)?;
+        Ok(callee.index)
+    }
+
+    /// Whom a request is for, if its source may send it and it is taken there.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: nobody whom the source may send such a message has that ID, or offers that
+    /// service; a framework message that is not the sender's, or of which the target did not ask to hear.
+    /// DENIED: the target takes no messages of this kind (DEN0077A 1.2, sections 15.2 and 15.4).
+    pub(crate) fn addressee(&self, request: &Direct) -> Result<Callee<'_, C>, Error> {
+        let framework = match request.form {
+            Form::Extended => 0,
+            Form::Short32 | Form::Short64 => low(request.regs.0[2]),
         };
-        if partition.properties & needed == 0 {
-            let message = needed == TAKES_DIRECT || needed == TAKES_DIRECT2;
-            return Err(if message {
+        let (kind, needed) = match (request.form, framework) {
+            (Form::Extended, _) => (Messages::DIRECT2, TAKES_DIRECT2),
+            (_, 0) => (Messages::DIRECT, TAKES_DIRECT),
+            // Framework messages of a hypervisor; others are the SPMC's to send.
+            (_, VM_CREATED) if request.source == 0 => (Messages::NONE, HEARS_OF_CREATED),
+            (_, VM_DESTROYED) if request.source == 0 => (Messages::NONE, HEARS_OF_DESTROYED),
+            _ => return Err(Error::InvalidParameters),
+        };
+        let callee = self.callable(request.target, request.source, kind)?;
+        if callee.partition.properties & needed == 0 {
+            return Err(if framework == 0 {
                 Error::Denied
             } else {
                 Error::InvalidParameters
             });
         }
-        if request.form == Form::Extended && !serves(partition, &request.regs) {
+        if request.form == Form::Extended && !serves(callee.partition, &request.regs) {
             return Err(Error::InvalidParameters);
         }
-        if compartment.stopped() {
-            return Err(Error::Aborted);
-        }
-        if !lists(partition, core) {
-            return Err(Error::Denied);
-        }
-        Ok(index)
-    }
-
-    /// The partition that an endpoint may send direct requests to. One that it may not is no
-    /// different from one that does not exist.
-    pub(crate) fn callable(&self, target: u16, source: u16) -> Result<usize, Error> {
-        let index = self.partition_of(target).ok_or(Error::InvalidParameters)?;
-        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        if partition.caller(source).is_some() {
-            Ok(index)
-        } else {
-            Err(Error::InvalidParameters)
-        }
+        Ok(callee)
     }
 
     /// Enters the context that is at home here with a request; none when it does not wait.
@@ -184,7 +178,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 }
 
 /// Whether a request for the service in x2 and x3 is for this partition.
-pub(crate) fn serves(partition: &Partition, regs: &Regs) -> bool {
+fn serves(partition: &Partition, regs: &Regs) -> bool {
     let wanted = [regs.0[2].to_le_bytes(), regs.0[3].to_le_bytes()];
     wanted == [[0; 8]; 2]
         || partition

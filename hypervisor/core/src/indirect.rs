@@ -9,6 +9,7 @@ use crate::notification::RX_FULL;
 use crate::reply::Reply;
 use crate::rxtx::{Mailbox, PAGE, V1_1, V1_2, Writer, copy_in};
 use crate::spmc::{Party, SECURE, Spmc};
+use crate::table::Messages;
 
 /// Partition property: takes indirect messages (DEN0077A, table 13.39).
 const TAKES_INDIRECT: u32 = 1 << 2;
@@ -140,11 +141,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .filter_map(|id| Some((id, self.table.partitions.get(self.partition_of(id)?)?)));
         let known = match self.partition_of(header.receiver) {
             Some(index) => {
-                self.callable(header.receiver, header.sender)?;
+                self.callable(header.receiver, header.sender, Messages::INDIRECT)?;
                 Party::Partition(index)
             }
             // An answer to a virtual machine that may call this partition.
-            None if header.receiver < SECURE && self.callable(header.sender, header.receiver).is_ok() => {
+            None if header.receiver < SECURE
+                && self
+                    .callable(header.sender, header.receiver, Messages::INDIRECT)
+                    .is_ok() =>
+            {
                 Party::Normal
             }
             None => return Err(Error::InvalidParameters),

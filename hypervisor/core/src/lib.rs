@@ -6,6 +6,7 @@
 extern crate std;
 
 pub mod api;
+mod callee;
 mod chain;
 mod compartment;
 mod console;

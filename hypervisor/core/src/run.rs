@@ -49,24 +49,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .is_some_and(|(_, _, seat)| seat.task() == Task::Interrupt)
     }
 
+    /// The partition whose context or ticket FFA_RUN names, where it can be entered on this core.
     fn runnable(&self, core: Core, endpoint: u16, vcpu: u16) -> Result<usize, Error> {
-        let index = self.partition_of(endpoint).ok_or(Error::InvalidParameters)?;
-        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
-        if partition.callers.iter().all(|caller| caller.id >= SECURE) && !self.overdue(index, vcpu) {
+        let callee = self.callee(endpoint)?;
+        let normal = callee.partition.callers.iter().any(|caller| caller.id < SECURE);
+        if !normal && !self.overdue(callee.index, vcpu) {
             return Err(Error::InvalidParameters);
         }
-        let named = Self::home(partition, vcpu).and_then(|home| self.seat(index, home));
-        let blocked = named.is_some_and(|(_, _, seat)| seat.state() == State::Blocked);
-        if compartment.stopped() && !blocked {
-            // Whom a blocked context called is still to be ended.
-            return Err(Error::Aborted);
+        let named = Self::home(callee.partition, vcpu).and_then(|home| self.seat(callee.index, home));
+        if named.is_none_or(|(_, _, seat)| seat.state() != State::Blocked) {
+            callee.open_on(core)?;
+        } else if !lists(callee.partition, core) {
+            // Whether it was stopped does not matter: whom a blocked context called is still to be ended.
+            return Err(Error::Denied);
         }
-        if lists(partition, core) {
-            Ok(index)
-        } else {
-            Err(Error::Denied)
-        }
+        Ok(callee.index)
     }
 
     fn run_ticket<T: Ports>(
