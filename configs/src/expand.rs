@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, MESSAGES, RIGHTS, word};
-use crate::model::{Client, OnFailure, Origin, Partition, Preemption, Region, System};
+use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, RIGHTS, word};
+use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
 #[must_use]
@@ -73,7 +73,10 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
         .iter()
         .map(|message| quote(word(MESSAGES, *message)));
     keys.extend([
-        ("callers", names(&partition.callers)),
+        (
+            "callers",
+            list(partition.callers.iter().map(|shown| caller(system, shown))),
+        ),
         ("receives", list(messages)),
         ("notifies", names(&partition.notifies)),
         ("interrupt-interface", quote(word(DELIVERIES, partition.delivery))),
@@ -96,6 +99,19 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
     ]);
     keys.extend(partition.client.as_ref().map(|shown| ("client", client(shown))));
     keys
+}
+
+fn caller(system: &System, caller: &Caller) -> String {
+    let messages = caller.messages.iter();
+    let mut parts = vec![
+        format!("from = {}", quote(system.endpoint_name(caller.id))),
+        format!(
+            "messages = {}",
+            list(messages.map(|message| quote(word(KINDS, *message))))
+        ),
+    ];
+    parts.extend(caller.pages.map(|pages| format!("pages = {pages}")));
+    format!("{{ {} }}", parts.join(", "))
 }
 
 fn image(system: &System, partition: &Partition) -> String {

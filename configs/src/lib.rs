@@ -31,7 +31,8 @@ pub use draft::{Delivery, Failure, Message, Rights, Tee};
 pub use emit::{Artefact, Images, emit, mk_args, picture};
 pub use expand::expand;
 pub use model::{
-    Client, Image, Machine, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID, System,
+    Caller, Client, Image, Machine, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID,
+    System,
 };
 pub use report::{Diagnostic, Mark, Report, Severity};
 pub use rule::Rule;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::{Delivery, Failure, Message, Rights, Tee};
+use crate::draft::{self, Delivery, Failure, Message, Rights, Tee};
 use crate::footprint::{Counts, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
@@ -137,6 +137,18 @@ pub struct Client {
     pub applications: Vec<[u8; 16]>,
 }
 
+/// An endpoint that may deal with a partition, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its ID.
+    pub id: u16,
+    /// What it may send, in the order of the language.
+    pub messages: Vec<Message>,
+    /// 4 KiB pages that it may have given to the partition at any time; none where nothing but the partition's
+    /// window and shares limits them.
+    pub pages: Option<u32>,
+}
+
 /// One partition.
 #[derive(Clone, Debug)]
 pub struct Partition {
@@ -186,8 +198,8 @@ pub struct Partition {
     pub on_failure: OnFailure,
     /// Whether it is given a key of its own.
     pub key: bool,
-    /// IDs of who may send it direct requests, ascending.
-    pub callers: Vec<u16>,
+    /// Who may deal with it, by ascending ID.
+    pub callers: Vec<Caller>,
     /// IDs of the partitions to which it sends notifications, ascending.
     pub notifies: Vec<u16>,
     /// Its place in the order of starts, if the table gives one.
@@ -229,6 +241,25 @@ impl Partition {
     #[must_use]
     pub fn takes(&self, message: Message) -> bool {
         self.receives.contains(&message)
+    }
+
+    /// What holds for an endpoint as its caller; none of one that may not call.
+    #[must_use]
+    pub fn caller(&self, id: u16) -> Option<&Caller> {
+        self.callers.iter().find(|caller| caller.id == id)
+    }
+
+    /// Whether a caller may send all that the partition takes.
+    #[must_use]
+    pub fn takes_all_from(&self, caller: &Caller) -> bool {
+        self.kinds().iter().all(|kind| caller.messages.contains(kind))
+    }
+
+    /// The kinds of message that callers can be allowed.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Message> {
+        let kinds = draft::KINDS.iter().map(|(_, kind)| *kind);
+        kinds.filter(|kind| self.takes(*kind)).collect()
     }
 
     /// Partition properties for discovery from the normal world (DEN0077A, table 13.39).

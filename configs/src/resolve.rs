@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
-use crate::draft::{self, Cores, Draft, Rights};
+use crate::draft::{self, Cores, Draft, Message, Rights};
 use crate::model::{
-    Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region,
-    System,
+    Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range,
+    Region, SPMC_ID, System,
 };
 use crate::preset::{self, Preset};
 use crate::report::Diagnostic;
@@ -70,6 +70,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
     let preset = preset::of(tee);
     let name = partition.name.as_ref()?;
     let cores = cores(draft, board, partition)?;
+    let receives = receives(partition, &preset);
     Some(Partition {
         name: name.value.clone(),
         id: u16::try_from(partition.id.as_ref()?.value).ok()?,
@@ -80,7 +81,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
             Some(uuids) => uuids.value.iter().map(|uuid| uuid.value).collect(),
             None => preset.uuids.to_vec(),
         },
-        receives: receives(partition, &preset),
+        receives: receives.clone(),
         sends: preset.sends,
         memory: regions(partition)?,
         dedicated: !partition.dedicated().is_empty(),
@@ -120,7 +121,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
             .map_or(preset.delivery, |delivery| delivery.value),
         on_failure: on_failure(partition)?,
         key: partition.key.as_ref().is_some_and(|key| key.value),
-        callers: callers(draft, partition)?,
+        callers: callers(draft, partition, &receives)?,
         notifies: ids(draft, &partition.notifies)?,
         boot_order: match &partition.boot_order {
             Some(order) => Some(u16::try_from(order.value).ok()?),
@@ -244,27 +245,53 @@ fn preemption(partition: &draft::Partition, default: Preemption) -> Option<Preem
 }
 
 /// Without a list, only the normal world calls.
-fn callers(draft: &Draft, partition: &draft::Partition) -> Option<Vec<u16>> {
-    match &partition.callers {
-        None => Some(vec![NORMAL_WORLD_ID]),
-        Some(names) => ids(draft, names),
-    }
+fn callers(draft: &Draft, partition: &draft::Partition, taken: &[Message]) -> Option<Vec<Caller>> {
+    let kinds = draft::KINDS.iter().map(|(_, kind)| *kind);
+    let kinds: Vec<Message> = kinds.filter(|kind| taken.contains(kind)).collect();
+    let Some(callers) = &partition.callers else {
+        return Some(vec![Caller {
+            id: NORMAL_WORLD_ID,
+            messages: kinds,
+            pages: None,
+        }]);
+    };
+    let callers = callers.iter().map(|caller| {
+        let id = id(draft, &caller.from.value)?;
+        let may = |kind: &&Message| {
+            let list = caller.messages.as_ref();
+            list.is_none_or(|list| list.value.iter().any(|own| own.value == **kind))
+        };
+        Some(Caller {
+            id,
+            messages: kinds.iter().filter(may).copied().collect(),
+            pages: match &caller.pages {
+                Some(pages) => Some(u32::try_from(pages.value).ok()?),
+                None => (id > SPMC_ID).then_some(0),
+            },
+        })
+    });
+    let mut callers = callers.collect::<Option<Vec<_>>>()?;
+    callers.sort_by_key(|caller| caller.id);
+    Some(callers)
 }
 
 /// IDs of endpoints, ascending.
 fn ids(draft: &Draft, names: &[At<String>]) -> Option<Vec<u16>> {
-    let mut ids = named(names, |name| {
-        if name == "normal-world" {
-            return Some(NORMAL_WORLD_ID);
-        }
-        let partitions = draft.partitions.iter().map(|other| (&other.name, &other.id));
-        let machines = draft.machines.iter().map(|other| (&other.name, &other.id));
-        let mut all = partitions.chain(machines);
-        let (_, id) = all.find(|(own, _)| own.as_ref().is_some_and(|own| own.value == name))?;
-        u16::try_from(id.as_ref()?.value).ok()
-    })?;
+    let mut ids = named(names, |name| id(draft, name))?;
     ids.sort_unstable();
     Some(ids)
+}
+
+/// The ID of the endpoint with this name.
+fn id(draft: &Draft, name: &str) -> Option<u16> {
+    if name == "normal-world" {
+        return Some(NORMAL_WORLD_ID);
+    }
+    let partitions = draft.partitions.iter().map(|other| (&other.name, &other.id));
+    let machines = draft.machines.iter().map(|other| (&other.name, &other.id));
+    let mut all = partitions.chain(machines);
+    let (_, id) = all.find(|(own, _)| own.as_ref().is_some_and(|own| own.value == name))?;
+    u16::try_from(id.as_ref()?.value).ok()
 }
 
 fn client(partition: &draft::Partition) -> Option<Option<Client>> {

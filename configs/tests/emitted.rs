@@ -149,6 +149,37 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
     assert_eq!(number(&tree, "/device-regions/secure-gpio", "pages-count"), 1);
 }
 
+/// What two endpoints may do with a partition, and what a third one, which is not listed, may not.
+#[test]
+fn a_caller_s_limits_reach_the_table() {
+    let system = load(Path::new("tests/callers.toml")).unwrap_or_else(|report| panic!("{report}"));
+    let images = ["keys", "user"].map(|name| (name.to_owned(), vec![1; 9]));
+    let artefacts = emit(&system, &Images::from(images)).unwrap_or_else(|report| panic!("{report}"));
+    let files = artefacts
+        .into_iter()
+        .map(|artefact| (artefact.path, artefact.contents))
+        .collect();
+    let main = r#"
+        use bulkhead_core::table::Messages;
+        fn main() {
+            let [keys, user] = TABLE.partitions else { panic!() };
+            for caller in keys.callers {
+                let may = [Messages::DIRECT, Messages::DIRECT2, Messages::INDIRECT, Messages::NOTIFICATIONS]
+                    .map(|kind| u8::from(caller.messages.has(kind)));
+                println!("{:#x} {may:?} {}", caller.id, caller.pages);
+            }
+            println!("{} {}", keys.takes_from(0, Messages::NONE), user.caller(0).unwrap().pages == u32::MAX);
+            for machine in TABLE.virtual_machines {
+                println!("{} {:#x}", machine.name, machine.id);
+            }
+        }"#;
+    let program =
+        compile(&scratch("callers"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
+    let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
+    let expected = "0x2 [1, 0, 0, 0] 512\n0x8002 [1, 1, 1, 1] 16\nfalse true\nwallet 0x2\n";
+    assert_eq!(output, expected);
+}
+
 #[test]
 fn a_table_that_breaks_an_invariant_does_not_compile() {
     let (_, files) = phone();
@@ -217,6 +248,31 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
             "a caller does not exist",
         ),
         (
+            "Caller::unlimited(0x0000)",
+            "Caller::unlimited(0x0001)",
+            "a caller does not exist",
+        ),
+        (
+            "Caller::unlimited(0x0000)",
+            "Caller::unlimited(0x0000), Caller::unlimited(0x0000)",
+            "callers are not ascending",
+        ),
+        (
+            "Caller::unlimited(0x0000)",
+            "Caller { id: 0, messages: Messages::ALL, pages: 8193 }",
+            "a caller shares more than a window holds",
+        ),
+        (
+            "Caller::unlimited(0x0000)",
+            "Caller::unlimited(0x8002)",
+            "a partition shares more than it has",
+        ),
+        (
+            "VIRTUAL_MACHINES: usize = 0",
+            "VIRTUAL_MACHINES: usize = 1",
+            "virtual machines are miscounted",
+        ),
+        (
             "boot_order: &[0, 1, 2]",
             "boot_order: &[0, 1, 1]",
             "the boot order names a partition twice",
@@ -240,8 +296,16 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
     ];
     // Two partitions that call each other.
     let circle = table
-        .replacen("Caller::unlimited(0x0000)", "Caller::unlimited(0x8002)", 1)
-        .replacen("Caller::unlimited(0x0000)", "Caller::unlimited(0x8001)", 1);
+        .replacen(
+            "Caller::unlimited(0x0000)",
+            "Caller { id: 0x8002, messages: Messages::DIRECT, pages: 0 }",
+            1,
+        )
+        .replacen(
+            "Caller::unlimited(0x0000)",
+            "Caller { id: 0x8001, messages: Messages::ALL, pages: 0 }",
+            1,
+        );
     let folder = scratch("broken");
     let said = compile(&folder, &circle, "fn main() {}").unwrap_err();
     assert!(said.contains("partitions call each other in a circle"), "{said}");

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bulkhead_configs::{Images, Preemption, System, emit, load, load_text};
+use bulkhead_configs::{Images, Message, Preemption, System, emit, load, load_text};
 
 const GOOD: &str = include_str!("rules/good.toml");
 
@@ -98,21 +98,62 @@ fn partitions_without_an_order_start_last_in_the_order_of_the_file() {
     assert_eq!(system.boot_order, [1, 0]);
 }
 
+/// IDs of who may call the first partition.
+fn callers(system: &System) -> Vec<u16> {
+    system.partitions[0]
+        .callers
+        .iter()
+        .map(|caller| caller.id)
+        .collect()
+}
+
 #[test]
 fn callers_default_to_the_normal_world() {
-    assert_eq!(
-        with("callers = [\"normal-world\"]\n", "").partitions[0].callers,
-        [0]
+    assert_eq!(callers(&with("callers = [\"normal-world\"]\n", "")), [0]);
+    let two = with(
+        "callers = [\"normal-world\"]",
+        "callers = [\"beta\", \"normal-world\"]",
     );
-    assert_eq!(
-        with(
+    assert_eq!(callers(&two), [0, 0x8002]);
+}
+
+/// A name says the same as a table with `from` alone: all messages; no memory from a partition, and from the normal
+/// world as much as the window holds.
+#[test]
+fn a_caller_s_limits_have_defaults() {
+    let from = "callers = [\"normal-world\"]";
+    let names = with(from, "callers = [\"normal-world\", \"beta\"]");
+    let tables = with(
+        from,
+        "callers = [{ from = \"normal-world\" }, { from = \"beta\" }]",
+    );
+    let [normal, beta] = &names.partitions[0].callers[..] else {
+        panic!()
+    };
+    assert_eq!(normal.messages, [Message::Direct, Message::Notifications]);
+    assert_eq!(beta.messages, normal.messages);
+    assert_eq!((normal.pages, beta.pages), (None, Some(0)));
+    assert_eq!(names.partitions[0].callers, tables.partitions[0].callers);
+}
+
+/// Who does not wait for an answer closes no circle.
+#[test]
+fn two_partitions_may_notify_each_other() {
+    let text = GOOD
+        .replacen(
             "callers = [\"normal-world\"]",
-            "callers = [\"beta\", \"normal-world\"]"
+            "callers = [\"normal-world\", { from = \"beta\", messages = [\"notifications\"] }]",
+            1,
         )
-        .partitions[0]
-            .callers,
-        [0, 0x8002]
-    );
+        .replacen(
+            "devices = [",
+            "callers = [{ from = \"alpha\", messages = [\"notifications\"], pages = 1536 }]\nnotifies = [\"alpha\"]\ndevices = [",
+            1,
+        )
+        .replacen("client = { name = \"beta\" }\n", "", 1);
+    let system =
+        load_text(Path::new("tests/rules/good.toml"), &text).unwrap_or_else(|report| panic!("{report}"));
+    emits(&system, 100, 100);
 }
 
 #[test]
@@ -125,7 +166,7 @@ fn virtual_machines_are_callers() {
     );
     let system =
         load_text(Path::new("tests/rules/good.toml"), &text).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(system.partitions[0].callers, [0x7fff]);
+    assert_eq!(callers(&system), [0x7fff]);
     assert_eq!(system.endpoint_name(1), "android");
     emits(&system, 100, 100);
 }

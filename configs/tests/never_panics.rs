@@ -84,6 +84,8 @@ fn nasty() -> impl Strategy<Value = String> {
         "[\"direct\", \"indirect\"]",
         "[\"notifications\"]",
         "[\"beta\"]",
+        "[{ from = \"beta\", messages = [\"direct\"], pages = 9 }, { from = \"normal-world\", messages = [] }]",
+        "[{ pages = 0xffffffff }, { from = \"alpha\", pages = 1 }, [], { from = 1, messages = [1] }]",
         "{ ranges = 65536, log = \"64B\" }",
         "[\"8aaaf200-2450-11e4-abe2-0002a5d5c51b\"]",
         "{ name = \"a\", applications = [\"8aaaf200-2450-11e4-abe2-0002a5d5c51b\"] }",

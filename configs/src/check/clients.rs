@@ -1,12 +1,13 @@
 //! How GlobalPlatform clients find TEEs: what has to be true of such a TEE, and what each one hosts.
 
-use crate::draft::{Cores, Draft, Message, Partition, Tee};
+use crate::draft::{Caller, Cores, Draft, Message, Partition, Tee};
 use crate::preset;
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
+use super::callers::may_send;
 use super::messages::takes;
 
 /// The most protocols of a partition.
@@ -62,16 +63,25 @@ fn protocols(partition: &Partition, faults: &mut Faults) {
 fn callable(draft: &Draft, partition: &Partition, faults: &mut Faults) {
     let Some(client) = &partition.client else { return };
     let dedicated = !partition.dedicated().is_empty();
-    let known = |caller: &At<String>| {
-        let mut names = draft.partitions.iter().filter_map(|other| other.name.as_ref());
-        draft.is_normal(&caller.value) || names.any(|name| name.value == caller.value)
+    let known = |caller: &Caller| {
+        let name = &caller.from.value;
+        draft.is_normal(name) || draft.partition(name).is_some()
     };
     if !partition.callers.iter().flatten().all(known) {
         return;
     }
+    // Without a list, the normal world is the one caller, and not limited.
     let callers = partition.callers.as_ref();
-    let normal = callers.is_none_or(|callers| callers.iter().any(|caller| draft.is_normal(&caller.value)));
-    let (title, help) = if !normal {
+    let normal = |holds: &dyn Fn(&Caller) -> bool| {
+        callers.is_none_or(|callers| {
+            let mut normal = callers
+                .iter()
+                .filter(|caller| draft.is_normal(&caller.from.value));
+            normal.any(holds)
+        })
+    };
+    let shares = |caller: &Caller| caller.pages.as_ref().is_none_or(|pages| pages.value > 0);
+    let (title, help) = if !normal(&|_| true) {
         (
             "takes no calls of the normal world",
             "add \"normal-world\" to its `callers`, or remove `client`",
@@ -80,6 +90,16 @@ fn callable(draft: &Draft, partition: &Partition, faults: &mut Faults) {
         (
             "takes no direct requests",
             "add \"direct\" to its `receives`, or remove `client`",
+        )
+    } else if !normal(&|caller| may_send(caller, partition, Message::Direct)) && !dedicated {
+        (
+            "takes no direct requests of the normal world",
+            "add \"direct\" to the `messages` of a caller there, or remove `client`",
+        )
+    } else if !normal(&shares) {
+        (
+            "takes no memory of the normal world",
+            "let a caller there share some `pages`, or remove `client`",
         )
     } else {
         return;

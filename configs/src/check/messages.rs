@@ -1,18 +1,16 @@
 //! Who calls whom, who notifies whom, and in which order partitions start.
 
-use crate::draft::{Draft, Message, Partition};
+use crate::draft::{Caller, Draft, Message, Partition};
 use crate::preset;
 use crate::reader::{Faults, list, nearest};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 
-/// Name of the caller that is no partition.
-const NORMAL_WORLD: &str = "normal-world";
+use super::callers::may_send;
 
 /// Checks messages and what belongs to them.
 pub fn check(draft: &Draft, faults: &mut Faults) {
     for partition in &draft.partitions {
-        callers(draft, partition, faults);
         notifies(draft, partition, faults);
         order_range(partition, faults);
     }
@@ -20,34 +18,6 @@ pub fn check(draft: &Draft, faults: &mut Faults) {
         order(first, second, faults);
     }
     circles(draft, faults);
-}
-
-fn callers(draft: &Draft, partition: &Partition, faults: &mut Faults) {
-    let Some(callers) = &partition.callers else { return };
-    let own = partition.name.as_ref().map(|name| name.value.as_str());
-    let partitions = draft.partitions.iter().filter_map(|other| other.name.as_ref());
-    let mut known = vec![NORMAL_WORLD];
-    known.extend(partitions.map(|name| name.value.as_str()));
-    let machines = draft.machines.iter().filter_map(|machine| machine.name.as_ref());
-    known.extend(machines.map(|name| name.value.as_str()));
-    for caller in callers {
-        if Some(caller.value.as_str()) == own {
-            let title = format!("{} is its own caller", partition.title());
-            let fault = Diagnostic::new(Rule::BadCaller, title).at(&caller.span, "this is its own name");
-            faults.push(fault.help("remove it from this list"));
-        } else if !known.contains(&caller.value.as_str()) {
-            let fault = Diagnostic::new(
-                Rule::UnknownCaller,
-                format!("there is no caller `{}`", caller.value),
-            );
-            let fault = fault.at(&caller.span, "this name is not known");
-            faults.push(match nearest(&caller.value, known.iter().copied()) {
-                Some(near) => fault.help(format!("did you mean `{near}`?")),
-                None => fault.help(format!("callers can be: {}", list(&known))),
-            });
-        }
-    }
-    super::repeated(Rule::BadCaller, "caller", callers, faults);
 }
 
 /// Whether a partition takes a kind of message, by its list or by its preset.
@@ -64,13 +34,7 @@ fn notifies(draft: &Draft, partition: &Partition, faults: &mut Faults) {
     let own = partition.name.as_ref().map_or("", |name| &name.value);
     super::repeated(Rule::Receiver, "receiver", &partition.notifies, faults);
     for receiver in &partition.notifies {
-        let named = |other: &&Partition| {
-            other
-                .name
-                .as_ref()
-                .is_some_and(|name| name.value == receiver.value)
-        };
-        let Some(other) = draft.partitions.iter().find(named) else {
+        let Some(other) = draft.partition(&receiver.value) else {
             let names: Vec<&str> = (draft.partitions.iter())
                 .filter_map(|other| other.name.as_ref())
                 .map(|name| name.value.as_str())
@@ -83,7 +47,8 @@ fn notifies(draft: &Draft, partition: &Partition, faults: &mut Faults) {
             });
             continue;
         };
-        let lists_it = other.callers.iter().flatten().any(|caller| caller.value == own);
+        let mut callers = other.callers.iter().flatten();
+        let entry = callers.find(|caller| caller.from.value == own);
         let (title, help) = if std::ptr::eq(other, partition) {
             (
                 format!("{} notifies itself", partition.title()),
@@ -94,13 +59,23 @@ fn notifies(draft: &Draft, partition: &Partition, faults: &mut Faults) {
                 format!("{} takes no notifications", other.title()),
                 "add \"notifications\" to its `receives`".to_owned(),
             )
-        } else if !lists_it {
+        } else if let Some(entry) = entry {
+            if may_send(entry, other, Message::Notifications) {
+                continue;
+            }
+            (
+                format!(
+                    "{} takes no notifications from {}",
+                    other.title(),
+                    partition.title()
+                ),
+                format!("add \"notifications\" to the `messages` of `{own}` there"),
+            )
+        } else {
             (
                 format!("{} takes nothing from {}", other.title(), partition.title()),
                 format!("add `{own}` to its `callers`"),
             )
-        } else {
-            continue;
         };
         let fault = Diagnostic::new(Rule::Receiver, title).at(&receiver.span, "this notification is lost");
         faults.push(fault.at(other.place(), "the receiver").help(help));
@@ -109,21 +84,12 @@ fn notifies(draft: &Draft, partition: &Partition, faults: &mut Faults) {
 
 /// Refuses each circle of callers once, at the partition of it that stands first in the file.
 fn circles(draft: &Draft, faults: &mut Faults) {
-    let name = |partition: &Partition| partition.name.as_ref().map(|name| name.value.clone());
-    let index = |caller: &str| {
-        draft
-            .partitions
-            .iter()
-            .position(|other| name(other).as_deref() == Some(caller))
-    };
+    let index = |name: &str| draft.partitions.iter().position(|other| other.is_called(name));
     let callers: Vec<Vec<usize>> = (draft.partitions.iter())
         .map(|partition| {
-            partition
-                .callers
-                .iter()
-                .flatten()
-                .filter_map(|caller| index(&caller.value))
-                .collect()
+            let callers = partition.callers.iter().flatten();
+            let callers = callers.filter(|caller| waits(caller, partition));
+            callers.filter_map(|caller| index(&caller.from.value)).collect()
         })
         .collect();
     for start in 0..callers.len() {
@@ -140,8 +106,17 @@ fn circles(draft: &Draft, faults: &mut Faults) {
             let caller = &names[(place + 1) % names.len()];
             fault = fault.at(draft.partitions[*at].place(), format!("called by {caller}"));
         }
-        faults.push(fault.help("remove one of them from the other's `callers`"));
+        faults.push(fault.help(
+            "remove one of them from the other's `callers`, or leave its direct messages out there: \
+             `{ from = \"…\", messages = [\"notifications\"] }`",
+        ));
     }
+}
+
+/// Whether a caller waits for the partition's answers, as who sends direct requests does.
+fn waits(caller: &Caller, partition: &Partition) -> bool {
+    let direct = [Message::Direct, Message::Direct2];
+    direct.into_iter().any(|kind| may_send(caller, partition, kind))
 }
 
 /// The shortest circle through `start` in which no partition stands before it in the file; of length 2 or more.

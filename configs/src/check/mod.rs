@@ -1,6 +1,7 @@
 //! The rules, applied to a draft as a whole. Each module looks at one side of the table and reports all that
 //! it finds; what is missing was reported when it was read, and is skipped here.
 
+mod callers;
 mod clients;
 mod cores;
 mod devices;
@@ -31,6 +32,7 @@ pub use not_built::not_built;
 pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Faults) {
     identity::check(draft, board, faults);
     clients::check(draft, faults);
+    callers::check(draft, faults);
     messages::check(draft, faults);
     limits::check(draft, faults);
     images::check(table, draft, faults);

@@ -1,5 +1,6 @@
 //! A table as it was written: typed, placed, not yet checked. What is missing or ill-formed is `None`.
 
+mod caller;
 mod partition;
 mod read;
 mod words;
@@ -8,6 +9,7 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Span};
 
+pub use caller::Caller;
 pub use partition::{Cores, OnFailure, Partition, Quotas};
 pub use read::read;
 pub use words::*;
@@ -44,6 +46,12 @@ impl Draft {
     pub fn is_normal(&self, name: &str) -> bool {
         let mut machines = self.machines.iter().filter_map(|machine| machine.name.as_ref());
         name == "normal-world" || machines.any(|machine| machine.value == name)
+    }
+
+    /// The partition with this name, the first of several.
+    #[must_use]
+    pub fn partition(&self, name: &str) -> Option<&Partition> {
+        self.partitions.iter().find(|partition| partition.is_called(name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One `[[partition]]` as it was written.
 
-use super::{Client, Delivery, Failure, Image, Message, Preemption, Region, Tee};
+use super::{Caller, Client, Delivery, Failure, Image, Message, Preemption, Region, Tee};
 use crate::source::{At, Span};
 
 /// One `[[partition]]`.
@@ -41,7 +41,7 @@ pub struct Partition {
     /// `budget` in microseconds
     pub budget: Option<At<u64>>,
     /// `callers`
-    pub callers: Option<Vec<At<String>>>,
+    pub callers: Option<Vec<Caller>>,
     /// `receives`, and where that stands.
     pub receives: Option<At<Vec<At<Message>>>>,
     /// `notifies`
@@ -76,6 +76,12 @@ impl Partition {
             || "a partition".to_owned(),
             |name| format!("partition `{}`", name.value),
         )
+    }
+
+    /// Whether it has this name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|own| own.value == name)
     }
 
     /// Whether this is the kind of TEE.

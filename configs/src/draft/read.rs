@@ -1,8 +1,8 @@
 //! A table's file, key by key.
 
 use super::{
-    ALL_CORES, AT_ONCE, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, Machine, OnFailure,
-    Partition, Preemption, Quotas, RIGHTS, Region, TEES,
+    ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, Machine,
+    OnFailure, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -99,7 +99,7 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         uuid: fields.required("uuid", faults).and_then(|item| item.uuid(faults)),
         uuids: fields
             .optional("uuids")
-            .and_then(|item| read_each(item, faults, |item, faults| item.uuid(faults))),
+            .and_then(|item| item.each(faults, |item, faults| item.uuid(faults))),
         memory_span: memory.as_ref().map(|item| item.span.clone()),
         memory: memory.map_or_else(Vec::new, |item| read_memory(item, faults)),
         cores_span: cores
@@ -116,10 +116,12 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
             .optional("preemption")
             .and_then(|item| read_preemption(item, faults)),
         budget: fields.optional("budget").and_then(|item| item.duration(faults)),
-        callers: fields.optional("callers").and_then(|item| item.strings(faults)),
+        callers: fields
+            .optional("callers")
+            .and_then(|item| read_callers(item, faults)),
         receives: fields
             .optional("receives")
-            .and_then(|item| read_each(item, faults, |item, faults| item.word(MESSAGES, faults))),
+            .and_then(|item| item.each(faults, |item, faults| item.word(MESSAGES, faults))),
         notifies: names(&mut fields, "notifies", faults),
         delivery: fields
             .optional("interrupt-interface")
@@ -149,17 +151,15 @@ fn names(fields: &mut Fields<'_>, key: &'static str, faults: &mut Faults) -> Vec
         .unwrap_or_default()
 }
 
-/// An array whose values are all read the same way; `None` if one of them is ill-formed.
-fn read_each<T>(
-    item: Item<'_>,
-    faults: &mut Faults,
-    read: impl Fn(&Item<'_>, &mut Faults) -> Option<At<T>>,
-) -> Option<At<Vec<At<T>>>> {
-    let span = item.span.clone();
+/// Entries that say whom they are about; the others were reported.
+fn read_callers(item: Item<'_>, faults: &mut Faults) -> Option<Vec<Caller>> {
     let items = item.array(faults)?;
-    let count = items.len();
-    let value: Vec<_> = items.iter().filter_map(|item| read(item, faults)).collect();
-    (value.len() == count).then_some(At { value, span })
+    Some(
+        items
+            .into_iter()
+            .filter_map(|item| caller::read(item, faults))
+            .collect(),
+    )
 }
 
 fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
@@ -305,7 +305,7 @@ fn read_client(item: Item<'_>, faults: &mut Faults) -> Option<Client> {
         name: fields.required("name", faults).and_then(|item| item.name(faults)),
         default: fields.optional("default").and_then(|item| item.boolean(faults)),
         applications: applications
-            .and_then(|item| read_each(item, faults, |item, faults| item.uuid(faults)))
+            .and_then(|item| item.each(faults, |item, faults| item.uuid(faults)))
             .map_or_else(Vec::new, |list| list.value),
     };
     fields.finish(faults);

@@ -105,6 +105,14 @@ pub const MESSAGES: &[(&str, Message)] = &[
     ("notifications", Message::Notifications),
 ];
 
+/// What `messages` of a caller may say.
+pub const KINDS: &[(&str, Message)] = &[
+    ("direct", Message::Direct),
+    ("direct2", Message::Direct2),
+    ("indirect", Message::Indirect),
+    ("notifications", Message::Notifications),
+];
+
 /// What happens to a partition that fails, where it is a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {

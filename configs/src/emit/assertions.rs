@@ -2,7 +2,7 @@
 mod invariants {
     use super::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES, WINDOW_PAGES};
     use bulkhead_core::table::{
-        IMAGE_OFFSET, MANIFEST_OFFSET, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
+        Caller, IMAGE_OFFSET, MANIFEST_OFFSET, Messages, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
     };
 
     const PAGE: u64 = 4096;
@@ -118,20 +118,73 @@ mod invariants {
         }
     }
 
-    const fn callers_exist(place: usize) {
-        let callers = TABLE.partitions[place].callers;
+    /// The place of the partition with this ID; `PARTITIONS` where there is none.
+    const fn place_of(id: u16) -> usize {
+        let mut place = 0;
+        while place < PARTITIONS && TABLE.partitions[place].id != id {
+            place += 1;
+        }
+        place
+    }
+
+    /// Whether an ID is the normal world's own or one of its virtual machines'.
+    const fn is_normal(id: u16) -> bool {
+        let mut known = id == 0;
         let mut index = 0;
-        while index < callers.len() {
-            // 0 is the normal world; IDs up to 0x7fff are its virtual machines.
-            let mut known = callers[index].id < 0x8000;
-            let mut other = 0;
-            while other < PARTITIONS {
-                known |= other != place && TABLE.partitions[other].id == callers[index].id;
-                other += 1;
-            }
-            assert!(known, "a caller does not exist");
+        while index < VIRTUAL_MACHINES {
+            known |= TABLE.virtual_machines[index].id == id;
             index += 1;
         }
+        known
+    }
+
+    /// 4 KiB pages that a partition has.
+    const fn memory_pages(partition: &Partition) -> u64 {
+        let mut pages = 0;
+        let mut index = 0;
+        while index < partition.memory.len() {
+            pages += partition.memory[index].range.size / PAGE;
+            index += 1;
+        }
+        pages
+    }
+
+    const fn callers_hold(place: usize) {
+        let partition = &TABLE.partitions[place];
+        let mut index = 0;
+        while index < partition.callers.len() {
+            let caller = &partition.callers[index];
+            let other = place_of(caller.id);
+            assert!(is_normal(caller.id) || (other < PARTITIONS && other != place), "a caller does not exist");
+            assert!(index == 0 || partition.callers[index - 1].id < caller.id, "callers are not ascending");
+            if other < PARTITIONS {
+                let most = memory_pages(&TABLE.partitions[other]);
+                assert!(caller.pages as u64 <= most, "a partition shares more than it has");
+            } else {
+                let most = partition.window.size / PAGE;
+                assert!(caller.pages == u32::MAX || caller.pages as u64 <= most, "a caller shares more than a window holds");
+            }
+            index += 1;
+        }
+    }
+
+    const fn machines_hold() {
+        let machines = TABLE.virtual_machines;
+        assert!(machines.len() == VIRTUAL_MACHINES, "virtual machines are miscounted");
+        let mut index = 0;
+        while index < VIRTUAL_MACHINES {
+            let machine = &machines[index];
+            assert!(machine.id >= 1 && machine.id <= 0x7fff, "a virtual machine has an ID out of range");
+            assert!(index == 0 || machines[index - 1].id < machine.id, "virtual machines are not ascending");
+            assert!(machine.contexts >= 1 && machine.contexts <= 64, "a virtual machine has too few or too many contexts");
+            index += 1;
+        }
+    }
+
+    /// Whether a caller waits for a partition: whether it may send direct requests, and the partition takes them.
+    const fn waits_for(caller: &Caller, partition: &Partition) -> bool {
+        let direct = caller.messages.has(Messages::DIRECT) && partition.properties & 1 << 0 != 0;
+        direct || caller.messages.has(Messages::DIRECT2) && partition.properties & 1 << 9 != 0
     }
 
     /// Whether nobody can come to wait for itself: calls only lead through so many partitions as there are.
@@ -141,15 +194,12 @@ mod invariants {
         while round <= PARTITIONS {
             let mut place = 0;
             while place < PARTITIONS {
-                let callers = TABLE.partitions[place].callers;
+                let partition = &TABLE.partitions[place];
                 let mut index = 0;
-                while index < callers.len() {
-                    let mut caller = 0;
-                    while caller < PARTITIONS {
-                        if TABLE.partitions[caller].id == callers[index].id {
-                            waits[caller] |= 1 << place | waits[place];
-                        }
-                        caller += 1;
+                while index < partition.callers.len() {
+                    let caller = place_of(partition.callers[index].id);
+                    if caller < PARTITIONS && waits_for(&partition.callers[index], partition) {
+                        waits[caller] |= 1 << place | waits[place];
                     }
                     index += 1;
                 }
@@ -193,7 +243,7 @@ mod invariants {
     const _: () = {
         assert!(TABLE.board.cores.len() == CORES && CORES >= 1 && CORES <= 64, "the board's cores are miscounted");
         assert!((TABLE.board.boot_core as usize) < CORES, "the boot core is not there");
-        assert!(TABLE.virtual_machines.len() == VIRTUAL_MACHINES, "virtual machines are miscounted");
+        machines_hold();
         assert!(TABLE.partitions.len() == PARTITIONS && PARTITIONS >= 1, "partitions are miscounted");
         assert!(is_page_range(&TABLE.hypervisor) && is_secure(&TABLE.hypervisor), "the hypervisor is misplaced");
         boot_order_is_whole();
@@ -208,7 +258,7 @@ mod invariants {
             image_fits(partition);
             devices_are_own(place);
             interrupts_are_own(place);
-            callers_exist(place);
+            callers_hold(place);
             limits_hold(partition);
             shares += partition.shares as usize;
             pages += partition.window.size / PAGE;

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::board::{Board, Kind};
-use crate::draft::Rights;
-use crate::model::{Partition, Preemption, Range, SPMC_ID, System};
+use crate::draft::{Message, Rights};
+use crate::model::{Caller, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
 
@@ -136,7 +136,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
     let partition = placed.partition;
     let uuids: Vec<String> = partition.uuids.iter().map(uuid).collect();
     let callers: Vec<String> = (partition.callers.iter())
-        .map(|id| format!("Caller::unlimited({id:#06x})"))
+        .map(|shown| caller(partition, shown))
         .collect();
     let mask = partition.cores.iter().fold(0u64, |mask, core| mask | 1 << core);
     let fields = [
@@ -164,7 +164,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
     let who: Vec<&str> = partition
         .callers
         .iter()
-        .map(|id| system.endpoint_name(*id))
+        .map(|caller| system.endpoint_name(caller.id))
         .collect();
     format!(
         "\n            // Called by {}.\n            Partition {{\n{lines}            }},",
@@ -184,6 +184,32 @@ fn image(placed: &Placed<'_>) -> String {
         placed.size,
         partition.load(),
         partition.entry(),
+    )
+}
+
+/// What a partition takes at all stands in its properties, so a caller that may send all of that is not limited.
+fn caller(partition: &Partition, caller: &Caller) -> String {
+    let all = partition.takes_all_from(caller);
+    if all && caller.pages.is_none() {
+        return format!("Caller::unlimited({:#06x})", caller.id);
+    }
+    let name = |kind: &Message| match kind {
+        Message::Direct => "Messages::DIRECT",
+        Message::Direct2 => "Messages::DIRECT2",
+        Message::Indirect => "Messages::INDIRECT",
+        Message::Notifications => "Messages::NOTIFICATIONS",
+    };
+    let messages = if all {
+        "Messages::ALL".to_owned()
+    } else {
+        let kinds = caller.messages.iter().map(|kind| name(kind).to_owned());
+        let all = kinds.reduce(|all, kind| format!("{all}.and({kind})"));
+        all.unwrap_or_else(|| "Messages::NONE".to_owned())
+    };
+    format!(
+        "Caller {{ id: {:#06x}, messages: {messages}, pages: {} }}",
+        caller.id,
+        caller.pages.unwrap_or(u32::MAX)
     )
 }
 

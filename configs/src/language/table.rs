@@ -1,7 +1,7 @@
 //! The keys of a partition table.
 
 use super::{Form, Key, Table, words};
-use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, MESSAGES, RIGHTS, TEES};
+use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, RIGHTS, TEES};
 
 /// A partition table's file.
 pub static FILE: Table = Table {
@@ -142,9 +142,9 @@ pub static PARTITION: Table = Table {
         ),
         Key::optional(
             "callers",
-            Form::Each(&Form::Name),
+            Form::Each(&Form::Any(&[Form::Name, Form::Table(&CALLER)])),
             "the normal world",
-            "Who may send it messages: `normal-world`, and names of partitions and virtual machines.",
+            "Who may deal with it: `normal-world`, and names of partitions and virtual machines.",
         ),
         Key::optional(
             "receives",
@@ -199,6 +199,31 @@ pub static PARTITION: Table = Table {
             Form::Table(&CLIENT),
             "no client reaches it by name",
             "How GlobalPlatform clients find it.",
+        ),
+    ],
+};
+
+pub static CALLER: Table = Table {
+    title: "a caller",
+    doc: "An endpoint that may deal with the partition, and how. For all others the partition does not exist. \
+          A name alone is the same as a table with `from` alone.",
+    keys: &[
+        Key::required(
+            "from",
+            Form::Name,
+            "`normal-world`, or the name of a partition or a virtual machine.",
+        ),
+        Key::optional(
+            "messages",
+            Form::Each(&Form::Words(|| words(KINDS))),
+            "all that the partition takes",
+            "The kinds of message that it may send to the partition.",
+        ),
+        Key::optional(
+            "pages",
+            Form::Integer(0, 1 << 20),
+            "a partition: 0; the normal world: what the window holds",
+            "The most pages of 4 KiB that the partition may hold of this caller's memory at any time.",
         ),
     ],
 };

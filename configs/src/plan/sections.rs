@@ -3,9 +3,9 @@
 use super::Section;
 use super::left::{left, remarks};
 use crate::board::Owner;
-use crate::draft::{MESSAGES, word};
-use crate::model::{OnFailure, Partition, Preemption, System};
-use crate::units::{show_duration, show_range, show_size};
+use crate::draft::{KINDS, MESSAGES, word};
+use crate::model::{Caller, NORMAL_WORLD_ID, OnFailure, Partition, Preemption, System};
+use crate::units::{PAGE, show_duration, show_range, show_size};
 
 /// Marks in the matrices.
 const YES: &str = "●";
@@ -17,6 +17,7 @@ pub fn sections(system: &System) -> Vec<Section> {
     let mut sections = vec![
         cores(system),
         calls(system),
+        memory(system),
         policies(system),
         devices(system),
         interrupts(system),
@@ -86,26 +87,15 @@ fn calls(system: &System) -> Section {
     section
         .head
         .extend(system.partitions.iter().map(|partition| partition.name.clone()));
-    let machines = system
-        .machines
-        .iter()
-        .map(|machine| (machine.id, machine.name.as_str()));
-    let partitions = system.partitions.iter();
-    let partitions = partitions.map(|partition| (partition.id, partition.name.as_str()));
-    let callers = std::iter::once((0, "normal world"))
-        .chain(machines)
-        .chain(partitions);
-    for (id, name) in callers {
+    for (id, name) in endpoints(system) {
         let mut row = vec![name.to_owned()];
         row.extend(system.partitions.iter().map(|callee| {
-            let may = callee.callers.contains(&id);
             if callee.id == id {
-                String::new()
-            } else if may {
-                YES.to_owned()
-            } else {
-                NO.to_owned()
+                return String::new();
             }
+            callee
+                .caller(id)
+                .map_or_else(|| NO.to_owned(), |caller| sends(callee, caller))
         }));
         section.rows.push(row);
     }
@@ -120,6 +110,52 @@ fn calls(system: &System) -> Section {
     }));
     section.rows.push(takes);
     section
+}
+
+/// What a caller may send to a partition: a mark, unless that is less than the partition takes.
+fn sends(callee: &Partition, caller: &Caller) -> String {
+    if callee.takes_all_from(caller) {
+        return YES.to_owned();
+    }
+    if caller.messages.is_empty() {
+        return "nothing".to_owned();
+    }
+    let kinds = caller.messages.iter().map(|kind| word(KINDS, *kind));
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+/// How much memory each caller may have given to each partition at any time.
+fn memory(system: &System) -> Section {
+    let mut section = Section::new("Memory: rows may share with columns, at most", &["lender"]);
+    let names = system.partitions.iter().map(|partition| partition.name.clone());
+    section.head.extend(names);
+    for (id, name) in endpoints(system) {
+        let mut row = vec![name.to_owned()];
+        row.extend(system.partitions.iter().map(|borrower| {
+            if borrower.id == id {
+                return String::new();
+            }
+            match borrower.caller(id).map(|caller| caller.pages) {
+                None | Some(Some(0)) => NO.to_owned(),
+                Some(None) => format!("its window, {}", show_size(borrower.window.size)),
+                Some(Some(pages)) => {
+                    format!("{pages} pages, {}", show_size(u64::from(pages) * PAGE))
+                }
+            }
+        }));
+        section.rows.push(row);
+    }
+    section
+}
+
+/// All that can call: the normal world, its virtual machines, the partitions.
+fn endpoints(system: &System) -> Vec<(u16, &str)> {
+    let machines = system.machines.iter();
+    let machines = machines.map(|machine| (machine.id, machine.name.as_str()));
+    let partitions = system.partitions.iter();
+    let partitions = partitions.map(|partition| (partition.id, partition.name.as_str()));
+    let normal = std::iter::once((NORMAL_WORLD_ID, "normal world"));
+    normal.chain(machines).chain(partitions).collect()
 }
 
 /// What holds for each partition.

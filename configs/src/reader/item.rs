@@ -266,6 +266,19 @@ impl<'i> Item<'i> {
         )
     }
 
+    /// An array whose values are all read the same way; none if one of them is ill-formed.
+    pub fn each<T>(
+        self,
+        faults: &mut Faults,
+        read: impl Fn(&Self, &mut Faults) -> Option<At<T>>,
+    ) -> Option<At<Vec<At<T>>>> {
+        let span = self.span.clone();
+        let items = self.array(faults)?;
+        let count = items.len();
+        let value: Vec<_> = items.iter().filter_map(|item| read(item, faults)).collect();
+        (value.len() == count).then_some(At { value, span })
+    }
+
     /// An array of strings.
     pub fn strings(self, faults: &mut Faults) -> Option<Vec<At<String>>> {
         let items = self.array(faults)?;

@@ -222,4 +222,9 @@ rules! {
     NotBuilt = "BH090", "a table can ask for more than the hypervisor does today; it is checked and drawn, but nothing is built from it";
     /// Of keys that exclude each other, one is there.
     OneOf = "BH091", "these keys say different things about the same";
+
+    /// Callers may send what the partition takes.
+    CallerMessages = "BH092", "a kind of message that a partition does not take reaches it from nobody, and a caller that may do nothing is none";
+    /// Callers share no more than there is.
+    CallerPages = "BH093", "what the normal world shares appears in the partition's window; a partition shares its own memory";
 }

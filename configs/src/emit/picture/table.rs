@@ -119,7 +119,7 @@ fn cells(system: &System, partition: &Partition) -> [String; 6] {
     let callers: Vec<&str> = partition
         .callers
         .iter()
-        .map(|id| system.endpoint_name(*id))
+        .map(|caller| system.endpoint_name(caller.id))
         .collect();
     let devices = partition.devices.iter().map(|device| device.name.clone());
     let interrupts = partition
