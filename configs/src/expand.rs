@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, RIGHTS, word};
+use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
 use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
@@ -25,9 +25,10 @@ pub fn expand(system: &System) -> String {
     for machine in &system.machines {
         let _ = write!(
             out,
-            "\n[[virtual-machine]]\nname = {}\nid = {:#06x}\n",
+            "\n[[virtual-machine]]\nname = {}\nid = {:#06x}\ncontexts = {}\n",
             quote(&machine.name),
-            machine.id
+            machine.id,
+            machine.contexts
         );
     }
     for partition in &system.partitions {
@@ -72,12 +73,14 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
         .receives
         .iter()
         .map(|message| quote(word(MESSAGES, *message)));
+    let power = partition.power.iter().map(|message| quote(word(POWER, *message)));
     keys.extend([
         (
             "callers",
             list(partition.callers.iter().map(|shown| caller(system, shown))),
         ),
         ("receives", list(messages)),
+        ("power-messages", list(power)),
         ("notifies", names(&partition.notifies)),
         ("interrupt-interface", quote(word(DELIVERIES, partition.delivery))),
     ]);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::{self, Delivery, Failure, Message, Rights, Tee};
+use crate::draft::{self, Delivery, Failure, Message, Power, Rights, Tee};
 use crate::footprint::{Counts, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
@@ -200,6 +200,8 @@ pub struct Partition {
     pub key: bool,
     /// Who may deal with it, by ascending ID.
     pub callers: Vec<Caller>,
+    /// The changes of its cores' power of which it is told, in the order of the language.
+    pub power: Vec<Power>,
     /// IDs of the partitions to which it sends notifications, ascending.
     pub notifies: Vec<u16>,
     /// Its place in the order of starts, if the table gives one.
@@ -270,9 +272,23 @@ impl Partition {
             Message::Direct => 1 << 0,
             Message::Indirect => 1 << 2,
             Message::Notifications => 1 << 3,
+            Message::VmCreated => 1 << 6,
+            Message::VmDestroyed => 1 << 7,
             Message::Direct2 => 1 << 9,
         };
         self.receives.iter().map(bit).fold(AARCH64, |all, bit| all | bit)
+    }
+
+    /// The power messages that it wants, as bits of its manifest's `power-management-messages`.
+    #[must_use]
+    pub fn power_bits(&self) -> u32 {
+        let bit = |message: &Power| match message {
+            Power::CpuOff => 1 << 0,
+            Power::CpuSuspend => 1 << 1,
+            Power::CpuResume => 1 << 2,
+            Power::CpuOn => 1 << 3,
+        };
+        self.power.iter().map(bit).fold(0, |all, bit| all | bit)
     }
 
     /// The package's UUID as it is written.
@@ -295,6 +311,8 @@ pub struct Machine {
     pub name: String,
     /// FF-A endpoint ID, 0x0001 to 0x7fff.
     pub id: u16,
+    /// Most execution contexts, 1 to 64.
+    pub contexts: u16,
 }
 
 /// The whole system.

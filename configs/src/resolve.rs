@@ -15,6 +15,9 @@ use crate::source::At;
 /// Microseconds of rest before a first restart, where the table says nothing.
 const BACK_OFF_US: u32 = 100_000;
 
+/// Execution contexts of a virtual machine, where the table says nothing.
+const MACHINE_CONTEXTS: u16 = 8;
+
 /// Makes the model of a draft without faults. None only if a check missed something.
 pub fn system(table: &Path, draft: &Draft, board: Board, not_built: Vec<Diagnostic>) -> Option<System> {
     let mut order: Vec<(u64, u64)> = Vec::new();
@@ -58,6 +61,10 @@ fn machines(draft: &Draft) -> Option<Vec<Machine>> {
         Some(Machine {
             name: machine.name.as_ref()?.value.clone(),
             id: u16::try_from(machine.id.as_ref()?.value).ok()?,
+            contexts: match &machine.contexts {
+                Some(contexts) => u16::try_from(contexts.value).ok()?,
+                None => MACHINE_CONTEXTS,
+            },
         })
     });
     let mut machines = each.collect::<Option<Vec<_>>>()?;
@@ -122,6 +129,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
         on_failure: on_failure(partition)?,
         key: partition.key.as_ref().is_some_and(|key| key.value),
         callers: callers(draft, partition, &receives)?,
+        power: power(partition),
         notifies: ids(draft, &partition.notifies)?,
         boot_order: match &partition.boot_order {
             Some(order) => Some(u16::try_from(order.value).ok()?),
@@ -198,6 +206,14 @@ fn receives(partition: &draft::Partition, preset: &Preset) -> Vec<draft::Message
         None => preset.receives.to_vec(),
     };
     let all = draft::MESSAGES.iter().map(|(_, message)| *message);
+    all.filter(|message| chosen.contains(message)).collect()
+}
+
+/// The power messages in the order of the language, each once.
+fn power(partition: &draft::Partition) -> Vec<draft::Power> {
+    let chosen = partition.power.iter().flat_map(|list| &list.value);
+    let chosen: Vec<_> = chosen.map(|message| message.value).collect();
+    let all = draft::POWER.iter().map(|(_, message)| *message);
     all.filter(|message| chosen.contains(message)).collect()
 }
 

@@ -155,7 +155,7 @@ fn a_caller_s_limits_reach_the_table() {
     let system = load(Path::new("tests/callers.toml")).unwrap_or_else(|report| panic!("{report}"));
     let images = ["keys", "user"].map(|name| (name.to_owned(), vec![1; 9]));
     let artefacts = emit(&system, &Images::from(images)).unwrap_or_else(|report| panic!("{report}"));
-    let files = artefacts
+    let files: BTreeMap<_, _> = artefacts
         .into_iter()
         .map(|artefact| (artefact.path, artefact.contents))
         .collect();
@@ -168,16 +168,26 @@ fn a_caller_s_limits_reach_the_table() {
                     .map(|kind| u8::from(caller.messages.has(kind)));
                 println!("{:#x} {may:?} {}", caller.id, caller.pages);
             }
+            println!("{:#x} {:#x} {}", user.properties, user.power_messages, user.forwards);
             println!("{} {}", keys.takes_from(0, Messages::NONE), user.caller(0).unwrap().pages == u32::MAX);
             for machine in TABLE.virtual_machines {
-                println!("{} {:#x}", machine.name, machine.id);
+                println!("{} {:#x} {}", machine.name, machine.id, machine.contexts);
             }
         }"#;
     let program =
         compile(&scratch("callers"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
     let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
-    let expected = "0x2 [1, 0, 0, 0] 512\n0x8002 [1, 1, 1, 1] 16\nfalse true\nwallet 0x2\n";
+    let expected = "0x2 [1, 0, 0, 0] 512\n0x8002 [1, 1, 1, 1] 16\n0x1c5 0xb true\nfalse true\n\
+                    android 0x1 8\nwallet 0x2 64\n";
     assert_eq!(output, expected);
+    let tree = Fdt::new(&files["sp/user.dtb"]).unwrap();
+    assert_eq!(number(&tree, "/", "power-management-messages"), 0xb);
+    assert_eq!(number(&tree, "/", "vm-availability-messages"), 0b11);
+    assert_eq!(number(&tree, "/", "messaging-method"), 0b111);
+    let tree = Fdt::new(&files["sp/keys.dtb"]).unwrap();
+    let root = tree.find_node("/").unwrap();
+    assert!(root.property("power-management-messages").is_none());
+    assert!(root.property("vm-availability-messages").is_none());
 }
 
 #[test]
@@ -240,6 +250,11 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
             "properties: 0x109",
             "properties: 0x10b",
             "a partition takes messages that are not known",
+        ),
+        (
+            "power_messages: 0x0",
+            "power_messages: 0x10",
+            "a partition wants power messages that are not known",
         ),
         ("id: 0x8002", "id: 0x8001", "IDs are not ascending"),
         (

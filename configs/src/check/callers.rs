@@ -79,7 +79,12 @@ fn messages(partition: &Partition, caller: &Caller, faults: &mut Faults) {
         )));
     }
     let shares = caller.pages.as_ref().is_some_and(|pages| pages.value > 0);
-    if listed.value.is_empty() && !shares {
+    // The normal world's hypervisor tells of its virtual machines, whatever else it may send.
+    let tells = name == NORMAL_WORLD
+        && [Message::VmCreated, Message::VmDestroyed]
+            .into_iter()
+            .any(|kind| takes(partition, kind));
+    if listed.value.is_empty() && !shares && !tells {
         let title = format!("`{name}` may send nothing to {}", partition.title());
         let fault = Diagnostic::new(Rule::CallerMessages, title).at(&listed.span, "no kind of message");
         faults.push(fault.help(format!(

@@ -6,6 +6,7 @@ mod clients;
 mod cores;
 mod devices;
 mod failure;
+mod framework;
 mod identity;
 mod images;
 mod limits;
@@ -34,6 +35,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
     clients::check(draft, faults);
     callers::check(draft, faults);
     messages::check(draft, faults);
+    framework::check(draft, faults);
     limits::check(draft, faults);
     images::check(table, draft, faults);
     regions::check(draft, faults);

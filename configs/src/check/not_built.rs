@@ -50,11 +50,7 @@ fn cores(partition: &Partition) -> Vec<Wish<'_>> {
             out.push(("cores of its own", &partition.cores_span));
             count = Some(cores.len());
         }
-        Some(Cores::Called { cores, forward }) => {
-            let forward = forward.as_ref().filter(|forward| forward.value);
-            out.extend(forward.map(|forward| ("forwarding of calls", &forward.span)));
-            count = Some(cores.len());
-        }
+        Some(Cores::Called { cores, .. }) => count = Some(cores.len()),
         _ => {}
     }
     let travels = partition

@@ -38,6 +38,8 @@ pub struct Machine {
     pub name: Option<At<String>>,
     /// `id`
     pub id: Option<At<u64>>,
+    /// `contexts`
+    pub contexts: Option<At<u64>>,
 }
 
 impl Draft {

@@ -1,6 +1,6 @@
 //! One `[[partition]]` as it was written.
 
-use super::{Caller, Client, Delivery, Failure, Image, Message, Preemption, Region, Tee};
+use super::{Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Region, Tee};
 use crate::source::{At, Span};
 
 /// One `[[partition]]`.
@@ -44,6 +44,8 @@ pub struct Partition {
     pub callers: Option<Vec<Caller>>,
     /// `receives`, and where that stands.
     pub receives: Option<At<Vec<At<Message>>>>,
+    /// `power-messages`, and where they stand.
+    pub power: Option<At<Vec<At<Power>>>>,
     /// `notifies`
     pub notifies: Vec<At<String>>,
     /// `interrupt-interface`

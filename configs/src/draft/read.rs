@@ -2,7 +2,7 @@
 
 use super::{
     ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, Machine,
-    OnFailure, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
+    OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -48,6 +48,7 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
                 id: fields
                     .required("id", faults)
                     .and_then(|item| item.integer(faults)),
+                contexts: fields.optional("contexts").and_then(|item| item.integer(faults)),
             });
             fields.finish(faults);
         }
@@ -122,6 +123,9 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         receives: fields
             .optional("receives")
             .and_then(|item| item.each(faults, |item, faults| item.word(MESSAGES, faults))),
+        power: fields
+            .optional("power-messages")
+            .and_then(|item| item.each(faults, |item, faults| item.word(POWER, faults))),
         notifies: names(&mut fields, "notifies", faults),
         delivery: fields
             .optional("interrupt-interface")

@@ -95,6 +95,10 @@ pub enum Message {
     Indirect,
     /// Notifications.
     Notifications,
+    /// The normal world's hypervisor tells it of virtual machines that were created.
+    VmCreated,
+    /// The same of virtual machines that were destroyed.
+    VmDestroyed,
 }
 
 /// What `receives` may say.
@@ -103,6 +107,8 @@ pub const MESSAGES: &[(&str, Message)] = &[
     ("direct2", Message::Direct2),
     ("indirect", Message::Indirect),
     ("notifications", Message::Notifications),
+    ("vm-created", Message::VmCreated),
+    ("vm-destroyed", Message::VmDestroyed),
 ];
 
 /// What `messages` of a caller may say.
@@ -111,6 +117,27 @@ pub const KINDS: &[(&str, Message)] = &[
     ("direct2", Message::Direct2),
     ("indirect", Message::Indirect),
     ("notifications", Message::Notifications),
+];
+
+/// A change of a core's power of which a partition is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// PSCI CPU_OFF.
+    CpuOff,
+    /// PSCI CPU_SUSPEND.
+    CpuSuspend,
+    /// A core that comes back from CPU_SUSPEND.
+    CpuResume,
+    /// PSCI CPU_ON.
+    CpuOn,
+}
+
+/// What `power-messages` may say.
+pub const POWER: &[(&str, Power)] = &[
+    ("cpu-off", Power::CpuOff),
+    ("cpu-suspend", Power::CpuSuspend),
+    ("cpu-resume", Power::CpuResume),
+    ("cpu-on", Power::CpuOn),
 ];
 
 /// What happens to a partition that fails, where it is a word.

@@ -217,7 +217,8 @@ mod invariants {
     const fn limits_hold(partition: &Partition) {
         assert!(partition.id >= 0x8001 && partition.id <= 0x80ff, "an ID is out of range");
         assert!(!partition.uuids.is_empty() && partition.uuids.len() <= 8, "protocols are too few or too many");
-        assert!(partition.properties & !0x30d == 0, "a partition takes messages that are not known");
+        assert!(partition.properties & !0x3cd == 0, "a partition takes messages that are not known");
+        assert!(partition.power_messages & !0xf == 0, "a partition wants power messages that are not known");
         assert!(partition.shares >= 1 && partition.shares <= 256, "shares are out of range");
         assert!(is_page_range(&partition.window), "a window is not made of pages");
         assert!(!meets(&partition.window, partition.memory, 0), "a window overlaps its owner's memory");

@@ -52,6 +52,12 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
     if partition.takes(Message::Notifications) {
         properties.push(("notification-support", Value::Flag));
     }
+    if partition.power_bits() != 0 {
+        properties.push(("power-management-messages", cell(partition.power_bits())));
+    }
+    if availability(partition) != 0 {
+        properties.push(("vm-availability-messages", cell(availability(partition))));
+    }
     let mut root = Node::new("", properties);
     root.children.extend(devices(partition));
     flatten(&root)
@@ -65,6 +71,11 @@ fn messaging(partition: &Partition) -> u32 {
         | u32::from(partition.sends) << 1
         | takes(Message::Indirect, 2)
         | takes(Message::Direct2, 9)
+}
+
+/// What it wants to know of virtual machines: bit 0 those that were created, bit 1 those that were destroyed.
+fn availability(partition: &Partition) -> u32 {
+    u32::from(partition.takes(Message::VmCreated)) | u32::from(partition.takes(Message::VmDestroyed)) << 1
 }
 
 /// 0: the interrupt is queued; 1: managed exit; 2: the partition is preempted.

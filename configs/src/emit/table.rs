@@ -52,8 +52,8 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
     let machines: Vec<String> = (system.machines.iter())
         .map(|machine| {
             format!(
-                "VirtualMachine {{ name: {:?}, id: {:#06x}, contexts: 8 }}",
-                machine.name, machine.id
+                "VirtualMachine {{ name: {:?}, id: {:#06x}, contexts: {} }}",
+                machine.name, machine.id, machine.contexts
             )
         })
         .collect();
@@ -154,8 +154,8 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("shares", partition.shares.to_string()),
         ("preemption", preemption(partition)),
         ("callers", format!("&[{}]", callers.join(", "))),
-        ("power_messages", "0".to_owned()),
-        ("forwards", "false".to_owned()),
+        ("power_messages", format!("{:#x}", partition.power_bits())),
+        ("forwards", partition.forward.to_string()),
     ];
     let lines: String = fields
         .iter()
@@ -193,16 +193,17 @@ fn caller(partition: &Partition, caller: &Caller) -> String {
     if all && caller.pages.is_none() {
         return format!("Caller::unlimited({:#06x})", caller.id);
     }
-    let name = |kind: &Message| match kind {
-        Message::Direct => "Messages::DIRECT",
-        Message::Direct2 => "Messages::DIRECT2",
-        Message::Indirect => "Messages::INDIRECT",
-        Message::Notifications => "Messages::NOTIFICATIONS",
-    };
+    let names = [
+        (Message::Direct, "Messages::DIRECT"),
+        (Message::Direct2, "Messages::DIRECT2"),
+        (Message::Indirect, "Messages::INDIRECT"),
+        (Message::Notifications, "Messages::NOTIFICATIONS"),
+    ];
     let messages = if all {
         "Messages::ALL".to_owned()
     } else {
-        let kinds = caller.messages.iter().map(|kind| name(kind).to_owned());
+        let kinds = names.iter().filter(|(kind, _)| caller.messages.contains(kind));
+        let kinds = kinds.map(|(_, name)| (*name).to_owned());
         let all = kinds.reduce(|all, kind| format!("{all}.and({kind})"));
         all.unwrap_or_else(|| "Messages::NONE".to_owned())
     };

@@ -1,7 +1,7 @@
 //! The keys of a partition table.
 
 use super::{Form, Key, Table, words};
-use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, RIGHTS, TEES};
+use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES};
 
 /// A partition table's file.
 pub static FILE: Table = Table {
@@ -63,6 +63,12 @@ pub static VIRTUAL_MACHINE: Table = Table {
             "id",
             Form::Integer(0x0001, 0x7fff),
             "FF-A endpoint ID with which its hypervisor relays its calls.",
+        ),
+        Key::optional(
+            "contexts",
+            Form::Integer(1, 64),
+            "8",
+            "The most execution contexts (vCPUs) that it may have.",
         ),
     ],
 };
@@ -150,7 +156,13 @@ pub static PARTITION: Table = Table {
             "receives",
             Form::Each(&Form::Words(|| words(MESSAGES))),
             "the TEE's",
-            "The kinds of message that it takes from its callers.",
+            "What it is sent: kinds of message from its callers, and word of virtual machines from their hypervisor.",
+        ),
+        Key::optional(
+            "power-messages",
+            Form::Each(&Form::Words(|| words(POWER))),
+            "none",
+            "The changes of its cores' power of which it is told.",
         ),
         Key::optional(
             "notifies",

@@ -3,7 +3,7 @@
 use super::Section;
 use super::left::{left, remarks};
 use crate::board::Owner;
-use crate::draft::{KINDS, MESSAGES, word};
+use crate::draft::{KINDS, MESSAGES, POWER, word};
 use crate::model::{Caller, NORMAL_WORLD_ID, OnFailure, Partition, Preemption, System};
 use crate::units::{PAGE, show_duration, show_range, show_size};
 
@@ -75,7 +75,14 @@ fn cores(system: &System) -> Section {
             (false, true) => ", calls forwarded",
             (false, false) => "",
         };
-        row.push(format!("{}{kind}", partition.contexts()));
+        let power: Vec<&str> = (partition.power.iter())
+            .map(|message| word(POWER, *message))
+            .collect();
+        let told = match power.as_slice() {
+            [] => String::new(),
+            some => format!(", told of {}", some.join(", ")),
+        };
+        row.push(format!("{}{kind}{told}", partition.contexts()));
         section.rows.push(row);
     }
     section

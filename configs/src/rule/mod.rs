@@ -227,4 +227,12 @@ rules! {
     CallerMessages = "BH092", "a kind of message that a partition does not take reaches it from nobody, and a caller that may do nothing is none";
     /// Callers share no more than there is.
     CallerPages = "BH093", "what the normal world shares appears in the partition's window; a partition shares its own memory";
+    /// Power messages have a context that they reach.
+    PowerMessages = "BH094", "a message about a core's power goes to the context that is pinned to this core";
+    /// Who is to hear of virtual machines can.
+    MachineMessages = "BH095", "the normal world's hypervisor tells a partition of its virtual machines by direct requests";
+    /// A TEE knows what the framework tells it.
+    FrameworkMessages = "BH096", "the OP-TEE and the Rust TEE that are built here know no messages about cores' power or about virtual machines";
+    /// A virtual machine has 1 to 64 contexts.
+    MachineContexts = "BH097", "the hypervisor keeps notifications for each context of a virtual machine";
 }

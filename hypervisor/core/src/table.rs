@@ -253,8 +253,9 @@ pub struct Partition {
     pub preemption: Preemption,
     /// Who may call it, in the order of their IDs.
     pub callers: &'static [Caller],
-    /// Power management messages that it wants, as its manifest says them (DEN0077A 1.2, section 18.2):
-    /// bit 0 CPU_OFF, bit 1 CPU_SUSPEND, bit 2 CPU_SUSPEND to a deeper state, bit 3 CPU_ON.
+    /// Power management messages that it wants (DEN0077A 1.2, section 18.2), as bits of its manifest's
+    /// `power-management-messages`: bit 0 CPU_OFF, bit 1 CPU_SUSPEND, bit 2 the warm boot of a core that
+    /// comes back from CPU_SUSPEND, bit 3 CPU_ON.
     pub power_messages: u32,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
