@@ -115,7 +115,13 @@ fn understand(
         return None;
     }
     let not_built = check::not_built(&draft, board.as_ref()?);
-    resolve::system(table, &draft, board?, not_built)
+    let doubts = check::doubts(&draft, board.as_ref()?);
+    let system = resolve::system(table, &draft, board?)?;
+    Some(System {
+        not_built,
+        doubts,
+        ..system
+    })
 }
 
 fn conclude(table: &Path, system: Option<System>, faults: Faults) -> Result<System, Report> {

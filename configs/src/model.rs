@@ -336,6 +336,8 @@ pub struct System {
     pub allow_unprotected: bool,
     /// What the table asks for and the hypervisor does not do yet.
     pub not_built: Vec<Diagnostic>,
+    /// What is allowed and hardly meant.
+    pub doubts: Vec<Diagnostic>,
 }
 
 impl System {
@@ -345,6 +347,12 @@ impl System {
     /// What it does not do yet.
     pub fn buildable(&self) -> Result<(), Report> {
         Report::of(self.not_built.clone()).map_or(Ok(()), Err)
+    }
+
+    /// What a person should know of a good table: what is not done yet, and what is hardly meant.
+    #[must_use]
+    pub fn warnings(&self) -> Option<Report> {
+        Report::of(self.not_built.iter().chain(&self.doubts).cloned().collect())
     }
 
     /// The partition with this name.

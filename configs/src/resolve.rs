@@ -9,7 +9,6 @@ use crate::model::{
     Region, SPMC_ID, System,
 };
 use crate::preset::{self, Preset};
-use crate::report::Diagnostic;
 use crate::source::At;
 
 /// Microseconds of rest before a first restart, where the table says nothing.
@@ -19,7 +18,7 @@ const BACK_OFF_US: u32 = 100_000;
 const MACHINE_CONTEXTS: u16 = 8;
 
 /// Makes the model of a draft without faults. None only if a check missed something.
-pub fn system(table: &Path, draft: &Draft, board: Board, not_built: Vec<Diagnostic>) -> Option<System> {
+pub fn system(table: &Path, draft: &Draft, board: Board) -> Option<System> {
     let mut order: Vec<(u64, u64)> = Vec::new();
     let mut partitions = Vec::new();
     for (place, partition) in draft.partitions.iter().enumerate() {
@@ -51,7 +50,8 @@ pub fn system(table: &Path, draft: &Draft, board: Board, not_built: Vec<Diagnost
         partitions,
         machines: machines(draft)?,
         allow_unprotected: draft.allow_unprotected,
-        not_built,
+        not_built: Vec::new(),
+        doubts: Vec::new(),
     })
 }
 

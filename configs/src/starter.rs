@@ -105,10 +105,9 @@ fn cores(starter: &Starter, tee: Tee) -> String {
     };
     match (tee, starter.cores.as_slice()) {
         (Tee::Sel4, []) => "\"all\"\ncontexts = 1".to_owned(),
-        (Tee::Sel4, [first, ..]) => format!("[\"{first}\"]"),
         (_, []) => "\"all\"".to_owned(),
-        (Tee::Optee | Tee::Rust, names) => format!("{{ called = [{}], forward = true }}", list(names)),
-        (_, names) => format!("[{}]", list(names)),
+        (Tee::Sel4, [first, ..]) => format!("{{ called = [\"{first}\"], forward = true }}"),
+        (_, names) => format!("{{ called = [{}], forward = true }}", list(names)),
     }
 }
 

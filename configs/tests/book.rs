@@ -28,11 +28,9 @@ fn is_page(path: &Path, text: &str) {
 fn each_rule_refuses_its_example_and_nothing_else_does() {
     for rule in Rule::ALL {
         let explained = rule::explain(*rule).unwrap_or_else(|| panic!("{} has no example", rule.code()));
-        let errors = explained.message.matches("error[").count();
-        let own = explained
-            .message
-            .matches(&format!("error[{}]", rule.code()))
-            .count();
+        let said = |text: &str| explained.message.matches(text).count();
+        let errors = said("error[") + said("warning[");
+        let own = said(&format!("error[{}]", rule.code())) + said(&format!("warning[{}]", rule.code()));
         assert!(
             own > 0 && own == errors,
             "{}:\n{}",

@@ -96,15 +96,10 @@ fn check_board(file: &Path, format: Format) -> (bool, Vec<Value>) {
     (checked.is_ok(), objects)
 }
 
-/// What a table asks for and the hypervisor does not do yet.
-fn warnings(system: &System) -> Option<Report> {
-    system.buildable().err()
-}
-
 fn show(file: &Path, checked: &Result<System, Report>, expanded: bool) {
     match checked {
         Ok(system) => {
-            if let Some(warnings) = warnings(system) {
+            if let Some(warnings) = system.warnings() {
                 eprintln!("{}\n", warnings.show(Severity::Warning, coloured()));
             }
             if expanded {
@@ -135,7 +130,9 @@ fn show(file: &Path, checked: &Result<System, Report>, expanded: bool) {
 
 fn diagnostics(checked: &Result<System, Report>) -> Vec<Value> {
     let shown = match checked {
-        Ok(system) => warnings(system).map_or_else(|| json!([]), |report| report.json(Severity::Warning)),
+        Ok(system) => system
+            .warnings()
+            .map_or_else(|| json!([]), |report| report.json(Severity::Warning)),
         Err(report) => report.json(Severity::Error),
     };
     objects(&shown)

@@ -98,7 +98,7 @@ fn called(
 }
 
 /// Names of the cores that no partition has for itself.
-fn normal_cores<'a>(draft: &Draft, board: &'a Board) -> Vec<&'a str> {
+pub fn normal_cores<'a>(draft: &Draft, board: &'a Board) -> Vec<&'a str> {
     let dedicated = |name: &str| {
         let mut all = draft.partitions.iter().flat_map(Partition::dedicated);
         all.any(|core| core.value == name)

@@ -5,6 +5,7 @@ mod callers;
 mod clients;
 mod cores;
 mod devices;
+mod doubts;
 mod failure;
 mod framework;
 mod identity;
@@ -27,6 +28,7 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
+pub use doubts::doubts;
 pub use not_built::not_built;
 
 /// Finds everything that is wrong with a draft. Without a board, what needs one is left out.

@@ -81,10 +81,10 @@ fn none_if_empty(text: String) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
 }
 
-/// What a reader has to know about the board before he trusts the plan.
+/// What a reader has to know about the system and its board before he trusts the plan.
 pub fn remarks(system: &System) -> Vec<String> {
     let board = &system.board;
-    let mut out = Vec::new();
+    let mut out: Vec<String> = system.doubts.iter().map(|doubt| doubt.title.clone()).collect();
     for memory in board.memory.iter().filter(|memory| memory.kind == Kind::Secure) {
         out.push(match &memory.protected_by {
             Some(what) => format!("{} is protected by {what}", memory.name),

@@ -26,7 +26,7 @@ pub fn sections(system: &System) -> Vec<Section> {
     rest.rows
         .extend(left(system).into_iter().map(|(what, much)| vec![what, much]));
     sections.push(rest);
-    let mut notes = Section::new("Remarks", &["about the board"]);
+    let mut notes = Section::new("Remarks", &["about the system and its board"]);
     notes
         .rows
         .extend(remarks(system).into_iter().map(|remark| vec![remark]));

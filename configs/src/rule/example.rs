@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Rule;
 use crate::emit::{Images, emit};
-use crate::report::Report;
+use crate::report::{Report, Severity};
 
 /// The good table that examples change.
 const TABLE: &str = include_str!("../../tests/rules/good.toml");
@@ -104,7 +104,7 @@ impl Example {
         images: Option<&Images>,
         setup: &[&Changes],
         latin1: bool,
-    ) -> Option<Report> {
+    ) -> Option<(Report, Severity)> {
         let change = |base: &str, changes: &Changes| {
             changes
                 .iter()
@@ -131,20 +131,25 @@ impl Example {
         let board = (self.of_board || !self.board.is_empty()).then_some(board.as_str());
         let system = match crate::load_bytes(Path::new(PLACE), "table.toml", &bytes, board) {
             Ok(system) => system,
-            Err(report) => return Some(report),
+            Err(report) => return Some((report, Severity::Error)),
         };
-        emit(&system, images?).err()
+        let refused = images.and_then(|images| emit(&system, images).err());
+        refused.map(|report| (report, Severity::Error)).or_else(|| {
+            // What is not built yet is an error where it is built, and not what these examples are about.
+            let doubts = Report::of(system.doubts.clone())?;
+            Some((doubts, Severity::Warning))
+        })
     }
 
     /// What is said about the bad one.
     #[must_use]
-    pub fn fault(&self) -> Option<Report> {
+    pub fn fault(&self) -> Option<(Report, Severity)> {
         self.report(&self.before, self.images.as_ref(), &[&self.setup], self.latin1)
     }
 
     /// What is said about its good neighbour: nothing, as long as the rules are right.
     #[must_use]
-    pub fn neighbour(&self) -> Option<Report> {
+    pub fn neighbour(&self) -> Option<(Report, Severity)> {
         let images = self.images_after.as_ref().or(self.images.as_ref());
         self.report(&self.after, images, &[&self.setup, &self.after_setup], false)
     }
@@ -154,8 +159,10 @@ impl Example {
 #[must_use]
 pub fn explain(rule: Rule) -> Option<Explained> {
     let example = Example::of(rule)?;
-    let show = |report: Option<Report>| {
-        report.map_or_else(String::new, |report| report.to_string().replace(FOLDER, ""))
+    let show = |said: Option<(Report, Severity)>| {
+        said.map_or_else(String::new, |(report, severity)| {
+            format!("{}\n", report.show(severity, false)).replace(FOLDER, "")
+        })
     };
     Some(Explained {
         message: show(example.fault()),

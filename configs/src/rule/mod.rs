@@ -235,4 +235,8 @@ rules! {
     FrameworkMessages = "BH096", "the OP-TEE and the Rust TEE that are built here know no messages about cores' power or about virtual machines";
     /// A virtual machine has 1 to 64 contexts.
     MachineContexts = "BH097", "the hypervisor keeps notifications for each context of a virtual machine";
+    /// A partition can be called from the cores of its callers.
+    CallerCores = "BH098", "a call from a core that the partition neither lists nor forwards is DENIED, and stock Linux calls from any core";
+    /// Everybody reaches somebody.
+    Unreached = "BH099", "a partition that nobody may call and a virtual machine that may call nobody do nothing";
 }
