@@ -105,6 +105,24 @@ pub struct TestArgs {
     /// Let Linux run only these suites, such as `clients,xtest`.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,
+    /// Run the FF-A conformance cases on QEMU alone.
+    #[arg(long, conflicts_with = "only")]
+    pub ffa: bool,
+    /// Fuzz each target for this long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub fuzz: u32,
+    /// Put the inputs that fuzzing found into the corpus in the repository, the fewest that reach the same code.
+    #[arg(long)]
+    pub keep: bool,
+    /// Compare this many random calls with each reference model.
+    #[arg(long, value_name = "CALLS", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub calls: u32,
+    /// Take random calls from here, to repeat a failure [default: another number each time]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Write the results as JUnit XML, too.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// Options of `bench`.
@@ -122,6 +140,10 @@ pub enum Group {
     Lint,
     /// Unit and property tests on this machine.
     Host,
+    /// Random calls beside the reference models, on this machine.
+    Model,
+    /// Fuzzing from the kept corpus, on this machine.
+    Fuzz,
     /// Bare-metal cases on QEMU.
     Bare,
     /// The stock normal world on QEMU.
@@ -131,7 +153,10 @@ pub enum Group {
 impl TestArgs {
     /// Whether this group is to run; all are where none is named.
     pub fn wants(&self, group: Group) -> bool {
-        self.only.is_empty() || self.only.contains(&group)
+        match (self.ffa, self.only.is_empty()) {
+            (true, _) => group == Group::Bare,
+            (false, none) => none || self.only.contains(&group),
+        }
     }
 }
 

@@ -91,8 +91,8 @@ pub fn lint(paths: &Paths, parts: &Parts, built: &Built) -> Vec<(String, Option<
     guests.into_iter().map(check).collect()
 }
 
-/// How many jobs make may run.
-fn jobs() -> usize {
+/// How many jobs may run at a time.
+pub fn jobs() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 

@@ -15,7 +15,7 @@ pub const CROSS: &str = "aarch64-linux-gnu-";
 pub const QEMU: &str = "qemu-system-aarch64";
 
 /// Programs and the packages that hold them.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
     ("aarch64-linux-gnu-objcopy", "binutils-aarch64-linux-gnu"),
     ("dtc", "device-tree-compiler"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("make", "make"),
     ("setpriv", "util-linux"),
     ("gcc", "gcc"),
+    ("g++", "g++"),
     ("dpkg-source", "dpkg-dev"),
     ("patch", "patch"),
     ("xz", "xz-utils"),
@@ -82,6 +83,14 @@ pub fn provide(paths: &Paths) -> Result<PathBuf> {
     }
     check_qemu()?;
     python().context("no Python 3 here has the modules `elftools` and `cryptography`; install python3-pyelftools and python3-cryptography")
+}
+
+/// Installs a C++ compiler where there is none.
+pub fn provide_cxx(paths: &Paths) -> Result<()> {
+    if tool::find("g++").is_some() {
+        return Ok(());
+    }
+    install(paths, &Apt::host(paths), &["g++"], None)
 }
 
 /// Installs packages, as root or by sudo.

@@ -41,3 +41,9 @@ pub fn provide(paths: &Paths) -> Result<Parts> {
         rust: rust::provide(paths, &apt)?,
     })
 }
+
+/// Installs a C++ compiler where there is none: libFuzzer is built with it.
+pub fn provide_cxx(paths: &Paths) -> Result<()> {
+    crate::lock::hold(paths)?;
+    host::provide_cxx(paths)
+}

@@ -60,44 +60,70 @@ fn run(paths: &Paths, name: &str, arguments: &[&str], tally: &mut Tally) -> Resu
             .context("`cargo` could not be started; install Rust by rustup")
     })?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let (passed, failed) = count(&text);
     if !output.status.success() {
         eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
     }
-    tally.count(
-        name,
-        passed,
-        if output.status.success() {
-            failed
-        } else {
-            failed.max(1)
-        },
-    );
+    let mut results = results(&text);
+    if !output.status.success() && results.iter().all(|(_, ok)| *ok) {
+        results.push(("cargo test".to_owned(), false));
+    }
+    tally.count(name, &results);
     Ok(())
 }
 
-/// Sums the result lines of test programs.
-fn count(text: &str) -> (usize, usize) {
-    let results = text.lines().filter_map(|line| line.strip_prefix("test result: "));
-    results.fold((0, 0), |(passed, failed), line| {
-        let number = |what: &str| {
-            let field = line
-                .split(['.', ';'])
-                .find_map(|field| field.trim().strip_suffix(what));
-            field
-                .and_then(|number| number.trim().parse::<usize>().ok())
-                .unwrap_or(0)
-        };
-        (passed + number(" passed"), failed + number(" failed"))
-    })
+/// What test programs say about each of their tests: its name, and whether it passed. A result that cannot be laid to
+/// a name, since other output broke its line, is counted by the program's own sum, under the sum's name.
+pub fn results(text: &str) -> Vec<(String, bool)> {
+    let mut all = Vec::new();
+    let mut program: Vec<(String, bool)> = Vec::new();
+    for line in text.lines() {
+        if let Some(sum) = line.strip_prefix("test result: ") {
+            for (what, ok) in [(" passed", true), (" failed", false)] {
+                let named = program.iter().filter(|result| result.1 == ok).count();
+                let unnamed = number(sum, what).saturating_sub(named);
+                program.extend((0..unnamed).map(|n| (format!("unnamed {n}"), ok)));
+            }
+            all.append(&mut program);
+        } else if let Some((name, result)) = line
+            .strip_prefix("test ")
+            .and_then(|line| line.rsplit_once(" ... "))
+            && let Some(ok) = [("ok", true), ("FAILED", false)]
+                .iter()
+                .find_map(|(word, ok)| (*word == result).then_some(*ok))
+        {
+            program.push((name.to_owned(), ok));
+        }
+    }
+    // A program that died has no sum; what it said before still counts.
+    all.append(&mut program);
+    all
+}
+
+/// The number before a word of a test program's sum.
+fn number(sum: &str, what: &str) -> usize {
+    let field = sum
+        .split(['.', ';'])
+        .find_map(|field| field.trim().strip_suffix(what));
+    field.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn results_are_summed() {
-        let text = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
-                    test result: FAILED. 10 passed; 2 failed; 0 ignored\n";
-        assert_eq!(super::count(text), (13, 2));
+    fn results_are_named_and_summed() {
+        let text = "running 3 tests\ntest a::b ... ok\ntest c - should panic ... ok\ntest d ... ignored\n\
+                    test e ... noise\nok\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\n\
+                    test f ... FAILED\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\ntest g ... ok\n";
+        let named = |name: &str, ok| (name.to_owned(), ok);
+        assert_eq!(
+            super::results(text),
+            [
+                named("a::b", true),
+                named("c - should panic", true),
+                named("unnamed 0", true),
+                named("f", false),
+                named("g", true),
+            ]
+        );
     }
 }

@@ -2,53 +2,82 @@
 
 use console::style;
 
+/// One result.
+pub struct Case {
+    /// The group of tests that it belongs to.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it passed.
+    pub ok: bool,
+    /// What else there is to say.
+    pub detail: String,
+}
+
 /// The results so far.
 #[derive(Default)]
 pub struct Tally {
-    passed: usize,
-    failures: Vec<String>,
+    group: String,
+    cases: Vec<Case>,
 }
 
 impl Tally {
-    /// Notes one result and shows it.
-    pub fn note(&mut self, name: &str, ok: bool, detail: &str) {
-        let (mark, space) = (
-            if ok {
-                style("pass").green()
-            } else {
-                style("FAIL").red()
-            },
-            if detail.is_empty() { "" } else { ": " },
-        );
-        eprintln!("    {} {name}{space}{detail}", mark.for_stderr());
-        if ok {
-            self.passed += 1;
-        } else {
-            self.failures.push(format!("{name}{space}{detail}"));
-        }
+    /// From here on, results belong to this group.
+    pub fn group(&mut self, name: &str) {
+        name.clone_into(&mut self.group);
     }
 
-    /// Notes results that were counted elsewhere.
-    pub fn count(&mut self, name: &str, passed: usize, failed: usize) {
-        self.passed += passed;
-        for _ in 0..failed {
-            self.failures.push(format!("{name}: see the output above"));
+    /// Notes one result and shows it.
+    pub fn note(&mut self, name: &str, ok: bool, detail: &str) {
+        let mark = if ok {
+            style("pass").green()
+        } else {
+            style("FAIL").red()
+        };
+        let space = if detail.is_empty() { "" } else { ": " };
+        eprintln!("    {} {name}{space}{detail}", mark.for_stderr());
+        self.add(name.to_owned(), ok, detail.to_owned());
+    }
+
+    /// Notes results that were shown elsewhere, by their names.
+    pub fn count(&mut self, what: &str, results: &[(String, bool)]) {
+        let failed = results.iter().filter(|(_, ok)| !ok).count();
+        for (name, ok) in results {
+            let detail = if *ok { "" } else { "see the output above" };
+            self.add(format!("{what}: {name}"), *ok, detail.to_owned());
         }
-        eprintln!("    {name}: {passed} passed, {failed} failed");
+        eprintln!("    {what}: {} passed, {failed} failed", results.len() - failed);
+    }
+
+    fn add(&mut self, name: String, ok: bool, detail: String) {
+        self.cases.push(Case {
+            group: self.group.clone(),
+            name,
+            ok,
+            detail,
+        });
     }
 
     /// How many failed so far.
     pub fn failed(&self) -> usize {
-        self.failures.len()
+        self.cases.iter().filter(|case| !case.ok).count()
+    }
+
+    /// Every result so far.
+    pub fn cases(&self) -> &[Case] {
+        &self.cases
     }
 
     /// Names each failure and ends with the line of both numbers; true where nothing failed and something ran.
     pub fn conclude(&self) -> bool {
-        for failure in &self.failures {
-            println!("failed: {failure}");
+        for case in self.cases.iter().filter(|case| !case.ok) {
+            let space = if case.detail.is_empty() { "" } else { ": " };
+            println!("failed: {}{space}{}", case.name, case.detail);
         }
-        println!("{} passed, {} failed", self.passed, self.failures.len());
-        self.failures.is_empty() && self.passed > 0
+        let failed = self.failed();
+        let passed = self.cases.len() - failed;
+        println!("{passed} passed, {failed} failed");
+        failed == 0 && passed > 0
     }
 }
 
@@ -64,10 +93,14 @@ mod tests {
     #[test]
     fn one_failure_fails_all() {
         let mut tally = Tally::default();
+        tally.group("one");
         tally.note("a", true, "");
         assert!(tally.conclude());
-        tally.count("b", 3, 1);
+        tally.group("two");
+        tally.count("b", &[("x".into(), true), ("y".into(), false)]);
         assert!(!tally.conclude());
-        assert_eq!((tally.passed, tally.failures.len()), (4, 1));
+        assert_eq!((tally.cases().len(), tally.failed()), (3, 1));
+        let last = &tally.cases()[2];
+        assert_eq!((last.group.as_str(), last.name.as_str()), ("two", "b: y"));
     }
 }

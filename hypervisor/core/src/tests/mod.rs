@@ -2,6 +2,7 @@
 
 mod agree;
 mod agree_parties;
+pub mod amount;
 mod boot;
 mod chain;
 mod concurrent;

@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use super::*;
+use crate::tests::amount;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -354,7 +355,7 @@ impl Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(amount::property(300_000, 75))]
 
     /// Sequences of calls: each answer, and all states after it, are the reference's.
     #[test]
@@ -365,6 +366,11 @@ proptest! {
             run.step(&mut bench, step);
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     /// Any bytes at all: no panic, and the invariants hold.
     #[test]
