@@ -29,7 +29,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Whether a partition may send this request; the index of the callee.
     fn admit_partition(&self, here: &Here<'_, C>, request: &Direct) -> Result<usize, Error> {
-        if request.source != here.partition.id || request.target == request.source {
+        let own = request.source == here.partition.id && request.target != request.source;
+        if !own || request.framework() != 0 {
             return Err(Error::InvalidParameters);
         }
         let callee = self.addressee(request)?;

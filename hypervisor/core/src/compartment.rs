@@ -9,6 +9,7 @@ use crate::context::Seat;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::ticket::Tickets;
+use crate::version::V1_0;
 
 /// How often preemption is reported: at powers of two up to this, then at its multiples.
 const REPORT_EVERY: u32 = 256;
@@ -61,7 +62,7 @@ pub(crate) struct Compartment<const C: usize> {
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
     pub tickets: Mutex<Tickets>,
-    pub notifications: Mutex<Notifications<C>>,
+    pub notifications: Mutex<Notifications>,
     pub counters: Counters,
 }
 
@@ -71,7 +72,7 @@ impl<const C: usize> Compartment<C> {
             seats: [const { Seat::new() }; C],
             stopped: AtomicBool::new(false),
             secondary_entry: AtomicU64::new(0),
-            mailbox: Mutex::new(Mailbox::new()),
+            mailbox: Mutex::new(Mailbox::new(V1_0)),
             tickets: Mutex::new(Tickets::new()),
             notifications: Mutex::new(Notifications::new()),
             counters: Counters::new(),

@@ -3,8 +3,8 @@
 use crate::api::{Ports, Regs};
 use crate::error::Error;
 use crate::reply::Reply;
-use crate::rxtx::V1_2;
 use crate::spmc::{Here, Spmc};
+use crate::version::V1_2;
 
 /// Most characters of the SMC32 form: w2 to w7.
 const MOST_32: usize = 24;

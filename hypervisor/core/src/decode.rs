@@ -30,6 +30,16 @@ pub(crate) struct Direct {
     pub regs: Regs,
 }
 
+impl Direct {
+    /// The framework message that it is: the flags in w2 (DEN0077A 1.2, table 15.3); 0: it is none.
+    pub(crate) fn framework(&self) -> u32 {
+        match self.form {
+            Form::Extended => 0,
+            Form::Short32 | Form::Short64 => low(self.regs.0[2]),
+        }
+    }
+}
+
 /// Which memory transaction is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transaction {

@@ -1,7 +1,7 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
-use crate::callee::Callee;
+use crate::callee::{Callee, DIRECT, DIRECT2};
 use crate::compartment::Compartment;
 use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
 use crate::cpu::{Cpu, Mode};
@@ -10,15 +10,11 @@ use crate::error::Error;
 use crate::function;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc};
-use crate::table::{Core, Messages, Partition};
+use crate::table::{Core, Partition};
 
-/// Partition property: takes FFA_MSG_SEND_DIRECT_REQ (DEN0077A, table 13.39).
-const TAKES_DIRECT: u32 = 1 << 0;
-/// Partition property: takes FFA_MSG_SEND_DIRECT_REQ2.
-const TAKES_DIRECT2: u32 = 1 << 9;
 /// Partition properties: it wants to hear of virtual machines that are created, and destroyed.
-const HEARS_OF_CREATED: u32 = 1 << 6;
-const HEARS_OF_DESTROYED: u32 = 1 << 7;
+pub(crate) const HEARS_OF_CREATED: u32 = 1 << 6;
+pub(crate) const HEARS_OF_DESTROYED: u32 = 1 << 7;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -44,42 +40,54 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // The SPMD lets none of these through; nobody out there speaks for a partition.
             return Err(Error::InvalidParameters);
         }
+        let framework = request.framework();
+        if framework != 0 {
+            return self.admit_framework(core, request, framework);
+        }
         let callee = self.addressee(request)?;
         callee.open_on(core)?;
         Ok(callee.index)
     }
 
-    /// Whom a request is for, if its source may send it and it is taken there.
+    /// Whom a request is for that is no framework message, if its source may send it and it is taken there.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: nobody whom the source may send such a message has that ID, or offers that
-    /// service; a framework message that is not the sender's, or of which the target did not ask to hear.
-    /// DENIED: the target takes no messages of this kind (DEN0077A 1.2, sections 15.2 and 15.4).
+    /// service. DENIED: the target takes no messages of this kind (DEN0077A 1.2, sections 15.2 and 15.4).
     pub(crate) fn addressee(&self, request: &Direct) -> Result<Callee<'_, C>, Error> {
-        let framework = match request.form {
-            Form::Extended => 0,
-            Form::Short32 | Form::Short64 => low(request.regs.0[2]),
-        };
-        let (kind, needed) = match (request.form, framework) {
-            (Form::Extended, _) => (Messages::DIRECT2, TAKES_DIRECT2),
-            (_, 0) => (Messages::DIRECT, TAKES_DIRECT),
-            // Framework messages of a hypervisor; others are the SPMC's to send.
-            (_, VM_CREATED) if request.source == 0 => (Messages::NONE, HEARS_OF_CREATED),
-            (_, VM_DESTROYED) if request.source == 0 => (Messages::NONE, HEARS_OF_DESTROYED),
-            _ => return Err(Error::InvalidParameters),
-        };
+        let extended = request.form == Form::Extended;
+        let kind = if extended { DIRECT2 } else { DIRECT };
         let callee = self.callable(request.target, request.source, kind)?;
-        if callee.partition.properties & needed == 0 {
-            return Err(if framework == 0 {
-                Error::Denied
-            } else {
-                Error::InvalidParameters
-            });
-        }
-        if request.form == Form::Extended && !serves(callee.partition, &request.regs) {
+        if extended && !serves(callee.partition, &request.regs) {
             return Err(Error::InvalidParameters);
         }
         Ok(callee)
+    }
+
+    /// As [`Self::admit`], of a framework message: those of a hypervisor about one of its virtual machines
+    /// (DEN0077A 1.2, section 18.3), for a partition that lists it and asked to hear of that; others are the
+    /// SPMC's to send. What a destroyed machine had here is gone before the first partition hears of it.
+    #[cold]
+    fn admit_framework(&self, core: Core, request: &Direct, message: u32) -> Result<usize, Error> {
+        let needed = match message {
+            VM_CREATED => HEARS_OF_CREATED,
+            VM_DESTROYED => HEARS_OF_DESTROYED,
+            _ => return Err(Error::InvalidParameters),
+        };
+        let about = u16::try_from(low(request.regs.0[5])).ok();
+        let machine = about.and_then(|id| self.machine_of(id));
+        let (Some((_, machine)), 0) = (machine, request.source) else {
+            return Err(Error::InvalidParameters);
+        };
+        let (callee, _) = self.known(request.target, request.source)?;
+        if callee.partition.properties & needed == 0 {
+            return Err(Error::InvalidParameters);
+        }
+        callee.open_on(core)?;
+        if message == VM_DESTROYED {
+            machine.forget();
+        }
+        Ok(callee.index)
     }
 
     /// Enters the context that is at home here with a request; none when it does not wait.

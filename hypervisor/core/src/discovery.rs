@@ -1,21 +1,24 @@
 //! Discovery: FFA_FEATURES, FFA_ID_GET, FFA_PARTITION_INFO_GET and its form without a buffer.
 
 use crate::api::{Ports, Regs};
+use crate::callee::{DIRECT, DIRECT2, INDIRECT, NOTIFICATIONS};
+use crate::direct::{HEARS_OF_CREATED, HEARS_OF_DESTROYED};
 use crate::error::Error;
 use crate::function as f;
 use crate::paravirtual;
 use crate::reply::Reply;
-use crate::rxtx::{V1_0, V1_1, V1_2, Writer};
-use crate::spmc::{Party, Spmc, lists};
-use crate::table::{Partition, Preemption, Uuid};
+use crate::rxtx::Writer;
+use crate::spmc::{Party, SECURE, Spmc, lists};
+use crate::table::{Caller, Messages, Partition, Preemption, Uuid};
+use crate::version::{V1_0, V1_1, V1_2};
 
 /// Feature IDs (DEN0077A, table 13.12).
 const NOTIFICATION_PENDING: u32 = 1;
 const SCHEDULE_RECEIVER: u32 = 2;
 const MANAGED_EXIT: u32 = 3;
 
-/// Partition property: can receive notifications.
-pub(crate) const TAKES_NOTIFICATIONS: u32 = 1 << 3;
+/// Partition properties that only a hypervisor is told.
+const OF_MACHINES: u32 = HEARS_OF_CREATED | HEARS_OF_DESTROYED;
 /// Properties that FF-A 1.0 knows.
 const PROPERTIES_1_0: u32 = 0b111;
 /// Properties that FF-A 1.1 knows.
@@ -102,7 +105,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         match id {
             f::RXTX_MAP_32 | f::RXTX_MAP_64 => {
                 // w2[1:0]: buffers of 4 KiB or more, so aligned; w2[31:16], from 1.2 on: at most one page.
-                let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version());
+                let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version.heard());
                 Ok(Reply::success(if version >= V1_2 { 1 << 16 } else { 0 }, 0))
             }
             f::MEM_RETRIEVE_REQ_32 | f::MEM_RETRIEVE_REQ_64 => {
@@ -120,14 +123,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     fn feature(&self, party: Party, id: u32) -> Result<Reply, Error> {
         let partition = match party {
-            Party::Normal => None,
+            Party::Normal | Party::Machine(_) => None,
             Party::Partition(index) => self.table.partitions.get(index),
         };
         let intid = match (id, partition) {
             (SCHEDULE_RECEIVER, None) => self.table.board.schedule_receiver_intid,
-            (NOTIFICATION_PENDING, Some(p)) if p.properties & TAKES_NOTIFICATIONS != 0 => {
-                paravirtual::NOTIFICATION_PENDING
-            }
+            (NOTIFICATION_PENDING, Some(p)) if NOTIFICATIONS.taken_by(p) => paravirtual::NOTIFICATION_PENDING,
             (MANAGED_EXIT, Some(p)) if matches!(p.preemption, Preemption::ManagedExit { .. }) => {
                 paravirtual::MANAGED_EXIT
             }
@@ -136,21 +137,54 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(Reply::success(intid, 0))
     }
 
-    /// The partitions that a party can see, an entry for each protocol; where a UUID is asked for,
-    /// those that report it. Who may not call a partition does not see it.
+    /// The properties of a partition as a party sees them: what it may use. None of a partition that it may
+    /// not deal with.
+    ///
+    /// What the normal world sees is what a hypervisor there tells its virtual machines, too, and neither call
+    /// says for whom it is made: so it sees what any of its endpoints may use, of partitions that list ID 0.
+    /// Only a hypervisor hears that a partition wants to know of virtual machines (DEN0077A 1.2, table 6.2).
+    fn properties(&self, party: Party, partition: &'static Partition) -> Option<u32> {
+        let id = self.id_of(party);
+        if partition.id == id {
+            return Some(partition.properties & !OF_MACHINES);
+        }
+        partition.caller(id)?;
+        let relays = party == Party::Normal;
+        let alike = |caller: &&Caller| caller.id == id || (relays && caller.id < SECURE);
+        let (messages, pages) = partition
+            .callers
+            .iter()
+            .filter(alike)
+            .fold((Messages::NONE, 0), |(messages, pages), caller| {
+                (messages.and(caller.messages), caller.pages.max(pages))
+            });
+        if messages == Messages::NONE && pages == 0 {
+            return None;
+        }
+        let hidden = [DIRECT, DIRECT2, INDIRECT, NOTIFICATIONS]
+            .iter()
+            .filter(|kind| !messages.has(kind.messages))
+            .fold(if relays { 0 } else { OF_MACHINES }, |bits, kind| {
+                bits | kind.property
+            });
+        Some(partition.properties & !hidden)
+    }
+
+    /// The partitions that a party can see with their properties, an entry for each protocol; where a UUID is
+    /// asked for, those that report it.
     fn visible(
         &self,
         party: Party,
         wanted: Option<Uuid>,
-    ) -> impl Iterator<Item = (&'static Partition, Uuid)> {
-        let caller = self.id_of(party);
+    ) -> impl Iterator<Item = (&'static Partition, u32, Uuid)> {
         self.table
             .partitions
             .iter()
             .zip(&self.compartments)
-            .filter(move |(p, c)| !c.stopped() && (p.id == caller || p.caller(caller).is_some()))
-            .flat_map(|(p, _)| p.uuids.iter().map(move |uuid| (p, *uuid)))
-            .filter(move |(_, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
+            .filter(|(_, c)| !c.stopped())
+            .filter_map(move |(p, _)| Some((p, self.properties(party, p)?)))
+            .flat_map(|(p, properties)| p.uuids.iter().map(move |uuid| (p, properties, *uuid)))
+            .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
     }
 
     /// FFA_PARTITION_INFO_GET (DEN0077A, section 13.8), with descriptors of the caller's version.
@@ -176,8 +210,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let buffers = mailbox.writable()?;
         let mut writer = Writer::new(buffers.rx, ports);
-        for (partition, uuid) in self.visible(party, wanted) {
-            let bytes = descriptor(partition, if wanted.is_none() { uuid } else { NIL }, version);
+        for (partition, properties, uuid) in self.visible(party, wanted) {
+            let uuid = if wanted.is_none() { uuid } else { NIL };
+            let bytes = descriptor(partition, properties, uuid, version);
             let size = if version == V1_0 {
                 DESCRIPTOR_1_0
             } else {
@@ -209,7 +244,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if start >= count || tag != 0 {
             return Err(Error::InvalidParameters);
         }
-        let version = self.mailbox(party).map_or(V1_2, |m| m.lock().version()).max(V1_1);
+        let version = self
+            .mailbox(party)
+            .map_or(V1_2, |m| m.lock().version.heard())
+            .max(V1_1);
         let mut regs = Regs([0; 18]);
         regs.0[0] = u64::from(f::SUCCESS_64);
         let mut current = start;
@@ -218,10 +256,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .enumerate()
             .skip(start)
             .take(PER_ANSWER);
-        for ((index, (partition, uuid)), to) in
+        for ((index, (partition, properties, uuid)), to) in
             entries.zip(regs.0.get_mut(3..).unwrap_or_default().chunks_exact_mut(3))
         {
-            let bytes = descriptor(partition, if wanted.is_none() { uuid } else { NIL }, version);
+            let uuid = if wanted.is_none() { uuid } else { NIL };
+            let bytes = descriptor(partition, properties, uuid, version);
             for (to, from) in to.iter_mut().zip(bytes.as_chunks::<8>().0) {
                 *to = u64::from_le_bytes(*from);
             }
@@ -244,7 +283,7 @@ fn wanted(bytes: &[u8]) -> Option<Uuid> {
 }
 
 /// A partition information descriptor (DEN0077A, tables 13.36 to 13.39).
-fn descriptor(partition: &Partition, uuid: Uuid, version: u32) -> [u8; DESCRIPTOR as usize] {
+fn descriptor(partition: &Partition, properties: u32, uuid: Uuid, version: u32) -> [u8; DESCRIPTOR as usize] {
     let mask = match version {
         V1_0 => PROPERTIES_1_0,
         V1_1 => PROPERTIES_1_1,
@@ -257,7 +296,7 @@ fn descriptor(partition: &Partition, uuid: Uuid, version: u32) -> [u8; DESCRIPTO
         .to_le_bytes()
         .into_iter()
         .chain(contexts.to_le_bytes())
-        .chain((partition.properties & mask).to_le_bytes())
+        .chain((properties & mask).to_le_bytes())
         .chain(uuid.0);
     for (to, from) in bytes.iter_mut().zip(fields) {
         *to = from;

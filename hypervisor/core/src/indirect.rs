@@ -2,17 +2,16 @@
 //! buffer, whose owner learns of it by a framework notification (DEN0077A, sections 6.1.2, 10.9 and 15.1).
 
 use crate::api::Ports;
+use crate::callee::INDIRECT;
 use crate::cpu::Cpu;
 use crate::decode::{high_half, low_half};
 use crate::error::Error;
 use crate::notification::RX_FULL;
 use crate::reply::Reply;
-use crate::rxtx::{Mailbox, PAGE, V1_1, V1_2, Writer, copy_in};
-use crate::spmc::{Party, SECURE, Spmc};
-use crate::table::Messages;
+use crate::rxtx::{Mailbox, PAGE, Writer, copy_in, word};
+use crate::spmc::{Party, Spmc};
+use crate::version::{V1_1, V1_2};
 
-/// Partition property: takes indirect messages (DEN0077A, table 13.39).
-const TAKES_INDIRECT: u32 = 1 << 2;
 /// Flag of FFA_MSG_SEND2: raise the schedule-receiver interrupt only when the sender gives up the core.
 const DELAY_SCHEDULE: u32 = 1 << 1;
 /// Bytes of a message's header before FF-A 1.2, and with the service UUID that 1.2 added.
@@ -27,13 +26,6 @@ struct Header {
     /// Where the message is, and its length, in bytes.
     start: usize,
     length: usize,
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..at + 4)
-        .and_then(|word| word.try_into().ok())
-        .map(u32::from_le_bytes)
 }
 
 impl Header {
@@ -79,10 +71,11 @@ impl Header {
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_MSG_SEND2 (DEN0077A, section 15.1). The message is copied once, then looked at.
+    /// FFA_MSG_SEND2 (DEN0077A, section 15.1). The message is copied once, then looked at. One of a virtual
+    /// machine is in that machine's TX buffer; the hypervisor that forwards it names the sender.
     ///
-    /// INVALID_PARAMETERS: no buffers, a header that is not in order, another sender than the caller, a
-    /// receiver that does not exist or may not be reached from there. DENIED: one of them takes no
+    /// INVALID_PARAMETERS: no buffers, a header that is not in order, another sender than the caller (or whom it
+    /// speaks for), a receiver that does not exist or may not be reached from there. DENIED: one of them takes no
     /// indirect messages, or the receiver has no buffers. BUSY: its buffer is full. NO_MEMORY: the message
     /// does not fit into it. ABORTED: it was stopped.
     pub(crate) fn send<T: Ports>(
@@ -96,7 +89,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if flags & !DELAY_SCHEDULE != 0 {
             return Err(Error::InvalidParameters);
         }
-        let own = self.mailbox(party).ok_or(Error::InvalidParameters)?;
+        if sender != 0 && party != Party::Normal {
+            return Err(Error::InvalidParameters);
+        }
+        let sender = self.own_or(party, sender)?;
+        let own = self.mailbox(sender).ok_or(Error::InvalidParameters)?;
         let (version, receiver) = {
             let mut own = own.lock();
             let version = own.version();
@@ -104,12 +101,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 return Err(Error::NotSupported);
             }
             let header = Header::parse(copy_in(&mut own, PAGE as u32, ports)?, version)?;
-            (version, self.receiver(party, sender, &header)?)
+            (version, self.receiver(sender, &header)?)
         };
         let other = self.mailbox(receiver).ok_or(Error::InvalidParameters)?;
-        // Two senders may be each other's receivers: locks in the table's order.
+        // Two senders may be each other's receivers: locks in one order.
         let (mut from, mut to);
-        if order(party) < order(receiver) {
+        if order(sender) < order(receiver) {
             from = own.lock();
             to = other.lock();
         } else {
@@ -118,7 +115,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         // The copy that was checked is still there, unless the caller's other cores sent too.
         let header = Header::parse(&from.staging, version).map_err(|_| Error::Retry)?;
-        if self.receiver(party, sender, &header) != Ok(receiver) {
+        if self.receiver(sender, &header) != Ok(receiver) {
             return Err(Error::Retry);
         }
         deliver(&header, &mut from, &mut to, ports)?;
@@ -128,36 +125,22 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Whom a message is for, if its sender may send it.
-    fn receiver(&self, party: Party, sender: u16, header: &Header) -> Result<Party, Error> {
-        let genuine = match party {
-            Party::Normal => header.sender < SECURE && (sender == 0 || sender == header.sender),
-            Party::Partition(_) => header.sender == self.id_of(party) && sender == 0,
-        };
-        if !genuine || header.sender == header.receiver {
+    fn receiver(&self, sender: Party, header: &Header) -> Result<Party, Error> {
+        if header.sender != self.id_of(sender) {
             return Err(Error::InvalidParameters);
         }
-        let mut ends = [header.sender, header.receiver]
-            .into_iter()
-            .filter_map(|id| Some((id, self.table.partitions.get(self.partition_of(id)?)?)));
-        let known = match self.partition_of(header.receiver) {
-            Some(index) => {
-                self.callable(header.receiver, header.sender, Messages::INDIRECT)?;
-                Party::Partition(index)
-            }
-            // An answer to a virtual machine that may call this partition.
-            None if header.receiver < SECURE
-                && self
-                    .callable(header.sender, header.receiver, Messages::INDIRECT)
-                    .is_ok() =>
-            {
-                Party::Normal
-            }
-            None => return Err(Error::InvalidParameters),
-        };
-        if ends.any(|(_, partition)| partition.properties & TAKES_INDIRECT == 0) {
+        let receiver = self.link(header.sender, header.receiver, INDIRECT)?;
+        // Who cannot receive them cannot send them either; of a virtual machine its hypervisor knows.
+        if let Party::Partition(index) = sender
+            && !self
+                .table
+                .partitions
+                .get(index)
+                .is_some_and(|p| INDIRECT.taken_by(p))
+        {
             return Err(Error::Denied);
         }
-        if let Party::Partition(index) = known {
+        if let Party::Partition(index) = receiver {
             let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
             if header.uuid != [0; 16] && !partition.uuids.iter().any(|uuid| uuid.0 == header.uuid) {
                 return Err(Error::InvalidParameters);
@@ -166,7 +149,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 return Err(Error::Aborted);
             }
         }
-        Ok(known)
+        Ok(receiver)
     }
 
     /// The receiver's framework notification, and what makes it look.
@@ -205,10 +188,11 @@ fn deliver<T: Ports>(
     Ok(())
 }
 
-/// The order in which mailboxes are locked.
-fn order(party: Party) -> usize {
+/// The order in which mailboxes are locked: the normal world's, its virtual machines', the partitions'.
+fn order(party: Party) -> (u8, usize) {
     match party {
-        Party::Normal => 0,
-        Party::Partition(index) => index.saturating_add(1),
+        Party::Normal => (0, 0),
+        Party::Machine(index) => (1, index),
+        Party::Partition(index) => (2, index),
     }
 }

@@ -89,7 +89,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         let version = mailbox.version();
         let fragment = copy_in(&mut mailbox, request.fragment, ports)?;
-        let sender = self.sender(party, fragment);
+        let sender = self.sender(party, fragment)?;
         let progress =
             self.ledger
                 .lock()
@@ -240,13 +240,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(Reply::done())
     }
 
-    /// Who sends memory by a descriptor: a hypervisor in the normal world sends for any virtual machine.
-    fn sender(&self, party: Party, descriptor: &[u8]) -> u16 {
+    /// Who sends memory by a descriptor: a hypervisor in the normal world sends for its virtual machines.
+    fn sender(&self, party: Party, descriptor: &[u8]) -> Result<u16, Error> {
         let named = descriptor.first_chunk().map(|id| u16::from_le_bytes(*id));
-        match (party, named) {
-            (Party::Normal, Some(id)) if id < SECURE => id,
-            _ => self.id_of(party),
-        }
+        let id = named.ok_or(Error::InvalidParameters)?;
+        self.spoken_for(party, id)?;
+        Ok(id)
     }
 
     /// Who goes on with a transaction: a hypervisor in the normal world does so for the virtual machine

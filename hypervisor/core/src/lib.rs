@@ -36,5 +36,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod version;
+mod vm;
 
 pub use paravirtual::MAX_INTERRUPTS;

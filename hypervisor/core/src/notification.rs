@@ -5,15 +5,17 @@ use crate::error::Error;
 
 /// Notifications that a receiver has.
 const COUNT: usize = 64;
+/// Most execution contexts of a receiver.
+const CONTEXTS: usize = 64;
 /// First ID of a secure endpoint.
 const SECURE: u16 = 0x8000;
 
 /// Framework notification of the SPMC: the RX buffer is full (DEN0077A, table 10.8).
 pub(crate) const RX_FULL: u32 = 1 << 0;
 
-/// The notifications of one receiver with up to `C` execution contexts.
+/// The notifications of one receiver.
 #[derive(Debug)]
-pub(crate) struct Notifications<const C: usize> {
+pub(crate) struct Notifications {
     /// Execution contexts; 0: the receiver has no bitmap.
     contexts: u16,
     /// The endpoint that each notification is bound to.
@@ -23,12 +25,12 @@ pub(crate) struct Notifications<const C: usize> {
     /// Pending for any context.
     global: u64,
     /// Pending for each context.
-    own: [u64; C],
+    own: [u64; CONTEXTS],
     /// Pending ones of the SPMC, for any context.
     framework: u32,
     /// FFA_NOTIFICATION_INFO_GET reported `global`, and each context's.
     global_told: bool,
-    own_told: [bool; C],
+    own_told: [bool; CONTEXTS],
 }
 
 /// What FFA_NOTIFICATION_GET returns.
@@ -59,29 +61,29 @@ fn bits(mut bitmap: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-impl<const C: usize> Notifications<C> {
+impl Notifications {
     pub(crate) const fn new() -> Self {
         Self {
             contexts: 0,
             bound: [None; COUNT],
             per_vcpu: 0,
             global: 0,
-            own: [0; C],
+            own: [0; CONTEXTS],
             framework: 0,
             global_told: false,
-            own_told: [false; C],
+            own_told: [false; CONTEXTS],
         }
     }
 
-    /// Gives the receiver a bitmap for this many contexts.
-    pub(crate) fn create(&mut self, contexts: u64) -> Result<(), Error> {
+    /// Gives the receiver a bitmap for this many contexts, of the most that it can have.
+    pub(crate) fn create(&mut self, contexts: u64, most: usize) -> Result<(), Error> {
         if contexts == 0 {
             return Err(Error::InvalidParameters);
         }
         if self.contexts != 0 {
             return Err(Error::Denied);
         }
-        if contexts > C as u64 {
+        if contexts > most.min(CONTEXTS) as u64 {
             return Err(Error::NoMemory);
         }
         self.contexts = contexts as u16;

@@ -5,9 +5,9 @@ use core::sync::atomic::Ordering;
 use spin::Mutex;
 
 use crate::api::Ports;
+use crate::callee::NOTIFICATIONS;
 use crate::cpu::Cpu;
 use crate::decode::{Call, high_half, low};
-use crate::discovery::TAKES_NOTIFICATIONS;
 use crate::error::Error;
 use crate::function;
 use crate::id_list::IdList;
@@ -24,6 +24,7 @@ const DELAY_SCHEDULE: u32 = 1 << 1;
 const FROM_PARTITIONS: u32 = 1 << 0;
 const FROM_VMS: u32 = 1 << 1;
 const FROM_SPMC: u32 = 1 << 2;
+const FROM_HYPERVISOR: u32 = 1 << 3;
 const GET_FLAGS: u32 = 0xf;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
@@ -68,19 +69,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// The notifications of a party.
-    pub(crate) fn notifications(&self, party: Party) -> Option<&Mutex<Notifications<C>>> {
+    pub(crate) fn notifications(&self, party: Party) -> Option<&Mutex<Notifications>> {
         match party {
             Party::Normal => Some(&self.normal_notifications),
+            Party::Machine(index) => self.machines.get(index).map(|m| &m.notifications),
             Party::Partition(index) => self.compartments.get(index).map(|c| &c.notifications),
-        }
-    }
-
-    /// A party by its endpoint ID; of the normal world's, only the operating system's is served.
-    fn party_of(&self, id: u16) -> Option<Party> {
-        if id == 0 {
-            Some(Party::Normal)
-        } else {
-            self.partition_of(id).map(Party::Partition)
         }
     }
 
@@ -88,78 +81,75 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn give_bitmap(&self, index: usize) {
         if let Some(partition) = self.table.partitions.get(index)
             && let Some(compartment) = self.compartments.get(index)
-            && partition.properties & TAKES_NOTIFICATIONS != 0
+            && NOTIFICATIONS.taken_by(partition)
         {
+            let contexts = partition.cores.count_ones();
             // It has none before its only start, and no more contexts than the table has cores.
-            let _ = compartment
-                .notifications
-                .lock()
-                .create(u64::from(partition.cores.count_ones()));
+            let _ = compartment.notifications.lock().create(u64::from(contexts), C);
         }
     }
 
-    /// FFA_NOTIFICATION_BITMAP_CREATE, for the normal world's operating system.
+    /// FFA_NOTIFICATION_BITMAP_CREATE, for the normal world's operating system or one of its virtual machines,
+    /// with no more contexts than cores, or than the table gives the machine.
     fn bitmap_create(&self, party: Party, vm: u16, contexts: u64) -> Result<Reply, Error> {
-        self.for_normal(party, vm)?;
-        self.normal_notifications.lock().create(contexts)?;
+        let receiver = self.receiver_out_there(party, vm)?;
+        let most = match receiver {
+            Party::Machine(index) => self
+                .table
+                .virtual_machines
+                .get(index)
+                .map_or(0, |vm| vm.contexts.into()),
+            Party::Normal | Party::Partition(_) => C,
+        };
+        let notifications = self.notifications(receiver).ok_or(Error::InvalidParameters)?;
+        notifications.lock().create(contexts, most)?;
         Ok(Reply::done())
     }
 
     /// FFA_NOTIFICATION_BITMAP_DESTROY.
     fn bitmap_destroy(&self, party: Party, vm: u16) -> Result<Reply, Error> {
-        self.for_normal(party, vm)?;
-        self.normal_notifications.lock().destroy()?;
+        let receiver = self.receiver_out_there(party, vm)?;
+        let notifications = self.notifications(receiver).ok_or(Error::InvalidParameters)?;
+        notifications.lock().destroy()?;
         Ok(Reply::done())
     }
 
-    fn for_normal(&self, party: Party, vm: u16) -> Result<(), Error> {
-        match (party, vm) {
-            (Party::Normal, 0) => Ok(()),
-            (Party::Normal, _) => Err(Error::InvalidParameters),
-            (Party::Partition(_), _) => Err(Error::NotSupported),
+    /// Whose bitmap is made or destroyed: partitions have theirs from the SPMC.
+    fn receiver_out_there(&self, party: Party, vm: u16) -> Result<Party, Error> {
+        if party == Party::Normal {
+            self.spoken_for(party, vm)
+        } else {
+            Err(Error::NotSupported)
         }
-    }
-
-    /// Checks the two endpoints of BIND, UNBIND and SET: the caller is one of them, the other one
-    /// is somebody it may deal with.
-    fn pair(&self, caller: u16, sender: u16, receiver: u16) -> Result<Party, Error> {
-        let other = if sender == caller { receiver } else { sender };
-        let party = self.party_of(receiver).ok_or(Error::InvalidParameters)?;
-        if sender == receiver || !(self.knows(caller, other) || self.knows(other, caller)) {
-            return Err(Error::InvalidParameters);
-        }
-        Ok(party)
-    }
-
-    /// Whether one endpoint may call another: only those notify each other.
-    fn knows(&self, caller: u16, target: u16) -> bool {
-        self.partition_of(target)
-            .and_then(|index| self.table.partitions.get(index))
-            .is_some_and(|partition| partition.caller(caller).is_some())
     }
 
     /// FFA_NOTIFICATION_BIND: the receiver lets a sender set some of its notifications.
     fn bind(&self, party: Party, ends: (u16, u16), flags: u32, bitmap: u64) -> Result<Reply, Error> {
-        let (sender, receiver) = ends;
-        if receiver != self.id_of(party) || flags & !PER_VCPU != 0 {
+        if flags & !PER_VCPU != 0 {
             return Err(Error::InvalidParameters);
         }
-        self.pair(receiver, sender, receiver)?;
-        let notifications = self.notifications(party).ok_or(Error::InvalidParameters)?;
-        notifications.lock().bind(sender, bitmap, flags & PER_VCPU != 0)?;
+        let notifications = self.receivers(party, ends)?;
+        notifications.lock().bind(ends.0, bitmap, flags & PER_VCPU != 0)?;
         Ok(Reply::done())
     }
 
     /// FFA_NOTIFICATION_UNBIND.
     fn unbind(&self, party: Party, ends: (u16, u16), bitmap: u64) -> Result<Reply, Error> {
-        let (sender, receiver) = ends;
-        if receiver != self.id_of(party) {
-            return Err(Error::InvalidParameters);
-        }
-        self.pair(receiver, sender, receiver)?;
-        let notifications = self.notifications(party).ok_or(Error::InvalidParameters)?;
-        notifications.lock().unbind(sender, bitmap)?;
+        let notifications = self.receivers(party, ends)?;
+        notifications.lock().unbind(ends.0, bitmap)?;
         Ok(Reply::done())
+    }
+
+    /// The notifications of the receiver for whom a party binds: itself or one of its virtual machines, where the
+    /// sender may notify it.
+    fn receivers(
+        &self,
+        party: Party,
+        (sender, receiver): (u16, u16),
+    ) -> Result<&Mutex<Notifications>, Error> {
+        self.spoken_for(party, receiver)?;
+        let receiver = self.link(sender, receiver, NOTIFICATIONS)?;
+        self.notifications(receiver).ok_or(Error::InvalidParameters)
     }
 
     /// FFA_NOTIFICATION_SET: the receiver's scheduler is told by the schedule-receiver interrupt, a
@@ -176,10 +166,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let (sender, receiver) = ends;
         let vcpu = (flags & PER_VCPU != 0).then_some(high_half(flags));
         let unknown = flags & 0xffff & !(PER_VCPU | DELAY_SCHEDULE) != 0;
-        if sender != self.id_of(party) || unknown || (vcpu.is_none() && high_half(flags) != 0) {
+        if unknown || (vcpu.is_none() && high_half(flags) != 0) {
             return Err(Error::InvalidParameters);
         }
-        let to = self.pair(sender, sender, receiver)?;
+        self.spoken_for(party, sender)?;
+        let to = self.link(sender, receiver, NOTIFICATIONS)?;
         let notifications = self.notifications(to).ok_or(Error::InvalidParameters)?;
         notifications.lock().set(sender, bitmap, vcpu)?;
         if let Party::Partition(index) = to {
@@ -215,12 +206,18 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// FFA_NOTIFICATION_GET: the caller takes what is pending for one of its contexts.
+    /// FFA_NOTIFICATION_GET: the caller takes what is pending for one of its contexts, or for one of its virtual
+    /// machine's. What virtual machines and hypervisors send to those the hypervisor keeps itself.
     fn take_notifications(&self, party: Party, vcpu: u16, receiver: u16, flags: u32) -> Result<Reply, Error> {
-        if receiver != self.id_of(party) || flags & !GET_FLAGS != 0 {
+        let receiver = self.spoken_for(party, receiver)?;
+        let kept = match receiver {
+            Party::Machine(_) => FROM_VMS | FROM_HYPERVISOR,
+            Party::Normal | Party::Partition(_) => 0,
+        };
+        if flags & (!GET_FLAGS | kept) != 0 {
             return Err(Error::InvalidParameters);
         }
-        let notifications = self.notifications(party).ok_or(Error::InvalidParameters)?;
+        let notifications = self.notifications(receiver).ok_or(Error::InvalidParameters)?;
         let mut notifications = notifications.lock();
         let taken = notifications.take(
             vcpu,
@@ -247,7 +244,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Takes the notification-pending interrupt from contexts for which nothing is pending.
-    fn clear_notification(&self, index: usize, notifications: &Notifications<C>) {
+    fn clear_notification(&self, index: usize, notifications: &Notifications) {
         let Some(partition) = self.table.partitions.get(index) else {
             return;
         };
@@ -269,6 +266,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let mut list = IdList::new(wide);
         let mut all = self.normal_notifications.lock().tell(|vcpu| list.put(0, vcpu));
+        for (vm, machine) in self.table.virtual_machines.iter().zip(&self.machines) {
+            all = all && machine.notifications.lock().tell(|vcpu| list.put(vm.id, vcpu));
+        }
         for (partition, compartment) in self.table.partitions.iter().zip(&self.compartments) {
             all = all
                 && compartment

@@ -4,7 +4,8 @@
 //! FF-A has no call that says so. Its sign here is FFA_VERSION (which a driver calls once, before all else)
 //! followed by FFA_RXTX_MAP while buffers are still registered: within one life of a kernel that is an
 //! error that no kernel makes, and it was DENIED; a mere second FFA_RXTX_MAP still is, and a mere second
-//! FFA_VERSION changes nothing (DEN0077A, sections 13.2 and 13.6).
+//! FFA_VERSION changes nothing (DEN0077A, sections 13.2 and 13.6). The new one may speak another version than
+//! the last one did (`version`).
 
 use crate::api::{Context, Ports};
 use crate::context::State;
@@ -15,12 +16,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS>
 {
     /// Takes from the partitions what the normal world's last life left behind: its shares and loans
-    /// (loans are cleared), its notification bitmap, its parked requests. A request that a preempted or
-    /// yielded context still works on is answered to nobody; the context gets the time to finish from the
-    /// next one that wants it. The caller holds the normal world's mailbox.
+    /// (loans are cleared), its notification bitmap, its parked requests, and all that its virtual machines had.
+    /// A request that a preempted or yielded context still works on is answered to nobody; the context gets the
+    /// time to finish from the next one that wants it. The caller holds the normal world's mailbox.
     pub(crate) fn start_anew<T: Ports>(&self, ports: &mut T) {
         self.ledger.lock().forget_normal(ports);
         *self.normal_notifications.lock() = Notifications::new();
+        for machine in &self.machines {
+            machine.forget();
+        }
         for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
             for (home, seat) in (0u8..).zip(&compartment.seats) {

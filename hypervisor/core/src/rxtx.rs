@@ -1,15 +1,11 @@
-//! What a party negotiates and registers: its FF-A version and its RX/TX buffers.
+//! What a party registers: its RX/TX buffers.
 
 use crate::api::{Page, Ports, World};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::spmc::{Party, Spmc};
 use crate::table::Range;
-
-/// FF-A versions: major in bits 30 to 16, minor below.
-pub(crate) const V1_0: u32 = 0x0001_0000;
-pub(crate) const V1_1: u32 = 0x0001_0001;
-pub(crate) const V1_2: u32 = 0x0001_0002;
+use crate::version::Version;
 
 /// Flag of FFA_MSG_WAIT: the RX buffer stays with the caller (DEN0077A, section 14.1).
 pub(crate) const RETAIN_RX: u32 = 1;
@@ -34,9 +30,7 @@ pub(crate) struct Buffers {
 /// The state of one party.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    version: u32,
-    /// FFA_VERSION was called since buffers were registered.
-    renewed: bool,
+    pub version: Version,
     pub buffers: Option<Buffers>,
     /// What was copied from TX: the stack has no room for it.
     pub staging: [u8; PAGE as usize],
@@ -45,10 +39,10 @@ pub(crate) struct Mailbox {
 }
 
 impl Mailbox {
-    pub(crate) const fn new() -> Self {
+    /// Nothing is registered, and this version is spoken until another one is agreed on.
+    pub(crate) const fn new(version: u32) -> Self {
         Self {
-            version: V1_0,
-            renewed: false,
+            version: Version::new(version),
             buffers: None,
             staging: [0; PAGE as usize],
             answer: [0; ANSWER],
@@ -57,7 +51,7 @@ impl Mailbox {
 
     /// The version that the party speaks.
     pub(crate) fn version(&self) -> u32 {
-        self.version
+        self.version.spoken()
     }
 
     /// The buffers, where the RX buffer can be written.
@@ -99,6 +93,12 @@ impl<'a, T: Ports> Writer<'a, T> {
     }
 }
 
+/// A 32-bit field of what was copied.
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    let field = bytes.get(at..at.checked_add(4)?)?;
+    field.try_into().ok().map(u32::from_le_bytes)
+}
+
 /// Copies the first bytes of TX into the mailbox, once.
 pub(crate) fn copy_in<'a, T: Ports>(
     mailbox: &'a mut Mailbox,
@@ -120,31 +120,6 @@ pub(crate) fn copy_in<'a, T: Ports>(
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A,
-    /// section 13.2). Once buffers are registered their formats are settled.
-    pub(crate) fn negotiate(&self, party: Party, requested: u32) -> u32 {
-        let refused = Error::NotSupported.code();
-        if requested >> 16 != V1_2 >> 16 {
-            return refused;
-        }
-        let Some(mailbox) = self.mailbox(party) else {
-            return refused;
-        };
-        let mut mailbox = mailbox.lock();
-        let agreed = requested.min(V1_2);
-        if mailbox.buffers.is_some() && mailbox.version != agreed {
-            return refused;
-        }
-        mailbox.version = agreed;
-        mailbox.renewed = true;
-        V1_2
-    }
-
-    /// FFA_VERSION; its result is no FF-A function ID.
-    pub(crate) fn version(&self, party: Party, requested: u32) -> Reply {
-        Reply::words(self.negotiate(party, requested), &[])
-    }
-
     /// FFA_RXTX_MAP (DEN0077A, section 13.6): one page each.
     pub(crate) fn rxtx_map<T: Ports>(
         &self,
@@ -153,47 +128,62 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         pages: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        if pages != 1 || tx == rx || !tx.is_multiple_of(PAGE) || !rx.is_multiple_of(PAGE) {
+        if party == Party::Normal && (tx, rx, pages) == (0, 0, 0) {
+            return self.rxtx_map_forwarded(ports);
+        }
+        if pages != 1 {
             return Err(Error::InvalidParameters);
         }
-        let world = if party == Party::Normal {
-            World::Normal
-        } else {
-            World::Secure
-        };
-        if !self.owns_page(party, tx) || !self.owns_page(party, rx) {
-            return Err(Error::InvalidParameters);
-        }
+        let buffers = self.pair(party, (tx, rx))?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         if mailbox.buffers.is_some() {
-            if party != Party::Normal || !mailbox.renewed {
+            if party != Party::Normal || !mailbox.version.renew() {
                 return Err(Error::Denied);
             }
             self.start_anew(ports);
             mailbox.buffers = None;
         }
         if party == Party::Normal {
-            // What was lent is not the lender's to have written by the hypervisor.
-            let ledger = self.ledger.lock();
-            if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) {
-                return Err(Error::Denied);
-            }
+            self.not_lent((tx, rx))?;
         }
-        mailbox.renewed = false;
+        mailbox.buffers = Some(buffers);
+        Ok(Reply::done())
+    }
+
+    /// A pair of buffers, TX and RX, in a party's own memory.
+    pub(crate) fn pair(&self, party: Party, (tx, rx): (u64, u64)) -> Result<Buffers, Error> {
+        let own = |address: u64| address.is_multiple_of(PAGE) && self.owns_page(party, address);
+        if tx == rx || !own(tx) || !own(rx) {
+            return Err(Error::InvalidParameters);
+        }
+        let world = match party {
+            Party::Normal | Party::Machine(_) => World::Normal,
+            Party::Partition(_) => World::Secure,
+        };
         let page = |address| Page { world, address };
-        mailbox.buffers = Some(Buffers {
+        Ok(Buffers {
             rx: page(rx),
             tx: page(tx),
             rx_full: false,
-        });
-        Ok(Reply::done())
+        })
+    }
+
+    /// Whether the normal world has both pages of a pair for itself: what was lent is not the lender's to have
+    /// written by the hypervisor.
+    pub(crate) fn not_lent(&self, (tx, rx): (u64, u64)) -> Result<(), Error> {
+        let ledger = self.ledger.lock();
+        if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) {
+            Err(Error::Denied)
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether a page is a party's own memory by the table.
     pub(crate) fn owns_page(&self, party: Party, address: u64) -> bool {
         let within = |range: &Range| range.contains(address, PAGE);
         match party {
-            Party::Normal => self.table.board.normal.iter().any(within),
+            Party::Normal | Party::Machine(_) => self.table.board.normal.iter().any(within),
             Party::Partition(index) => self
                 .table
                 .partitions
@@ -204,19 +194,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// FFA_RXTX_UNMAP (DEN0077A, section 13.7).
     pub(crate) fn rxtx_unmap(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
-        self.own_or_zero(party, endpoint)?;
-        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
-        mailbox
-            .buffers
-            .take()
-            .map(|_| Reply::done())
-            .ok_or(Error::InvalidParameters)
+        let owner = self.own_or(party, endpoint)?;
+        let mut mailbox = self.mailbox(owner).ok_or(Error::InvalidParameters)?.lock();
+        mailbox.buffers.take().ok_or(Error::InvalidParameters)?;
+        mailbox.version.renew();
+        Ok(Reply::done())
     }
 
     /// FFA_RX_RELEASE (DEN0077A, section 13.4).
     pub(crate) fn rx_release(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
-        self.own_or_zero(party, endpoint)?;
-        let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let owner = self.own_or(party, endpoint)?;
+        let mut mailbox = self.mailbox(owner).ok_or(Error::InvalidParameters)?.lock();
         match mailbox.buffers.as_mut() {
             Some(buffers) if buffers.rx_full => {
                 buffers.rx_full = false;
@@ -226,28 +214,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// FFA_RX_ACQUIRE (DEN0077A, section 13.5): the normal world takes its own RX buffer, so that
-    /// nothing is written to it until FFA_RX_RELEASE.
+    /// FFA_RX_ACQUIRE (DEN0077A, section 13.5): a hypervisor takes the RX buffer of one of its virtual machines,
+    /// or its own, so that nothing is written to it here until FFA_RX_RELEASE.
     pub(crate) fn rx_acquire(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
         if party != Party::Normal {
             return Err(Error::NotSupported);
         }
-        self.own_or_zero(party, endpoint)?;
-        let mut mailbox = self.normal.lock();
+        let owner = self.own_or(party, endpoint)?;
+        let mut mailbox = self.mailbox(owner).ok_or(Error::InvalidParameters)?.lock();
         let buffers = mailbox.buffers.as_mut().ok_or(Error::InvalidParameters)?;
         if buffers.rx_full {
             return Err(Error::Denied);
         }
         buffers.rx_full = true;
         Ok(Reply::done())
-    }
-
-    /// An endpoint field that is only used by a hypervisor for its VMs: zero, or the caller itself.
-    fn own_or_zero(&self, party: Party, endpoint: u16) -> Result<(), Error> {
-        if endpoint == 0 || endpoint == self.id_of(party) {
-            Ok(())
-        } else {
-            Err(Error::InvalidParameters)
-        }
     }
 }

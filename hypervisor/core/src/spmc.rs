@@ -15,6 +15,8 @@ use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
 use crate::table::{Core, Partition, Table};
+use crate::version::V1_0;
+use crate::vm::Machine;
 
 /// The SPMC for a table of `P` partitions on `C` cores and `VMS` virtual machines, with room for `SHARES` shares of memory that
 /// are made of `RANGES` ranges together.
@@ -26,7 +28,9 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) cpus: [Cpu; C],
     /// What the normal world has negotiated and registered.
     pub(crate) normal: Mutex<Mailbox>,
-    pub(crate) normal_notifications: Mutex<Notifications<C>>,
+    pub(crate) normal_notifications: Mutex<Notifications>,
+    /// What its virtual machines have, in the table's order.
+    pub(crate) machines: [Machine; VMS],
     /// Who has lent which memory to whom. Taken behind a mailbox's lock, never before one.
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
 }
@@ -34,10 +38,12 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
 /// First endpoint ID of the secure world; those below are the normal world's.
 pub(crate) const SECURE: u16 = 0x8000;
 
-/// A party to a call: the normal world, or a partition (its index in the table).
+/// A party to a call: the normal world's operating system or hypervisor, one of its virtual machines or a
+/// partition (their indices in the table). A virtual machine calls nobody: its hypervisor does that for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Party {
     Normal,
+    Machine(usize),
     Partition(usize),
 }
 
@@ -81,8 +87,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             table,
             compartments: [const { Compartment::new() }; P],
             cpus: [const { Cpu::new() }; C],
-            normal: Mutex::new(Mailbox::new()),
+            normal: Mutex::new(Mailbox::new(V1_0)),
             normal_notifications: Mutex::new(Notifications::new()),
+            machines: [const { Machine::new() }; VMS],
             ledger: Mutex::new(Ledger::new()),
         }
     }
@@ -191,7 +198,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu, ports),
             // From the SPMD: a secure interrupt that is no longer there.
             Call::Interrupt => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
-            call => Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs)),
+            call => {
+                self.goes_on(Party::Normal, &call);
+                Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs))
+            }
         }
     }
 
@@ -209,19 +219,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             answer.0[0] = result;
             return self.enter(here, Entry::Answer(answer), Deadline::Keep);
         }
-        let reply = match decode(regs) {
+        let party = Party::Partition(here.context.partition);
+        let call = match decode(regs) {
             Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
             Call::DirectRequest(request) => return self.call_partition(here, &request, regs),
             Call::Abort { code } => return self.abort(here, code, ports),
-            Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
             Call::Yield => return self.yield_core(here, regs, ports),
             Call::Error { code } => return self.answer_error(here, code, ports),
+            call => call,
+        };
+        self.goes_on(party, &call);
+        let reply = match call {
+            Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
             Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),
             Call::SecondaryEntry { address } => self.secondary_entry(here, address),
-            call => {
-                let party = Party::Partition(here.context.partition);
-                self.common_call(here.cpu, party, &call, ports)
-            }
+            call => self.common_call(here.cpu, party, &call, ports),
         };
         self.answer(here, &reply, regs)
     }
@@ -269,6 +281,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn mailbox(&self, party: Party) -> Option<&Mutex<Mailbox>> {
         match party {
             Party::Normal => Some(&self.normal),
+            Party::Machine(index) => self.machines.get(index).map(|m| &m.mailbox),
             Party::Partition(index) => self.compartments.get(index).map(|c| &c.mailbox),
         }
     }
@@ -277,6 +290,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn id_of(&self, party: Party) -> u16 {
         match party {
             Party::Normal => 0,
+            Party::Machine(index) => self.table.virtual_machines.get(index).map_or(0, |vm| vm.id),
             Party::Partition(index) => self.table.partitions.get(index).map_or(0, |p| p.id),
         }
     }

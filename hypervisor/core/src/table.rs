@@ -267,13 +267,6 @@ impl Partition {
     pub fn caller(&self, id: u16) -> Option<&'static Caller> {
         self.callers.iter().find(|caller| caller.id == id)
     }
-
-    /// Whether an endpoint may send it messages of these kinds.
-    #[must_use]
-    pub fn takes_from(&self, id: u16, messages: Messages) -> bool {
-        self.caller(id)
-            .is_some_and(|caller| caller.messages.has(messages))
-    }
 }
 
 /// The whole table.

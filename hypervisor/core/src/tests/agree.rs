@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::amount;
 use super::machine::{Machine, mark};
 use super::model::{self, Cause, Expect, How, Message, Model, Place, Until};
-use super::table::{A, B, C, CHAINS, NORMAL, TABLE};
+use super::table::{A, B, C, CHAINS, NORMAL, POLICY, SMALL, TABLE, VM};
 use crate::api::{Action, Conduit, Deadline, Entry, Event, Fault, Regs};
 use crate::function as f;
 use crate::table::{Core, Table};
@@ -185,7 +185,9 @@ impl Pair {
 
     fn request(&mut self, core: Core) {
         let source = if self.dice.one_in(10) {
-            self.dice.of(&[1, 2, 3, A, C])
+            self.dice.of(&[1, 2, VM, SMALL, A, C])
+        } else if std::ptr::eq(self.model.table, &POLICY) {
+            VM
         } else {
             0
         };
@@ -437,7 +439,7 @@ fn with_the_model_of_endpoints() {
     let lives = amount::calls(EVENTS).div_ceil(LIFE);
     for life in 0..lives as u64 {
         let seed = amount::seed().wrapping_add(life);
-        let table = if seed.is_multiple_of(4) { &TABLE } else { &CHAINS };
+        let table = [&TABLE, &CHAINS, &POLICY, &CHAINS][seed as usize % 4];
         let mut pair = Pair::new(table, seed);
         pair.live();
         entered += pair.entered;

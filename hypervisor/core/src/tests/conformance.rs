@@ -85,10 +85,15 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_VERSION",
                 &[f::VERSION],
                 BOTH,
-                "1.0, 1.1 and 1.2, each endpoint its own, again and late; once buffers are registered another \
-                 version is refused. From the normal world it comes as the SPMD's framework message, too.",
+                "1.0, 1.1 and 1.2, each endpoint its own, again and late; a partition that has called something \
+                 else since, or has buffers, is refused another version. The normal world's next kernel may speak \
+                 another one than the last. From there it comes as the SPMD's framework message, too.",
                 &[
                     "discovery::versions_are_negotiated_until_buffers_are_registered",
+                    "version::a_partition_negotiates_until_it_calls_something_else",
+                    "version::the_next_kernel_may_speak_another_one",
+                    "version::a_kernel_that_goes_on_speaks_what_it_spoke",
+                    "version::without_buffers_any_version_will_do",
                     "boot::the_spmd_is_answered",
                     "renewal::what_one_life_does_twice_is_refused",
                 ],
@@ -125,10 +130,15 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_RXTX_MAP",
                 &[f::RXTX_MAP_32, f::RXTX_MAP_64],
                 BOTH,
-                "One page each, in the caller's own memory. A hypervisor's form for its virtual machines is not \
-                 supported: they have no buffers here. FFA_VERSION and then this call over registered buffers \
-                 is a normal world that starts anew; a mere second call is DENIED.",
+                "One page each, in the caller's own memory. As a hypervisor forwards it (all zero, the endpoint \
+                 RX/TX descriptor of 1.1 in its TX buffer) for each virtual machine in the table; one that speaks \
+                 1.0 has no use for such buffers: NOT_SUPPORTED. FFA_VERSION and then this call over registered \
+                 buffers is a normal world that starts anew; a mere second call is DENIED.",
                 &[
+                    "vm::its_buffers_are_registered_by_the_hypervisor",
+                    "vm::descriptors_that_are_not_in_order",
+                    "vm::pages_that_are_not_the_normal_worlds",
+                    "vm::a_hypervisor_without_buffers_or_of_1_0_registers_none",
                     "rxtx::buffers_have_to_be_pages_of_the_caller",
                     "rxtx::only_low_halves_count_in_the_32_bit_form",
                     "rxtx::a_partitions_buffers_are_in_its_own_memory",
@@ -140,24 +150,32 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_RXTX_UNMAP",
                 &[f::RXTX_UNMAP],
                 BOTH,
-                "Of the caller's own buffers.",
-                &["rxtx::unmapped_once"],
+                "Of the caller's own buffers, or of a virtual machine's.",
+                &[
+                    "rxtx::unmapped_once",
+                    "vm::its_buffers_are_registered_by_the_hypervisor",
+                    "vm::one_that_the_table_does_not_list_does_not_exist",
+                ],
                 &[],
             ),
             row(
                 "FFA_RX_ACQUIRE",
                 &[f::RX_ACQUIRE],
                 NORMAL,
-                "For the one RX buffer of the normal world.",
-                &["rxtx::an_acquired_buffer_is_not_written"],
+                "For a virtual machine's RX buffer, or the hypervisor's own.",
+                &[
+                    "rxtx::an_acquired_buffer_is_not_written",
+                    "vm::its_buffer_is_acquired_and_released_by_the_hypervisor",
+                ],
                 &[],
             ),
             row(
                 "FFA_RX_RELEASE",
                 &[f::RX_RELEASE],
                 BOTH,
-                "Of the caller's own buffer.",
+                "Of the caller's own buffer, or of a virtual machine's.",
                 &[
+                    "vm::its_buffer_is_acquired_and_released_by_the_hypervisor",
                     "rxtx::a_buffer_that_is_not_full_cannot_be_released",
                     "indirect::the_normal_world_writes_to_a_partition",
                 ],
@@ -168,8 +186,10 @@ const ROWS: &[(&str, &[Row])] = &[
                 &[f::PARTITION_INFO_GET],
                 BOTH,
                 "Any UUID, the nil UUID, the count only; descriptors of the caller's version. A caller sees whom \
-                 it may call, and itself.",
+                 it may call, with what it may send, and itself. The call does not say for whom a hypervisor asks: \
+                 it sees what any endpoint of the normal world may send to a partition that lists ID 0.",
                 &[
+                    "policy::properties_are_what_the_caller_may_use",
                     "discovery::information_in_the_formats_of_two_versions",
                     "discovery::one_protocol_is_asked_for",
                     "discovery::without_buffers_only_the_count_is_told",
@@ -221,7 +241,8 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "Normal world to partition, partition to partition (same context number; a circle is BUSY). A \
                  request of the normal world for a busy context is parked and answered with FFA_INTERRUPT. \
-                 Framework messages: virtual machine created and destroyed, to partitions that want them.",
+                 By the kinds that the table gives each caller. Framework messages: virtual machine created and \
+                 destroyed, for machines in the table, to partitions that want them.",
                 &[
                     "direct::a_request_enters_the_context_of_this_core",
                     "direct::forms_carry_what_they_say",
@@ -230,7 +251,11 @@ const ROWS: &[(&str, &[Row])] = &[
                     "chain::a_chain_does_not_close_to_a_circle",
                     "chain::the_table_says_who_may_call",
                     "ticket::a_parked_request_is_delivered_when_the_context_is_free",
-                    "indirect::a_partition_hears_of_virtual_machines",
+                    "policy::direct_requests_of_the_normal_world",
+                    "policy::direct_requests_of_partitions",
+                    "vm::a_virtual_machine_calls_where_the_table_lists_it",
+                    "vm::a_partition_hears_of_virtual_machines",
+                    "vm::what_it_had_goes_when_it_is_destroyed",
                     "agree::with_the_model_of_endpoints",
                 ],
                 &[
@@ -281,9 +306,12 @@ const ROWS: &[(&str, &[Row])] = &[
                 &[f::MSG_SEND2],
                 BOTH,
                 "Normal world and partitions, either way and among partitions; headers of 1.1 and 1.2 are \
-                 translated. Delayed schedule-receiver interrupt. All virtual machines share the normal world's \
-                 buffers.",
+                 translated. Delayed schedule-receiver interrupt. Virtual machines send and receive in buffers of \
+                 their own, in the hypervisor's version.",
                 &[
+                    "vm::it_writes_from_its_own_buffer",
+                    "vm::a_partition_writes_to_it",
+                    "policy::indirect_messages",
                     "indirect::the_normal_world_writes_to_a_partition",
                     "indirect::a_partition_writes_to_the_normal_world_and_to_another",
                     "indirect::headers_that_are_not_in_order",
@@ -496,24 +524,35 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_NOTIFICATION_BITMAP_CREATE, _DESTROY",
                 &[f::NOTIFICATION_BITMAP_CREATE, f::NOTIFICATION_BITMAP_DESTROY],
                 NORMAL,
-                "For the operating system (ID 0). Other virtual machines have no bitmap in this version.",
-                &["notification::bitmaps_are_made_once"],
+                "For the operating system or hypervisor (ID 0), and for the virtual machines of the table with no \
+                 more contexts than it gives them.",
+                &[
+                    "notification::bitmaps_are_made_once",
+                    "vm::it_has_no_more_contexts_than_the_table_says",
+                ],
                 &[],
             ),
             row(
                 "FFA_NOTIFICATION_BIND, _UNBIND",
                 &[f::NOTIFICATION_BIND, f::NOTIFICATION_UNBIND],
                 BOTH,
-                "Global and per context, between endpoints that may call each other.",
-                &["notification::who_binds_is_the_receiver"],
+                "Global and per context, of senders whose notifications the table lets through; by a hypervisor for \
+                 its virtual machines.",
+                &[
+                    "notification::who_binds_is_the_receiver",
+                    "policy::notifications",
+                    "vm::it_is_notified_and_notifies",
+                ],
                 &[],
             ),
             row(
                 "FFA_NOTIFICATION_SET",
                 &[f::NOTIFICATION_SET],
                 BOTH,
-                "With the delayed schedule-receiver interrupt.",
+                "With the delayed schedule-receiver interrupt; by a hypervisor for its virtual machines.",
                 &[
+                    "policy::notifications",
+                    "vm::it_is_notified_and_notifies",
                     "notification::a_partition_notifies_the_normal_world",
                     "notification::the_normal_world_notifies_a_partition",
                     "notification::wrong_sets",
@@ -525,8 +564,11 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_NOTIFICATION_GET",
                 &[f::NOTIFICATION_GET],
                 BOTH,
-                "From partitions, virtual machines, and the SPMC (RX buffer full).",
+                "From partitions, virtual machines, and the SPMC (RX buffer full). For a virtual machine only what \
+                 partitions and the SPMC send: the rest its hypervisor has.",
                 &[
+                    "vm::it_is_notified_and_notifies",
+                    "vm::a_partition_writes_to_it",
                     "notification::notifications_for_one_vcpu",
                     "notification::wrong_gets",
                     "indirect::the_normal_world_writes_to_a_partition",
@@ -538,8 +580,9 @@ const ROWS: &[(&str, &[Row])] = &[
                 &[f::NOTIFICATION_INFO_GET_32, f::NOTIFICATION_INFO_GET_64],
                 NORMAL,
                 "Lists that do not fit are continued; contexts with a secure interrupt that could not be entered \
-                 are listed too.",
+                 are listed too, and virtual machines.",
                 &[
+                    "vm::it_is_notified_and_notifies",
                     "notification::an_endpoint_with_many_contexts_has_two_lists",
                     "notification::lists_that_do_not_fit_are_continued",
                     "interrupt::a_handler_that_takes_too_long_loses_the_core",

@@ -1,8 +1,8 @@
-//! FFA_MSG_SEND2, and virtual machines of the normal world.
+//! FFA_MSG_SEND2.
 
-use super::machine::{Machine, code, regs, run, succeeded, x};
+use super::machine::{Machine, code, regs, run, succeeded};
 use super::table::{A, B, C, CHAINS, COMMON, NORMAL, memory};
-use crate::api::{Action, Page, Ports, World};
+use crate::api::{Page, Ports, World};
 use crate::error::Error;
 use crate::function as f;
 use crate::table::Core;
@@ -256,49 +256,4 @@ fn without_room_buffers_or_version() {
     m.refused(0, &[SEND, 0, 0], Error::NoMemory);
     m.spmc.stop_image(0);
     m.refused(0, &[SEND, 0, 0], Error::Aborted);
-}
-
-#[test]
-fn a_virtual_machine_calls_where_the_table_lists_it() {
-    let mut m = ready([0x1_0002; 4]);
-    m.refused(
-        0,
-        &[f::DIRECT_REQ_32.into(), ends(2, A), 0],
-        Error::InvalidParameters,
-    );
-    run(m.normal(0, &[f::DIRECT_REQ_32.into(), ends(3, A), 0]));
-    m.partition_refused(
-        0,
-        &[f::DIRECT_RESP_32.into(), ends(A, 0), 0],
-        Error::InvalidParameters,
-    );
-    let back = m.call(0, &[f::DIRECT_RESP_32.into(), ends(A, 3), 0]);
-    assert!(matches!(back, Action::Normal(_)));
-    assert_eq!(x(back, 1), ends(A, 3));
-    put(&mut m, None, &message(3, A));
-    m.refused(0, &[SEND, 2 << 16, 0], Error::InvalidParameters);
-    assert!(succeeded(m.normal(0, &[SEND, 3 << 16, 0])));
-}
-
-#[test]
-fn a_partition_hears_of_virtual_machines() {
-    let mut m = ready([0x1_0002; 4]);
-    for (message, answer) in [(0x8000_0004, 0x8000_0005u64), (0x8000_0006, 0x8000_0007)] {
-        let told = run(m.normal(0, &[f::DIRECT_REQ_32.into(), ends(0, A), message, 9, 8, 3]));
-        assert_eq!(regs(Action::Run(told)).0[2..6], [message, 9, 8, 3]);
-        for wrong in [0, message, answer ^ 2] {
-            let response = [f::DIRECT_RESP_32.into(), ends(A, 0), wrong];
-            m.partition_refused(0, &response, Error::InvalidParameters);
-        }
-        let back = m.call(0, &[f::DIRECT_RESP_32.into(), ends(A, 0), answer, 0]);
-        assert_eq!((x(back, 0), x(back, 2)), (f::DIRECT_RESP_32.into(), answer));
-    }
-    // From no virtual machine, and not to who did not ask for it.
-    let forged = [f::DIRECT_REQ_32.into(), ends(3, A), 0x8000_0004];
-    m.refused(0, &forged, Error::InvalidParameters);
-    let mut m = Machine::started();
-    for id in [A, B] {
-        let told = [f::DIRECT_REQ_32.into(), ends(0, id), 0x8000_0004];
-        m.refused(0, &told, Error::InvalidParameters);
-    }
 }

@@ -14,7 +14,7 @@ use crate::spmc::Spmc;
 use crate::table::{Core, Table};
 
 /// The dispatcher that is tested.
-pub type Subject = Spmc<3, 4, 12, 64, 0>;
+pub type Subject = Spmc<3, 4, 12, 64, 2>;
 
 /// Memory and records.
 #[derive(Default)]
@@ -183,6 +183,11 @@ impl Machine {
             text += &format!("{:?} {} {:?}", c.seats, c.stopped(), c.secondary_entry);
             text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
             text += &format!("{:?} {:?}\n", c.tickets.lock(), c.notifications.lock());
+        }
+        for machine in &self.spmc.machines {
+            let mailbox = machine.mailbox.lock();
+            text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
+            text += &format!("{:?}\n", machine.notifications.lock());
         }
         let mailbox = self.spmc.normal.lock();
         text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::vec::Vec;
 
-use crate::table::{Core, Partition, Preemption, Table};
+use crate::table::{Core, Messages, Partition, Preemption, Table};
 
 /// A context: partition and home.
 pub type Who = (usize, Core);
@@ -326,19 +326,26 @@ impl Model {
     }
 
     fn allowed(&self, message: &Message) -> Result<usize, i32> {
-        let target = self.named(message.target).ok_or(INVALID)?;
-        let partition = &self.table.partitions[target];
-        let bit = if message.extended { 9 } else { 0 };
-        if message.source >= 0x8000
-            || partition.caller(message.source).is_none()
-            || (!message.extended && message.flags != 0)
-        {
+        if message.source >= 0x8000 || (!message.extended && message.flags != 0) {
             return Err(INVALID);
         }
+        self.listed(message)
+    }
+
+    /// Whether the table lets a message through, and to whom.
+    fn listed(&self, message: &Message) -> Result<usize, i32> {
+        let target = self.named(message.target).ok_or(INVALID)?;
+        let partition = &self.table.partitions[target];
+        let caller = partition.caller(message.source).ok_or(INVALID)?;
+        let (bit, kind) = if message.extended {
+            (9, Messages::DIRECT2)
+        } else {
+            (0, Messages::DIRECT)
+        };
         if partition.properties >> bit & 1 == 0 {
             return Err(DENIED);
         }
-        Ok(target)
+        caller.messages.has(kind).then_some(target).ok_or(INVALID)
     }
 
     fn deliver(&mut self, core: Core, target: usize, message: &Message) -> Expect {
@@ -590,15 +597,10 @@ impl Model {
         if u64::from(message.source) != self.id(caller) || message.target == message.source {
             return Err(INVALID);
         }
-        let listed = |t: &usize| self.table.partitions[*t].caller(message.source).is_some();
-        let target = self.named(message.target).filter(listed).ok_or(INVALID)?;
         if !message.extended && message.flags != 0 {
             return Err(INVALID);
         }
-        let bit = if message.extended { 9 } else { 0 };
-        if self.table.partitions[target].properties >> bit & 1 == 0 {
-            return Err(DENIED);
-        }
+        let target = self.listed(message)?;
         if self.stopped[target] {
             return Err(ABORTED);
         }

@@ -1,7 +1,8 @@
 //! The table of these tests.
 
 use crate::table::{
-    Board, Caller, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    VirtualMachine,
 };
 
 /// A protocol that two partitions speak.
@@ -156,7 +157,7 @@ pub static CHAINS: Table = Table {
     board: BOARD,
     hypervisor: TABLE.hypervisor,
     spmc_id: 0x8000,
-    virtual_machines: &[],
+    virtual_machines: &MACHINES,
     boot_order: &[1, 0, 2],
 };
 
@@ -176,6 +177,73 @@ static CALLERS: [Partition; 3] = [
         preemption: Preemption::ManagedExit { limit_us: 20_000 },
         properties: 0x70f,
         callers: &[Caller::unlimited(A), Caller::unlimited(B)],
+        ..partition("c", C, 2, 0b0111)
+    },
+];
+
+/// A virtual machine with as many contexts as there can be.
+pub const VM: u16 = 3;
+/// Another one, with two.
+pub const SMALL: u16 = 4;
+
+static MACHINES: [VirtualMachine; 2] = [
+    VirtualMachine {
+        name: "payment",
+        id: VM,
+        contexts: 64,
+    },
+    VirtualMachine {
+        name: "small",
+        id: SMALL,
+        contexts: 2,
+    },
+];
+
+/// Callers that may not send everything: virtual machine 3 calls a, a b, b c.
+pub static POLICY: Table = Table {
+    name: "policy",
+    partitions: &LIMITED,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &MACHINES,
+    boot_order: &[1, 0, 2],
+};
+
+const fn caller(id: u16, messages: Messages, pages: u32) -> Caller {
+    Caller { id, messages, pages }
+}
+
+/// a takes all; b takes neither notifications nor direct messages of 1.2; c all, and hears of no machines.
+static LIMITED: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        properties: 0x7cf,
+        callers: &[
+            caller(0, Messages::NONE, u32::MAX),
+            caller(VM, Messages::DIRECT.and(Messages::NOTIFICATIONS), 16),
+            caller(SMALL, Messages::INDIRECT.and(Messages::NOTIFICATIONS), 0),
+            caller(C, Messages::DIRECT2, 0),
+        ],
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        interrupts: &INTERRUPTS,
+        properties: 0x5c7,
+        callers: &[
+            caller(0, Messages::INDIRECT, 0),
+            caller(VM, Messages::ALL, 0),
+            caller(A, Messages::DIRECT, 8),
+        ],
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 20_000 },
+        properties: 0x70f,
+        callers: &[
+            caller(A, Messages::NOTIFICATIONS, 8),
+            caller(B, Messages::DIRECT.and(Messages::INDIRECT), 0),
+        ],
         ..partition("c", C, 2, 0b0111)
     },
 ];
