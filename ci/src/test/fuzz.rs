@@ -7,7 +7,7 @@ use super::tally::Tally;
 use crate::build::jobs;
 use crate::cli::TestArgs;
 use crate::parts;
-use crate::paths::{Paths, make_folder};
+use crate::paths::{Paths, make_folder, read, write};
 use crate::progress::step;
 use crate::tool::Tool;
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
-/// The folders with fuzz targets, each a workspace of its own, and their targets.
-const FOLDERS: [(&str, &[&str]); 1] = [("hypervisor/core/fuzz", &["calls", "descriptors", "lives"])];
+/// A folder with fuzz targets, a workspace of its own.
+struct Folder {
+    /// Where it is in the repository.
+    path: &'static str,
+    /// Each target, and the files of the repository that it begins with; its own corpus where none are named.
+    targets: &'static [(&'static str, &'static [&'static str])],
+    /// libFuzzer's options: the longest input in bytes, and words that inputs are made of.
+    options: &'static [&'static str],
+}
+
+const FOLDERS: [Folder; 2] = [
+    Folder {
+        path: "hypervisor/core/fuzz",
+        targets: &[("calls", &[]), ("descriptors", &[]), ("lives", &[])],
+        options: &["-max_len=2048"],
+    },
+    Folder {
+        path: "configs/fuzz",
+        targets: &[
+            ("table", &["configs", "configs/tests/rules"]),
+            ("board", &["boards/fvp-base", "boards/qemu-virt", "boards/tc4"]),
+        ],
+        options: &["-max_len=8192", "-dict=words.dict"],
+    },
+];
 
 /// What makes rustc count the edges that an input reaches, and its comparisons.
 const FLAGS: [&str; 8] = [
@@ -31,13 +54,13 @@ const FLAGS: [&str; 8] = [
     "--cfg=fuzzing",
 ];
 
-/// The longest input, in bytes: some hundred events.
-const LONGEST: &str = "-max_len=2048";
-
 /// One target, ready to run.
 struct Target {
     name: &'static str,
     program: PathBuf,
+    /// The folder that its options are about.
+    home: PathBuf,
+    options: &'static [&'static str],
     /// Inputs that are kept in the repository.
     kept: PathBuf,
     /// Inputs that runs on this machine found.
@@ -59,16 +82,19 @@ struct Stats {
 pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     parts::provide_cxx(paths)?;
     let mut targets = Vec::new();
-    for (folder, names) in FOLDERS {
-        match step(&format!("building the fuzz targets of {folder}"), || {
-            build(paths, folder)
-        }) {
+    for folder in FOLDERS {
+        let what = format!("building the fuzz targets of {}", folder.path);
+        match step(&what, || build(paths, folder.path)) {
             Ok(programs) => {
-                for &name in names {
-                    targets.push(Target::new(paths, folder, name, &programs)?);
+                for target in folder.targets {
+                    targets.push(Target::new(paths, &folder, target, &programs)?);
                 }
             }
-            Err(error) => tally.note(&format!("fuzz targets of {folder}"), false, &format!("{error:#}")),
+            Err(error) => tally.note(
+                &format!("fuzz targets of {}", folder.path),
+                false,
+                &format!("{error:#}"),
+            ),
         }
     }
     let names: Vec<_> = targets.iter().map(|target| target.name).collect();
@@ -88,7 +114,7 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
             Err(error) => (false, format!("{error:#}")),
         };
         tally.note(&format!("fuzz {}", target.name), ok, &detail);
-        if ok && args.keep {
+        if ok && args.keep && target.owns_corpus() {
             step(&format!("keeping what fuzz {} found", target.name), || {
                 target.keep()
             })?;
@@ -142,12 +168,24 @@ fn run_all(targets: &[Target], seconds: u32) -> Vec<Result<Stats>> {
 }
 
 impl Target {
-    fn new(paths: &Paths, folder: &str, name: &'static str, programs: &Path) -> Result<Self> {
-        let room = paths.root.join("target/fuzz");
+    fn new(
+        paths: &Paths,
+        folder: &Folder,
+        (name, begin): &(&'static str, &[&str]),
+        programs: &Path,
+    ) -> Result<Self> {
+        let (room, home) = (paths.root.join("target/fuzz"), paths.root.join(folder.path));
+        let kept = if begin.is_empty() {
+            home.join("corpus").join(name)
+        } else {
+            room.join("begin").join(name)
+        };
         let target = Self {
             name,
             program: programs.join(name),
-            kept: paths.root.join(folder).join("corpus").join(name),
+            home,
+            options: folder.options,
+            kept,
             found: room.join("found").join(name),
             failed: room.join("failed").join(name),
             log: paths.logs.join(format!("fuzz-{name}.log")),
@@ -155,7 +193,22 @@ impl Target {
         for folder in [&target.kept, &target.found, &target.failed] {
             make_folder(folder)?;
         }
+        for folder in *begin {
+            let tables = files(&paths.root.join(folder)).into_iter();
+            for table in tables.filter(|file| file.extension().is_some_and(|end| end == "toml")) {
+                let name = table
+                    .strip_prefix(&paths.root)
+                    .unwrap_or(&table)
+                    .to_string_lossy();
+                write(&target.kept.join(name.replace('/', "-")), &read(&table)?)?;
+            }
+        }
         Ok(target)
+    }
+
+    /// Whether what it begins with is there for fuzzing alone.
+    fn owns_corpus(&self) -> bool {
+        self.kept.starts_with(&self.home)
     }
 
     /// Runs it: first what is kept, then what comes of it. An input on which it fails is the error.
@@ -165,14 +218,11 @@ impl Target {
             .arg(&self.found)
             .arg(&self.kept)
             .arg(format!("-max_total_time={seconds}"))
-            .args([
-                LONGEST,
-                "-timeout=10",
-                "-rss_limit_mb=2048",
-                "-print_final_stats=1",
-            ])
+            .args(self.options)
+            .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
             .arg(format!("-artifact_prefix={}/", self.failed.display()))
             .env("RUST_BACKTRACE", "0")
+            .within(&self.home)
             .command()
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -197,7 +247,9 @@ impl Target {
     fn keep(&self) -> Result<()> {
         let room = tempfile::tempdir().context("no temporary folder can be made")?;
         Tool::new(&self.program)
-            .args(["-set_cover_merge=1", "-use_counters=0", "-use_cmp=0", LONGEST])
+            .args(["-set_cover_merge=1", "-use_counters=0", "-use_cmp=0"])
+            .args(self.options)
+            .within(&self.home)
             .arg(room.path())
             .args([&self.kept, &self.found])
             .run("choosing inputs", &self.log.with_extension("keep.log"))?;
