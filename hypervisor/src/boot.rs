@@ -1,17 +1,19 @@
 //! The walk of each core: set up, then events to the policy and its actions to the machine, for ever.
 
 use bulkhead_core::api::{Action, Event, Regs};
+use bulkhead_core::memory;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::Core as CoreIndex;
 
 use crate::arch::guest::Core;
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
-use crate::table::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES};
+use crate::table::{CORES, PARTITIONS, TABLE, VIRTUAL_MACHINES};
 use crate::{board, fatal, images};
 
-/// Ranges of borrowed memory that the ledger can hold at once.
-const RANGES: usize = 4096;
+/// Transactions and ranges of borrowed memory that the ledger can hold at once.
+const SHARES: usize = memory::shares(&TABLE);
+const RANGES: usize = memory::ranges(&TABLE);
 
 /// The one policy of this image.
 pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES, VIRTUAL_MACHINES> = Spmc::new(&TABLE);

@@ -1,7 +1,7 @@
 //! The ports that the policy may use, on the real machine.
 
 use bulkhead_core::api::{Access, Note, Page, Ports, World};
-use bulkhead_core::table::Core as CoreIndex;
+use bulkhead_core::table::{Core as CoreIndex, Rights};
 
 use crate::arch::{PAGE, gic, stage2, timer, window};
 use crate::{console, log};
@@ -35,16 +35,17 @@ impl Ports for Machine {
         stage2::unmap_window(partition, slot, count);
     }
 
-    fn clear(&mut self, address: u64, count: u32) {
+    fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>) {
+        match rights {
+            Some(rights) => stage2::map_secure(partition, address, count, rights),
+            None => stage2::unmap_secure(partition, address, count),
+        }
+    }
+
+    fn clear(&mut self, world: World, address: u64, count: u32) {
         for n in 0..u64::from(count) {
             let address = address + n * PAGE as u64;
-            window::clear(
-                self.core,
-                Page {
-                    world: World::Normal,
-                    address,
-                },
-            );
+            window::clear(self.core, Page { world, address });
         }
     }
 

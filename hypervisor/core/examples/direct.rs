@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs};
+use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs, World};
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
@@ -85,7 +85,8 @@ impl Ports for Nothing {
     fn write(&mut self, _: Page, _: usize, _: &[u8]) {}
     fn map_window(&mut self, _: usize, _: u32, _: u64, _: u32, _: Access) {}
     fn unmap_window(&mut self, _: usize, _: u32, _: u32) {}
-    fn clear(&mut self, _: u64, _: u32) {}
+    fn set_secure(&mut self, _: usize, _: u64, _: u32, _: Option<Rights>) {}
+    fn clear(&mut self, _: World, _: u64, _: u32) {}
     fn end_interrupt(&mut self, _: u32, _: Core) {}
     fn now(&mut self) -> u64 {
         0

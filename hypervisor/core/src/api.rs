@@ -1,6 +1,6 @@
 //! What passes between the policy and the machine: events in, actions out, and the ports it may use.
 
-use crate::table::Core;
+use crate::table::{Core, Rights};
 
 /// The registers x0 to x17 of a call or an answer (SMCCC, DEN0028, section 2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,8 +222,13 @@ pub trait Ports {
     fn map_window(&mut self, partition: usize, slot: u32, address: u64, count: u32, access: Access);
     /// Unmaps `count` slots of the window from `slot` on, and returns when no core can use them.
     fn unmap_window(&mut self, partition: usize, slot: u32, count: u32);
-    /// Clears `count` pages of normal-world memory from `address` on.
-    fn clear(&mut self, address: u64, count: u32);
+    /// Lets a partition reach `count` pages of secure memory from `address` on with these rights, or not at
+    /// all, and returns when no core can use what was taken. It could reach none of them before where it gets
+    /// rights. The pages are a partition's by the table: this one's, or one's that is a caller of it with
+    /// pages to share.
+    fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>);
+    /// Clears `count` pages of this world's memory from `address` on.
+    fn clear(&mut self, world: World, address: u64, count: u32);
     /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
     /// came; for a private interrupt (PPI) that need not be the one that says so.
     fn end_interrupt(&mut self, intid: u32, core: Core);

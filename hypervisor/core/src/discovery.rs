@@ -53,14 +53,6 @@ const COMMON: &[u32] = &[
     f::NOTIFICATION_GET,
     f::MSG_SEND2,
     f::MEM_FRAG_RX,
-    f::DIRECT_REQ_32,
-    f::DIRECT_REQ_64,
-    f::DIRECT_REQ2,
-];
-
-/// Functions that only the normal world may call.
-const NORMAL_ONLY: &[u32] = &[
-    f::RX_ACQUIRE,
     f::MEM_DONATE_32,
     f::MEM_DONATE_64,
     f::MEM_LEND_32,
@@ -69,6 +61,14 @@ const NORMAL_ONLY: &[u32] = &[
     f::MEM_SHARE_64,
     f::MEM_RECLAIM,
     f::MEM_FRAG_TX,
+    f::DIRECT_REQ_32,
+    f::DIRECT_REQ_64,
+    f::DIRECT_REQ2,
+];
+
+/// Functions that only the normal world may call.
+const NORMAL_ONLY: &[u32] = &[
+    f::RX_ACQUIRE,
     f::NOTIFICATION_BITMAP_CREATE,
     f::NOTIFICATION_BITMAP_DESTROY,
     f::NOTIFICATION_INFO_GET_32,

@@ -2,15 +2,15 @@
 //! ledger (DEN0077A, chapter 16 of 1.1; DEN0140).
 //!
 //! Locks: the caller's mailbox, then the ledger. What happens under the ledger's lock is bounded by
-//! the length of one fragment and by the ranges of one share.
+//! the length of one fragment and by the ranges and pages of one share.
 
 use crate::api::Ports;
 use crate::decode::{Call, Transaction, low};
 use crate::error::Error;
 use crate::function;
-use crate::memory::{Kind, Progress};
+use crate::memory::{Kind, Progress, Sender};
 use crate::reply::Reply;
-use crate::rxtx::{Mailbox, copy_in};
+use crate::rxtx::{Buffers, Mailbox, copy_in};
 use crate::spmc::{Party, SECURE, Spmc};
 
 /// Bytes of a relinquish descriptor for one endpoint: handle, flags, count, the endpoint.
@@ -87,14 +87,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Transaction::Retrieve => return self.retrieve(party, request, ports),
         };
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
-        let version = mailbox.version();
+        let (version, buffers) = (mailbox.version(), mailbox.buffers);
         let fragment = copy_in(&mut mailbox, request.fragment, ports)?;
-        let sender = self.sender(party, fragment)?;
-        let progress =
-            self.ledger
-                .lock()
-                .share(self.table, sender, kind, version, request.total, fragment)?;
-        Ok(told(sender, progress))
+        let sender = sender(self.sender(party, fragment)?, version, buffers);
+        let mut ledger = self.ledger.lock();
+        let progress = ledger.share(self.table, &sender, kind, request.total, fragment, ports)?;
+        Ok(told(sender.id, progress))
     }
 
     /// FFA_MEM_FRAG_TX: more of a descriptor.
@@ -106,15 +104,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         endpoint: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        let sender = self.sender_of(party, handle);
-        named(sender, endpoint)?;
+        let id = self.sender_of(party, handle);
+        named(id, endpoint)?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
+        let sender = sender(id, mailbox.version(), mailbox.buffers);
         let fragment = copy_in(&mut mailbox, length, ports)?;
-        let progress = self
-            .ledger
-            .lock()
-            .fragment_tx(self.table, sender, handle, fragment)?;
-        Ok(told(sender, progress))
+        let mut ledger = self.ledger.lock();
+        let progress = ledger.fragment_tx(self.table, &sender, handle, fragment, ports)?;
+        Ok(told(id, progress))
     }
 
     /// FFA_MEM_RETRIEVE_REQ of a partition; its answer goes into RX.
@@ -130,25 +127,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         // Asked before: what is retrieved cannot be put back.
         mailbox.writable()?;
         copy_in(&mut mailbox, request.fragment, ports)?;
-        let Mailbox {
-            staging,
-            answer,
-            buffers,
-            ..
-        } = &mut *mailbox;
-        let asked = staging
-            .get(..request.fragment as usize)
-            .ok_or(Error::InvalidParameters)?;
-        let retrieved = self
-            .ledger
-            .lock()
-            .retrieve(self.table, receiver, version, asked, answer, ports)?;
-        if let Some(buffers) = buffers
-            && let Some(bytes) = answer.get(..retrieved.fragment as usize)
-        {
-            ports.write(buffers.rx, 0, bytes);
-            buffers.rx_full = true;
-        }
+        let length = request.fragment as usize;
+        let retrieved = self.ledger.lock().retrieve(
+            self.table,
+            receiver,
+            version,
+            &mut mailbox.staging,
+            length,
+            ports,
+        )?;
+        hand_over(&mut mailbox, retrieved.fragment, ports)?;
         Ok(Reply::words(
             function::MEM_RETRIEVE_RESP,
             &[retrieved.total, retrieved.fragment],
@@ -176,12 +164,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Result<(u32, u32), Error> {
         let version = mailbox.version();
-        let rx = mailbox.writable()?.rx;
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        mailbox.writable()?;
         let ledger = self.ledger.lock();
-        let (total, length) = ledger.describe(self.table, version, handle, offset, &mut mailbox.staging)?;
-        ports.write(rx, 0, mailbox.staging.get(..length as usize).unwrap_or_default());
-        mailbox.writable()?.rx_full = true;
+        let (total, length) =
+            ledger.describe(self.table, version, handle, offset as usize, &mut mailbox.staging)?;
+        hand_over(mailbox, length, ports)?;
         Ok((total, length))
     }
 
@@ -203,11 +190,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         named(self.id_of(party), endpoint)?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
         mailbox.writable()?;
-        let answer = &mut mailbox.answer;
+        let reader = (receiver, mailbox.version());
+        let into = &mut mailbox.staging;
         let length = self
             .ledger
             .lock()
-            .fragment_rx(self.table, receiver, handle, offset, answer)?;
+            .fragment_rx(self.table, reader, handle, offset as usize, into)?;
+        hand_over(&mut mailbox, length, ports)?;
         Ok(Reply::words(
             function::MEM_FRAG_TX,
             &[low(handle), low(handle >> 32), length],
@@ -236,7 +225,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Result<Reply, Error> {
         let sender = self.sender_of(party, handle);
-        self.ledger.lock().reclaim(sender, handle, flags, ports)?;
+        let mut ledger = self.ledger.lock();
+        ledger.reclaim(self.table, sender, handle, flags, ports)?;
         Ok(Reply::done())
     }
 
@@ -256,6 +246,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             _ => self.id_of(party),
         }
     }
+}
+
+/// An endpoint as the ledger wants to know it when it sends memory.
+fn sender(id: u16, version: u32, buffers: Option<Buffers>) -> Sender {
+    let buffers = buffers.map(|buffers| [buffers.rx.address, buffers.tx.address]);
+    Sender { id, version, buffers }
+}
+
+/// Writes the start of what is staged into the RX buffer, which is its owner's then.
+fn hand_over<T: Ports>(mailbox: &mut Mailbox, length: u32, ports: &mut T) -> Result<(), Error> {
+    let rx = mailbox.writable()?.rx;
+    ports.write(rx, 0, mailbox.staging.get(..length as usize).unwrap_or_default());
+    mailbox.writable()?.rx_full = true;
+    Ok(())
 }
 
 /// What the sender of a descriptor is told.

@@ -13,9 +13,6 @@ pub(crate) const RETAIN_RX: u32 = 1;
 /// Size of a buffer, of a page, and of what is copied at once.
 pub(crate) const PAGE: u64 = 4096;
 
-/// Most bytes that the ledger answers to a retrieve: one range, and the borrowers' descriptors.
-const ANSWER: usize = 1024;
-
 /// A pair of registered buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Buffers {
@@ -32,10 +29,8 @@ pub(crate) struct Buffers {
 pub(crate) struct Mailbox {
     pub version: Version,
     pub buffers: Option<Buffers>,
-    /// What was copied from TX: the stack has no room for it.
+    /// What was copied from TX, or goes to RX: the stack has no room for it.
     pub staging: [u8; PAGE as usize],
-    /// What goes to RX behind a retrieve.
-    pub answer: [u8; ANSWER],
 }
 
 impl Mailbox {
@@ -45,7 +40,6 @@ impl Mailbox {
             version: Version::new(version),
             buffers: None,
             staging: [0; PAGE as usize],
-            answer: [0; ANSWER],
         }
     }
 
@@ -143,9 +137,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             self.start_anew(ports);
             mailbox.buffers = None;
         }
-        if party == Party::Normal {
-            self.not_lent((tx, rx))?;
-        }
+        self.not_lent(party, (tx, rx))?;
         mailbox.buffers = Some(buffers);
         Ok(Reply::done())
     }
@@ -168,27 +160,27 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         })
     }
 
-    /// Whether the normal world has both pages of a pair for itself: what was lent is not the lender's to have
-    /// written by the hypervisor.
-    pub(crate) fn not_lent(&self, (tx, rx): (u64, u64)) -> Result<(), Error> {
+    /// Whether a party has both pages of a pair for itself: what was lent, or given away meanwhile, is not its to
+    /// have written by the hypervisor.
+    pub(crate) fn not_lent(&self, party: Party, (tx, rx): (u64, u64)) -> Result<(), Error> {
         let ledger = self.ledger.lock();
-        if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) {
+        let kept = |page| match party {
+            Party::Normal | Party::Machine(_) => true,
+            Party::Partition(index) => ledger.owns(self.table, index, page),
+        };
+        if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) || !kept(tx) || !kept(rx) {
             Err(Error::Denied)
         } else {
             Ok(())
         }
     }
 
-    /// Whether a page is a party's own memory by the table.
+    /// Whether a page is a party's own memory.
     pub(crate) fn owns_page(&self, party: Party, address: u64) -> bool {
         let within = |range: &Range| range.contains(address, PAGE);
         match party {
             Party::Normal | Party::Machine(_) => self.table.board.normal.iter().any(within),
-            Party::Partition(index) => self
-                .table
-                .partitions
-                .get(index)
-                .is_some_and(|p| p.memory.iter().any(|region| within(&region.range))),
+            Party::Partition(index) => self.ledger.lock().owns(self.table, index, address),
         }
     }
 

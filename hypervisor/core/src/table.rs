@@ -91,6 +91,8 @@ pub enum Rights {
     ReadWriteExecute,
     /// Read and write.
     ReadWrite,
+    /// Read only: never of a region in the table, only of what another partition lends.
+    Read,
 }
 
 /// A region of secure memory that a partition owns.

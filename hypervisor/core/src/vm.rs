@@ -110,7 +110,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if mailbox.buffers.is_some() {
             return Err(Error::Denied);
         }
-        self.not_lent((tx, rx))?;
+        self.not_lent(Party::Machine(index), (tx, rx))?;
         // The SPMC hears of no version but the hypervisor's.
         mailbox.version.adopt(version);
         mailbox.buffers = Some(buffers);

@@ -1,10 +1,15 @@
-//! Stage 2 of each partition: its own memory and devices in the secure IPA space, and its window of
-//! borrowed memory in the non-secure one.
+//! Stage 2 of each partition: its own memory and devices, and what it borrows of other partitions, in the
+//! secure IPA space, where addresses are physical ones; and its window of the normal world's memory in the
+//! non-secure one.
+//!
+//! Memory of a partition that others have as a caller with pages to share may change hands. It is mapped by
+//! pages from the start, in its owner's tables, and has level-3 tables in theirs, which are empty at first:
+//! later on only entries of level 3 change, and no table is ever made, split or given back.
 
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{Readable as _, VTCR_EL2, VTTBR_EL2, Writeable as _};
 use bulkhead_core::api::Access;
-use bulkhead_core::table::{Partition, Range, Rights};
+use bulkhead_core::table::{Partition, Range, Region, Rights};
 use static_assertions::const_assert;
 
 use super::PAGE;
@@ -37,24 +42,72 @@ static LEVEL2: Owned<[Table; LEVEL2_TABLES]> = Owned::new([const { Table::empty(
 const LEVEL2_TABLES: usize = level2_before(PARTITIONS);
 
 /// Level-2 tables of the partitions before this one: for each that of its window, which lies in one
-/// gigabyte, and one for each gigabyte in which it owns something.
+/// gigabyte, and one for each gigabyte in which it owns something or may come to borrow something.
 const fn level2_before(partition: usize) -> usize {
     let (mut n, mut total) = (0, 0);
     while n < partition {
         let p = &TABLE.partitions[n];
-        let mut touched: u64 = 0;
-        let mut m = 0;
-        while m < p.memory.len() {
-            touched |= gigabytes(&p.memory[m].range);
-            m += 1;
-        }
+        let mut touched = region_gigabytes(p.memory);
         let mut d = 0;
         while d < p.devices.len() {
             touched |= gigabytes(&p.devices[d].range);
             d += 1;
         }
+        let mut lender = 0;
+        while lender < PARTITIONS {
+            if lends(lender, n) {
+                touched |= region_gigabytes(TABLE.partitions[lender].memory);
+            }
+            lender += 1;
+        }
         total += 1 + touched.count_ones() as usize;
         n += 1;
+    }
+    total
+}
+
+const fn region_gigabytes(memory: &[Region]) -> u64 {
+    let (mut touched, mut m) = (0, 0);
+    while m < memory.len() {
+        touched |= gigabytes(&memory[m].range);
+        m += 1;
+    }
+    touched
+}
+
+/// Whether memory that the table gives to one partition may come to another: the borrower has it as a
+/// caller with pages to share.
+const fn lends(lender: usize, borrower: usize) -> bool {
+    let callers = TABLE.partitions[borrower].callers;
+    let mut n = 0;
+    while n < callers.len() {
+        if callers[n].id == TABLE.partitions[lender].id && callers[n].pages > 0 {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+/// Whether memory of this partition may change hands.
+const fn lends_to_any(lender: usize) -> bool {
+    let mut n = 0;
+    while n < PARTITIONS {
+        if lends(lender, n) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
+/// Level-3 tables that a partition's memory takes when it is mapped by pages.
+const fn blocks(memory: &[Region]) -> usize {
+    let (mut total, mut m) = (0, 0);
+    while m < memory.len() {
+        let range = &memory[m].range;
+        total += ((range.end() - 1) / BLOCK - range.base / BLOCK + 1) as usize;
+        m += 1;
     }
     total
 }
@@ -71,12 +124,25 @@ static LEVEL3: Owned<[Table; LEVEL3_TABLES]> = Owned::new([const { Table::empty(
 const LEVEL3_TABLES: usize = level3_before(PARTITIONS);
 
 /// Level-3 tables of the partitions before this one: for each its window first, then two for the
-/// ends of each region and one for each device.
+/// ends of each region, or all of it where it may change hands; one for each device; and those for what it
+/// may come to borrow.
 const fn level3_before(partition: usize) -> usize {
     let (mut n, mut total) = (0, 0);
     while n < partition {
         let p = &TABLE.partitions[n];
-        total += window_tables(p) + 2 * p.memory.len() + p.devices.len();
+        let own = if lends_to_any(n) {
+            blocks(p.memory)
+        } else {
+            2 * p.memory.len()
+        };
+        total += window_tables(p) + own + p.devices.len();
+        let mut lender = 0;
+        while lender < PARTITIONS {
+            if lends(lender, n) {
+                total += blocks(TABLE.partitions[lender].memory);
+            }
+            lender += 1;
+        }
         n += 1;
     }
     total
@@ -125,7 +191,15 @@ const WRITE_BACK: u64 = 0b1111 << 2;
 const DEVICE: u64 = 0b0001 << 2;
 const EXECUTE_NEVER: u64 = 1 << 54;
 
-const MEMORY: u64 = ACCESS_FLAG | INNER_SHAREABLE | READ | WRITE | WRITE_BACK;
+/// Attributes of secure memory.
+const fn secure_memory(rights: Rights) -> u64 {
+    let rights = match rights {
+        Rights::ReadWriteExecute => READ | WRITE,
+        Rights::ReadWrite => READ | WRITE | EXECUTE_NEVER,
+        Rights::Read => READ | EXECUTE_NEVER,
+    };
+    ACCESS_FLAG | INNER_SHAREABLE | WRITE_BACK | rights
+}
 
 /// Builds the tables of all partitions; their windows are empty. Boot core, once.
 pub fn build() {
@@ -149,16 +223,20 @@ pub fn build() {
             },
         };
         for region in partition.memory {
-            let never = if region.rights == Rights::ReadWrite {
-                EXECUTE_NEVER
-            } else {
-                0
-            };
-            secure.map(region.range.base, region.range.end(), MEMORY | never);
+            let largest = if lends_to_any(index) { PAGE as u64 } else { BLOCK };
+            secure.map(&region.range, secure_memory(region.rights), largest);
+        }
+        for (lender, other) in TABLE.partitions.iter().enumerate() {
+            if lends(lender, index) {
+                other
+                    .memory
+                    .iter()
+                    .for_each(|region| secure.reserve(&region.range));
+            }
         }
         for device in partition.devices {
             let attributes = ACCESS_FLAG | READ | WRITE | DEVICE | EXECUTE_NEVER;
-            secure.map(device.range.base, device.range.end(), attributes);
+            secure.map(&device.range, attributes, BLOCK);
         }
     }
     barrier::dsb(barrier::ISH);
@@ -205,13 +283,23 @@ struct Secure<'a> {
 }
 
 impl Secure<'_> {
-    /// Maps where it is, by 2 MiB blocks where they fit.
-    fn map(&mut self, from: u64, to: u64, attributes: u64) {
-        let mut at = from;
+    /// Makes the tables for pages of this range, and maps nothing.
+    fn reserve(&mut self, range: &Range) {
+        let mut at = range.base & !(BLOCK - 1);
+        while at < range.end() {
+            let level2 = self.level2.behind(&mut self.root.0[(at >> 30) as usize]);
+            self.level3.behind(&mut level2.0[(at >> 21) as usize % 512]);
+            at += BLOCK;
+        }
+    }
+
+    /// Maps where it is, by 2 MiB blocks where they fit and are no larger than `largest`.
+    fn map(&mut self, range: &Range, attributes: u64, largest: u64) {
+        let (mut at, to) = (range.base, range.end());
         while at < to {
             let level2 = self.level2.behind(&mut self.root.0[(at >> 30) as usize]);
             let entry = &mut level2.0[(at >> 21) as usize % 512];
-            if at.is_multiple_of(BLOCK) && to - at >= BLOCK {
+            if largest == BLOCK && at.is_multiple_of(BLOCK) && to - at >= BLOCK {
                 *entry = at | attributes | VALID_BLOCK;
                 at += BLOCK;
             } else {
@@ -303,6 +391,55 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
     barrier::dsb(barrier::ISHST);
 }
 
+/// The level-3 entry of a page in a partition's secure tables; none where they have no place for it.
+fn secure_entry(partition: usize, address: u64) -> Option<*mut u64> {
+    if partition >= PARTITIONS || address >> IPA_BITS != 0 {
+        return None;
+    }
+    let root = ROOTS[partition].address();
+    let level1 = root + (address >> 30) * 8;
+    let level2 = below(LEVEL2.address(), LEVEL2_TABLES, level1)? + (address >> 21) % 512 * 8;
+    let level3 = below(LEVEL3.address(), LEVEL3_TABLES, level2)? + (address >> 12) % 512 * 8;
+    Some(level3 as usize as *mut u64)
+}
+
+/// The table that the entry at `place` leads to, if it is one of these `count` tables.
+fn below(tables: u64, count: usize, place: u64) -> Option<u64> {
+    // SAFETY: `secure_entry` gives places in a partition's root or in one of its level-2 tables, which are
+    // not written after boot, and which Rust has no reference to then.
+    let entry = unsafe { (place as usize as *const u64).read_volatile() };
+    let table = entry & 0xffff_ffff_f000;
+    let inside = (tables..tables + (count * PAGE) as u64).contains(&table);
+    (entry & VALID_TABLE == VALID_TABLE && inside).then_some(table)
+}
+
+fn set_secure(partition: usize, address: u64, count: u32, attributes: Option<u64>) {
+    for n in 0..u64::from(count) {
+        let page = (address & !(PAGE as u64 - 1)) + n * PAGE as u64;
+        if let Some(entry) = secure_entry(partition, page) {
+            let value = attributes.map_or(0, |attributes| page | attributes | VALID_TABLE);
+            // SAFETY: `secure_entry` gives places in level-3 tables, which are written under the ledger's
+            // lock only after boot, and read by the walker as single words.
+            unsafe { entry.write_volatile(value) };
+        }
+    }
+    barrier::dsb(barrier::ISHST);
+}
+
+/// Lets a partition reach pages of secure memory, its own or another's, which it did not reach before. No
+/// core holds a translation of what was not mapped, so that nothing has to be forgotten. The ledger's lock is
+/// held.
+pub fn map_secure(partition: usize, address: u64, count: u32, rights: Rights) {
+    set_secure(partition, address, count, Some(secure_memory(rights)));
+}
+
+/// Takes pages of secure memory out of a partition's reach, and returns when no core holds a translation of
+/// them. The ledger's lock is held.
+pub fn unmap_secure(partition: usize, address: u64, count: u32) {
+    set_secure(partition, address, count, None);
+    forget(partition, address, count, 0);
+}
+
 /// Unmaps pages of a window, and returns when no core holds a translation of them.
 pub fn unmap_window(partition: usize, slot: u32, count: u32) {
     let Some(p) = TABLE.partitions.get(partition) else {
@@ -315,19 +452,28 @@ pub fn unmap_window(partition: usize, slot: u32, count: u32) {
         }
     }
     barrier::dsb(barrier::ISHST);
+    let ipa = p.window.base + u64::from(slot) * PAGE as u64;
+    forget(partition, ipa, count, NON_SECURE_IPA);
+}
+
+/// In the operand of an invalidation by IPA: the address is in the non-secure space (Arm ARM, DDI0487,
+/// TLBI IPAS2E1IS). Without it the secure one is meant, as the hypervisor runs in secure state.
+const NON_SECURE_IPA: u64 = 1 << 63;
+
+/// Forgets what all cores hold of pages that were unmapped from a partition, in the space that is said.
+fn forget(partition: usize, ipa: u64, count: u32, space: u64) {
     let roots = (VTTBR_EL2.get(), r::vsttbr_el2::read());
     activate(partition);
     barrier::isb(barrier::SY);
-    invalidate(p.window.base + u64::from(slot) * PAGE as u64, count);
+    invalidate(ipa, count, space);
     VTTBR_EL2.set(roots.0);
     r::vsttbr_el2::write(roots.1);
     barrier::isb(barrier::SY);
 }
 
-/// Forgets translations of the non-secure IPA space for the VMID in VTTBR_EL2, on all cores: by
-/// address while that is few, else all of the VMID's.
-fn invalidate(ipa: u64, count: u32) {
-    const NON_SECURE_IPA: u64 = 1 << 63;
+/// Forgets translations of an IPA space for the VMID in VTTBR_EL2, on all cores: by address while that is
+/// few, else all of the VMID's, which are those of both spaces.
+fn invalidate(ipa: u64, count: u32, space: u64) {
     const FEW: u32 = 16;
     if count > FEW {
         // SAFETY: invalidation changes no memory.
@@ -335,7 +481,7 @@ fn invalidate(ipa: u64, count: u32) {
         return;
     }
     for n in 0..u64::from(count) {
-        let operand = ((ipa >> 12) + n) | NON_SECURE_IPA;
+        let operand = ((ipa >> 12) + n) | space;
         // SAFETY: as above.
         unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
     }

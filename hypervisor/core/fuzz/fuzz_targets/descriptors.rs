@@ -1,13 +1,14 @@
 //! Descriptors and messages in buffers, and the calls about them.
 #![no_main]
 
-use bulkhead_core::api::{Action, Page, World};
+use bulkhead_core::api::{Action, Entry, Page, Run, World};
 use bulkhead_core::function as f;
 use bulkhead_core_fuzz::{IDS, Machine, NORMAL, Source, memory};
 use libfuzzer_sys::fuzz_target;
 
-/// A descriptor with a receiver and two ranges, in the form of a version, some bytes changed.
-fn descriptor(source: &mut Source<'_>, version: u64, handle: u64) -> Vec<u8> {
+/// A descriptor with a few receivers and ranges, in the form of a version, some bytes changed: of `sender`,
+/// whose memory starts at `base`, or a request for what it has sent.
+fn descriptor(source: &mut Source<'_>, version: u64, handle: u64, sender: u16, base: u64) -> Vec<u8> {
     let (header, stride) = match version {
         0x1_0000 => (32, 16),
         0x1_0001 => (48, 16),
@@ -29,6 +30,7 @@ fn descriptor(source: &mut Source<'_>, version: u64, handle: u64) -> Vec<u8> {
             composite
         }
     ];
+    bytes[..2].copy_from_slice(&sender.to_le_bytes());
     bytes[2] = if shape & 4 == 0 { 0x2f } else { 0 };
     bytes[8..16].copy_from_slice(&handle.to_le_bytes());
     bytes[28] = receivers as u8;
@@ -39,14 +41,14 @@ fn descriptor(source: &mut Source<'_>, version: u64, handle: u64) -> Vec<u8> {
     for n in 0..receivers {
         let at = header + n * stride;
         bytes[at..at + 2].copy_from_slice(&IDS[(n + usize::from(shape >> 4 & 3)) % 3].to_le_bytes());
-        bytes[at + 2] = if shape & 8 == 0 { 2 } else { 1 };
+        bytes[at + 2] = [2, 2, 1, 0][usize::from(shape >> 2 & 3)];
         bytes[at + 4] = if handle == 0 { composite as u8 } else { 0 };
     }
     let mut pages = 0;
     for n in 0..ranges {
         let at = composite + 16 + 16 * n;
         let (place, count) = (u64::from(source.byte()), 1 + source.byte() % 4);
-        bytes[at..at + 8].copy_from_slice(&(NORMAL.base + 0x2000 + place * 0x1000).to_le_bytes());
+        bytes[at..at + 8].copy_from_slice(&(base + 0x2000 + place * 0x1000).to_le_bytes());
         bytes[at + 8] = count;
         pages += count;
     }
@@ -64,24 +66,25 @@ fuzz_target!(|data: &[u8]| {
     let mut source = Source(data);
     let version = [0x1_0000, 0x1_0001, 0x1_0002][usize::from(source.byte()) % 3];
     let mut machine = Machine::ready(version);
-    let mut handles = vec![0u64];
+    // Handles, and who sent them.
+    let mut handles = vec![(0u64, 0u16)];
     while source.more() {
         let choice = source.byte();
         let core = choice & 3;
-        let handle = handles[usize::from(source.byte()) % handles.len()];
+        let (handle, sender) = handles[usize::from(source.byte()) % handles.len()];
         let (low, high) = (handle & 0xffff_ffff, handle >> 32);
-        let tx = match machine.runs[usize::from(core)] {
-            None => Page {
-                world: World::Normal,
-                address: NORMAL.base,
-            },
-            Some(context) => Page {
-                world: World::Secure,
-                address: memory(context.partition),
-            },
+        let here = machine.runs[usize::from(core)].map(|context| context.partition);
+        let (own, base, world) = match here {
+            None => (0, NORMAL.base, World::Normal),
+            Some(index) => (IDS[index], memory(index), World::Secure),
         };
-        let retrieve = machine.runs[usize::from(core)].is_some();
-        let bytes = descriptor(&mut source, version, if retrieve { handle } else { 0 });
+        let tx = Page { world, address: base };
+        let retrieve = here.is_some() && choice < 12 << 3;
+        let bytes = if retrieve {
+            descriptor(&mut source, version, handle, sender, base)
+        } else {
+            descriptor(&mut source, version, 0, own, base)
+        };
         let length = bytes.len() as u64;
         let part = if choice & 4 == 0 {
             length
@@ -89,30 +92,28 @@ fuzz_target!(|data: &[u8]| {
             length - 16.min(length)
         };
         let kind = [f::MEM_SHARE_32, f::MEM_LEND_64, f::MEM_DONATE_32][usize::from(choice >> 3) % 3];
-        let call: [u64; 4] = match (choice >> 3, retrieve) {
-            (0..12, false) => [kind.into(), length, part, 0],
-            (12..15, false) => [f::MEM_FRAG_TX.into(), low, high, length - part],
-            (15..20, false) => [f::MEM_RECLAIM.into(), low, high, u64::from(choice & 1)],
-            (20..26, false) => [
+        let other = IDS[usize::from(choice >> 3) % 3];
+        let call: [u64; 4] = match (choice >> 3, here) {
+            (0..12, None) | (18..23, Some(_)) => [kind.into(), length, part, 0],
+            (12..15, None) | (23, Some(_)) => [f::MEM_FRAG_TX.into(), low, high, length - part],
+            (15..20, None) | (24..26, Some(_)) => [f::MEM_RECLAIM.into(), low, high, u64::from(choice & 1)],
+            (20..26, None) | (26..29, Some(_)) => [
                 f::DIRECT_REQ_32.into(),
-                IDS[usize::from(choice >> 3) % 3].into(),
+                u64::from(own) << 16 | u64::from(other),
                 0,
                 0,
             ],
-            (_, false) => [f::MSG_SEND2.into(), 0, 0, 0],
-            (0..12, true) => [f::MEM_RETRIEVE_REQ_32.into(), length, length, 0],
-            (12..18, true) => [f::MEM_RELINQUISH.into(), 0, 0, 0],
-            (18..21, true) => [f::RX_RELEASE.into(), 0, 0, 0],
-            (21..24, true) => [f::MEM_FRAG_RX.into(), low, high, 0],
-            (24..26, true) => [f::MSG_SEND2.into(), 0, 0, 0],
-            (26, true) => [kind.into(), length, part, 0],
-            (_, true) => [f::MSG_WAIT.into(), 0, 0, 0],
+            (_, None) | (17, Some(_)) => [f::MSG_SEND2.into(), 0, 0, 0],
+            (0..8, Some(_)) => [f::MEM_RETRIEVE_REQ_32.into(), length, length, 0],
+            (8..12, Some(_)) => [f::MEM_RELINQUISH.into(), 0, 0, 0],
+            (12..15, Some(_)) => [f::RX_RELEASE.into(), 0, 0, 0],
+            (15..17, Some(_)) => [f::MEM_FRAG_RX.into(), low, high, u64::from(choice & 4) << 4],
+            (_, Some(_)) => [f::MSG_WAIT.into(), 0, 0, 0],
         };
         let mut bytes = bytes;
         if call[0] == u64::from(f::MEM_RELINQUISH) {
             bytes[..8].copy_from_slice(&handle.to_le_bytes());
             bytes[8..16].copy_from_slice(&[choice & 1, 0, 0, 0, 1, 0, 0, 0]);
-            let own = machine.runs[usize::from(core)].map_or(0, |c| IDS[c.partition]);
             bytes[16..18].copy_from_slice(&own.to_le_bytes());
         }
         machine.memory.page(tx)[..bytes.len()].copy_from_slice(&bytes);
@@ -121,20 +122,30 @@ fuzz_target!(|data: &[u8]| {
             machine.memory.page(tx).copy_within(part as usize..4096, 0);
         }
         let action = machine.call(core, &call);
-        if let Action::Normal(regs) = action {
+        let answer = match action {
+            Action::Normal(regs) => Some(regs),
+            Action::Run(Run {
+                entry: Entry::Answer(regs),
+                ..
+            }) => Some(regs),
+            Action::Run(_) => None,
+        };
+        if let Some(regs) = answer {
             match regs.0[0] as u32 {
-                f::SUCCESS_32 if regs.0[2] != 0 && !retrieve => handles.push(regs.0[3] << 32 | regs.0[2]),
-                f::MEM_FRAG_RX => handles.push(regs.0[2] << 32 | regs.0[1]),
+                f::SUCCESS_32 if regs.0[2] != 0 => handles.push((regs.0[3] << 32 | regs.0[2], own)),
+                f::MEM_FRAG_RX => handles.push((regs.0[2] << 32 | regs.0[1], own)),
                 _ => {}
             }
-        } else if let (Some(context), true) = (machine.runs[usize::from(core)], retrieve)
-            && choice & 0x80 != 0
-        {
-            // Back to the normal world, so that it shares more.
-            machine.partition(
-                core,
-                &[f::DIRECT_RESP_32.into(), u64::from(IDS[context.partition]) << 16],
-            );
+        }
+        if let Some(context) = machine.runs[usize::from(core)].filter(|_| choice & 0x44 == 0x44) {
+            // Back to whoever asked, so that it sends more.
+            let own = u64::from(IDS[context.partition]) << 16;
+            for asked in [0, IDS[0], IDS[1], IDS[2]] {
+                machine.partition(core, &[f::DIRECT_RESP_32.into(), own | u64::from(asked)]);
+                if machine.runs[usize::from(core)] != Some(context) {
+                    break;
+                }
+            }
         }
     }
 });

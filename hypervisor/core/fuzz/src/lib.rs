@@ -29,6 +29,14 @@ const fn region(index: usize) -> [Region; 1] {
     }]
 }
 
+/// A caller that may have so many pages at a partition.
+const fn upto(id: u16, pages: u32) -> Caller {
+    Caller {
+        pages,
+        ..Caller::unlimited(id)
+    }
+}
+
 static MEMORY: [[Region; 1]; 3] = [region(0), region(1), region(2)];
 
 const fn own(index: usize) -> Range {
@@ -98,11 +106,11 @@ pub static TABLE: Table = Table {
     spmc_id: 0x8000,
     partitions: &[
         Partition {
-            callers: &[Caller::unlimited(0), Caller::unlimited(3), Caller::unlimited(IDS[2])],
+            callers: &[Caller::unlimited(0), Caller::unlimited(3), upto(IDS[2], 6)],
             ..partition("a", 0, 0b1111)
         },
         Partition {
-            callers: &[Caller::unlimited(0), Caller::unlimited(IDS[0])],
+            callers: &[Caller::unlimited(0), upto(IDS[0], 12)],
             preemption: Preemption::AtOnce,
             interrupts: &[
                 Interrupt {
@@ -119,7 +127,7 @@ pub static TABLE: Table = Table {
             ..partition("b", 1, 0b1111)
         },
         Partition {
-            callers: &[Caller::unlimited(IDS[0]), Caller::unlimited(IDS[1])],
+            callers: &[Caller::unlimited(IDS[0]), upto(IDS[1], 3)],
             ..partition("c", 2, 0b0111)
         },
     ],
@@ -132,6 +140,8 @@ pub static TABLE: Table = Table {
 pub struct Memory {
     pages: BTreeMap<(bool, u64), Box<[u8; 4096]>>,
     windows: BTreeMap<(usize, u32), u64>,
+    /// Secure pages whose reach has changed for a partition, and whether it reaches them now.
+    reach: BTreeMap<(usize, u64), bool>,
 }
 
 impl Memory {
@@ -179,11 +189,31 @@ impl Ports for Memory {
             );
         }
     }
-    fn clear(&mut self, address: u64, count: u32) {
-        assert!(
-            NORMAL.contains(address, u64::from(count) * 4096),
-            "cleared memory of somebody else"
-        );
+    fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>) {
+        for n in 0..u64::from(count) {
+            let page = address + n * 4096;
+            let home = (0..3).find(|index| own(*index).contains(page, 4096));
+            let lends = |home: &usize| {
+                let takes = |caller: &Caller| caller.id == IDS[*home] && caller.pages > 0;
+                *home == partition || TABLE.partitions[partition].callers.iter().any(takes)
+            };
+            assert!(home.as_ref().is_some_and(lends), "there is no table for {page:x}");
+            // What is not said here is as at the start: its owner's.
+            let before = self.reach.insert((partition, page), rights.is_some());
+            let before = before.unwrap_or(home == Some(partition));
+            assert_ne!(before, rights.is_some(), "mapped or unmapped twice: {page:x}");
+        }
+    }
+    fn clear(&mut self, world: World, address: u64, count: u32) {
+        let size = u64::from(count) * 4096;
+        let ours = match world {
+            World::Normal => NORMAL.contains(address, size),
+            World::Secure => (0..count).all(|n| {
+                let page = address + u64::from(n) * 4096;
+                (0..3).any(|index| own(index).contains(page, 4096))
+            }),
+        };
+        assert!(ours, "cleared memory of somebody else");
     }
     fn end_interrupt(&mut self, _: u32, core: Core) {
         assert!(core < 4);
@@ -200,7 +230,7 @@ impl Ports for Memory {
 
 /// A started machine.
 pub struct Machine {
-    spmc: Box<Spmc<3, 4, 12, 128, 0>>,
+    spmc: Box<Spmc<3, 4, 33, 149, 0>>,
     /// Its memory.
     pub memory: Memory,
     /// What runs on each core.

@@ -4,81 +4,115 @@ use super::PAGE;
 use super::descriptor::{self, Answer, Header};
 use super::ledger::Ledger;
 use super::rights::{self, Attributes};
-use super::share::{Kind, Share};
-use super::window::Grant;
+use super::share::{Kind, Lender, Share};
+use super::window::{Asked, Grant};
 use crate::api::{Access, Ports};
 use crate::error::Error;
-use crate::table::{Partition, Table};
+use crate::table::{Partition, Rights, Table};
 
 /// The answer to a retrieve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retrieved {
     /// Bytes of the whole descriptor.
     pub total: u32,
-    /// Bytes of it that were written: always all.
+    /// Bytes of it that were written: the others are for [`Ledger::fragment_rx`].
     pub fragment: u32,
 }
 
 /// What a retrieve asks for, checked against what was offered.
 struct Wanted {
-    access: Access,
-    attributes: Attributes,
-    clear_after: bool,
+    asked: Asked,
     /// In pages.
     align: u64,
 }
 
 impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
     /// FFA_MEM_RETRIEVE_REQ (DEN0077A 1.1, section 16.4) of the partition with index `receiver`, which
-    /// negotiated `version`: maps the memory as one run of its window, and writes the descriptor of the
-    /// answer to the start of `out`.
+    /// negotiated `version`: `buffer` starts with the request of `length` bytes, and with the answer
+    /// afterwards, or as much of it as fits. The normal world's memory is mapped as one run of the partition's
+    /// window; another partition's keeps its addresses, and belongs to this one if it was donated.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: the descriptor is not in order, does not match what the owner sent, or names
-    /// a transaction that this partition is no part of. DENIED: it is retrieved already, or more is asked
-    /// for than was offered. NO_MEMORY: the window has no run that is long enough, or `out` is too short.
+    /// a transaction that this partition is no part of. DENIED: it is retrieved already, more is asked
+    /// for than was offered, or addresses that stay are not aligned so. NO_MEMORY: the window has no run that
+    /// is long enough, the buffer is too short, or there is no room for who owns what.
     pub fn retrieve(
         &mut self,
         table: &Table,
         receiver: usize,
         version: u32,
-        request: &[u8],
-        out: &mut [u8],
+        buffer: &mut [u8],
+        length: usize,
         ports: &mut impl Ports,
     ) -> Result<Retrieved, Error> {
+        let request = buffer.get(..length).ok_or(Error::InvalidParameters)?;
         let header = Header::parse(request, version)?;
         let (index, grant) = self.granted(receiver, header.handle)?;
         let partition = table.partitions.get(receiver).ok_or(Error::InvalidParameters)?;
         let wanted = self.wanted(table, partition, index, grant, &header, request)?;
-        let share = self.shares[index];
-        if self.windows.get(grant).retrieved() {
+        if self.windows.get(grant).retrieved {
             return Err(Error::Denied);
         }
-        let size = descriptor::answer_size(version);
-        let gap = self
-            .windows
-            .gap(receiver, partition.window, share.pages, wanted.align);
-        let gap = gap.filter(|_| out.len() >= size).ok_or(Error::NoMemory)?;
-        if share.clear && !share.cleared {
-            self.clear(index, ports);
-            self.shares[index].cleared = true;
+        match self.shares[index].lender() {
+            None => self.put_in_window(
+                partition,
+                (receiver, version),
+                (index, grant),
+                &wanted,
+                buffer,
+                ports,
+            ),
+            Some(lender) => {
+                let total = self.answer_size(index, version);
+                self.may_move(table, (lender, receiver), index, wanted.align)?;
+                if self.shares[index].kind == Kind::Donate && total > buffer.len() {
+                    return Err(Error::NoMemory);
+                }
+                self.put_in_reach(table, receiver, (index, grant), &wanted.asked, ports);
+                let fragment = self.answer(table, (index, grant), version, 0, buffer)?;
+                if self.shares[index].kind == Kind::Donate {
+                    self.close(index);
+                }
+                Ok(Retrieved {
+                    total: total as u32,
+                    fragment,
+                })
+            }
         }
-        self.windows
-            .retrieve(grant, gap, wanted.access, wanted.clear_after);
+    }
+
+    /// Maps memory of the normal world in a window, and writes the answer.
+    fn put_in_window(
+        &mut self,
+        partition: &Partition,
+        (receiver, version): (usize, u32),
+        (index, grant): (usize, usize),
+        wanted: &Wanted,
+        out: &mut [u8],
+        ports: &mut impl Ports,
+    ) -> Result<Retrieved, Error> {
+        let share = self.shares[index];
+        let Wanted { asked, align } = wanted;
+        let size = descriptor::answer_size(version);
+        let gap = self.windows.gap(receiver, partition.window, share.pages, *align);
+        let gap = gap.filter(|_| out.len() >= size).ok_or(Error::NoMemory)?;
+        self.clear_first(index, ports);
+        self.windows.retrieve(grant, gap, asked);
         let mut slot = gap.slots.first;
         for pages in self.ranges.list(&share.ranges) {
-            ports.map_window(receiver, slot, pages.address(), pages.count, wanted.access);
+            ports.map_window(receiver, slot, pages.address(), pages.count, asked.access);
             slot += pages.count;
         }
         let answer = Answer {
             sender: share.sender,
-            attributes: wanted.attributes.field(version),
+            attributes: asked.attributes.field(version, true),
             cleared: self.shares[index].cleared,
             kind: share.kind,
             handle: share.handle,
             tag: share.tag,
             receiver: partition.id,
-            access: wanted.access,
+            access: asked.access,
             value: self.windows.get(grant).value,
             address: partition.window.base + u64::from(gap.slots.first) * PAGE,
             pages: share.pages,
@@ -91,20 +125,80 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         })
     }
 
-    /// FFA_MEM_FRAG_RX (DEN0077A 1.1, section 16.9) of a borrower. An answer to a retrieve names one
-    /// range and fits its first fragment, so there never is another one to ask for.
+    /// Whether a partition's memory can go to this receiver as it is asked for.
+    fn may_move(
+        &self,
+        table: &Table,
+        (lender, receiver): (Lender, usize),
+        index: usize,
+        align: u64,
+    ) -> Result<(), Error> {
+        let share = &self.shares[index];
+        let ranges = || self.ranges.list(&share.ranges);
+        if !ranges().all(|pages| pages.first.is_multiple_of(align)) {
+            return Err(Error::Denied);
+        }
+        if share.kind == Kind::Donate && !self.deeds.fit(table, lender, receiver, ranges) {
+            return Err(Error::NoMemory);
+        }
+        Ok(())
+    }
+
+    /// Lets a borrower reach another partition's memory.
+    fn put_in_reach(
+        &mut self,
+        table: &Table,
+        receiver: usize,
+        (index, grant): (usize, usize),
+        asked: &Asked,
+        ports: &mut impl Ports,
+    ) {
+        self.clear_first(index, ports);
+        self.windows.hold(grant, asked);
+        let share = self.shares[index];
+        if let Some(lender) = share.lender().filter(|_| share.kind == Kind::Donate) {
+            for pages in self.ranges.list(&share.ranges) {
+                self.deeds.give(table, lender.id, receiver, pages);
+            }
+            return self.enter(table, &share, receiver, ports);
+        }
+        let rights = match asked.access {
+            Access::Read => Rights::Read,
+            Access::ReadWrite => Rights::ReadWrite,
+        };
+        for pages in self.ranges.list(&share.ranges) {
+            ports.set_secure(receiver, pages.address(), pages.count, Some(rights));
+        }
+    }
+
+    fn clear_first(&mut self, index: usize, ports: &mut impl Ports) {
+        let share = &self.shares[index];
+        if share.clear && !share.cleared {
+            self.clear(index, ports);
+            self.shares[index].cleared = true;
+        }
+    }
+
+    /// FFA_MEM_FRAG_RX (DEN0077A 1.1, section 16.9) of the partition with index `receiver`: the answer to its
+    /// retrieve from `offset` on, as much as fits; returns how many bytes. An answer that names memory of the
+    /// normal world has one range and fits its first fragment.
     ///
     /// # Errors
-    /// INVALID_PARAMETERS, always.
+    /// INVALID_PARAMETERS: it has retrieved nothing of another partition's by this handle, or there is nothing
+    /// at this offset.
     pub fn fragment_rx(
         &mut self,
-        _table: &Table,
-        _receiver: usize,
-        _handle: u64,
-        _offset: u32,
-        _out: &mut [u8],
+        table: &Table,
+        (receiver, version): (usize, u32),
+        handle: u64,
+        offset: usize,
+        out: &mut [u8],
     ) -> Result<u32, Error> {
-        Err(Error::InvalidParameters)
+        let (index, grant) = self.granted(receiver, handle)?;
+        if !self.windows.get(grant).retrieved || self.shares[index].lender().is_none() {
+            return Err(Error::InvalidParameters);
+        }
+        self.answer(table, (index, grant), version, offset, out)
     }
 
     /// FFA_MEM_RELINQUISH (DEN0077A 1.1, section 16.6) of the partition with index `receiver`: takes the
@@ -134,38 +228,59 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             access, clear_after, ..
         } = *self.windows.get(grant);
         let read_only = access == Access::Read;
-        if !self.windows.get(grant).retrieved() || kind == Kind::Donate || (clear && read_only) {
+        if !self.windows.get(grant).retrieved || kind == Kind::Donate || (clear && read_only) {
             return Err(Error::Denied);
         }
-        self.unmap(receiver, grant, ports);
+        self.unmap(receiver, index, grant, ports);
         if clear || clear_after {
             self.clear(index, ports);
         }
         Ok(())
     }
 
-    /// Takes all that a partition has retrieved out of its window, as if it had relinquished it: for a
-    /// partition that was stopped. Owners can then reclaim. What had been donated is cleared and can be
-    /// reclaimed too.
+    /// Takes all that a partition has retrieved from it, as if it had relinquished it, and ends its unfinished
+    /// transmission: for a partition that was stopped. Owners can then reclaim. What the normal world had
+    /// donated is cleared and can be reclaimed too; what other partitions had donated stays its own.
     pub fn release(&mut self, partition: usize, ports: &mut impl Ports) {
         if partition >= PARTITIONS {
             return;
         }
         while let Some(grant) = self.windows.lowest(partition) {
-            let Grant {
-                share, clear_after, ..
-            } = *self.windows.get(grant);
-            let share = usize::from(share);
-            self.unmap(partition, grant, ports);
-            if clear_after || self.shares[share].kind == Kind::Donate {
-                self.clear(share, ports);
+            let share = usize::from(self.windows.get(grant).share);
+            self.release_one(partition, share, grant, ports);
+        }
+        for index in 0..self.shares.touched() {
+            let share = &self.shares[index];
+            let Some(lender) = share.lender().filter(|_| share.handle != 0) else {
+                continue;
+            };
+            let grant = self.windows.find(share.grants, partition);
+            if let Some(grant) = grant.filter(|grant| self.windows.get(*grant).retrieved) {
+                self.release_one(partition, index, grant, ports);
+            } else if lender.index == partition && !share.whole() {
+                self.close(index);
             }
         }
     }
 
-    pub(super) fn unmap(&mut self, partition: usize, grant: usize, ports: &mut impl Ports) {
+    fn release_one(&mut self, partition: usize, share: usize, grant: usize, ports: &mut impl Ports) {
+        let clear_after = self.windows.get(grant).clear_after;
+        self.unmap(partition, share, grant, ports);
+        if clear_after || self.shares[share].kind == Kind::Donate {
+            self.clear(share, ports);
+        }
+    }
+
+    /// Takes a transaction's memory out of a borrower's reach.
+    pub(super) fn unmap(&mut self, partition: usize, share: usize, grant: usize, ports: &mut impl Ports) {
         let slots = self.windows.relinquish(grant);
-        ports.unmap_window(partition, slots.first, slots.count);
+        let share = &self.shares[share];
+        if share.lender().is_none() {
+            return ports.unmap_window(partition, slots.first, slots.count);
+        }
+        for pages in self.ranges.list(&share.ranges) {
+            ports.set_secure(partition, pages.address(), pages.count, None);
+        }
     }
 
     /// The finished transaction with this handle and its grant to this partition.
@@ -213,9 +328,11 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             return Err(Error::Denied);
         }
         Ok(Wanted {
-            access,
-            attributes,
-            clear_after,
+            asked: Asked {
+                access,
+                attributes,
+                clear_after,
+            },
             align: alignment(header.flags),
         })
     }

@@ -3,7 +3,6 @@
 use super::descriptor::Bytes;
 use super::{FRAGMENT, PAGE};
 use crate::error::Error;
-use crate::table::Range;
 
 /// Bytes of a constituent (DEN0077A 1.1, table 10.14).
 pub const CONSTITUENT: usize = 16;
@@ -47,13 +46,15 @@ impl Pages {
     }
 }
 
-/// Reads the constituents of one fragment, in order. Each must lie within one range of `owned`, the
-/// memory that its sender owns: DENIED where it does not.
-pub fn read<'a>(bytes: &'a [u8], owned: &'a [Range]) -> impl Iterator<Item = Result<Pages, Error>> + 'a {
-    bytes.as_chunks().0.iter().map(|entry| {
+/// Reads the constituents of one fragment, in order. `owned` says whether a run is all its sender's to
+/// offer: DENIED where it is not.
+pub fn read<'a>(
+    bytes: &'a [u8],
+    owned: impl Fn(Pages) -> bool + 'a,
+) -> impl Iterator<Item = Result<Pages, Error>> + 'a {
+    bytes.as_chunks().0.iter().map(move |entry| {
         let pages = Pages::parse(entry)?;
-        let size = u64::from(pages.count) * PAGE;
-        if owned.iter().any(|range| range.contains(pages.address(), size)) {
+        if owned(pages) {
             Ok(pages)
         } else {
             Err(Error::Denied)

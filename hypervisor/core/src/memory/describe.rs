@@ -1,5 +1,6 @@
-//! What a hypervisor in the normal world asks for before it reclaims: the descriptor of a transaction of
-//! its own world, in as many fragments as it takes (DEN0077A 1.1, section 16.4.3).
+//! Descriptors of whole transactions, in as many fragments as it takes: what a hypervisor in the normal world
+//! asks for before it reclaims (DEN0077A 1.1, section 16.4.3), and what answers a partition that retrieves
+//! another's memory.
 
 use super::constituents::CONSTITUENT;
 use super::descriptor::{Bytes, COMPOSITE, V1_0, answer_shape, size_byte};
@@ -8,6 +9,14 @@ use super::rights;
 use super::share::Share;
 use crate::error::Error;
 use crate::table::Table;
+
+/// For whom a descriptor is: a hypervisor is told of all borrowers and what they were offered, a borrower of
+/// its own grant and what it has.
+#[derive(Clone, Copy)]
+enum Reader {
+    Hypervisor,
+    Borrower(usize),
+}
 
 /// The part of a descriptor from `offset` on that fits the bytes.
 struct Part<'a> {
@@ -68,10 +77,50 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         offset: usize,
         out: &mut [u8],
     ) -> Result<(u32, u32), Error> {
-        let share = self.shares[self.described(handle)?];
+        let share = self.described(handle)?;
+        let total = self.size(share, version, self.windows.of(self.shares[share].grants).count());
+        let length = self.write(table, (share, Reader::Hypervisor), version, offset, out)?;
+        Ok((total as u32, length))
+    }
+
+    /// Bytes of the answer to a borrower that retrieves this transaction.
+    pub(super) fn answer_size(&self, share: usize, version: u32) -> usize {
+        self.size(share, version, 1)
+    }
+
+    /// Writes the answer to a borrower that has retrieved this transaction from `offset` on; returns how many
+    /// bytes.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: there is nothing at this offset.
+    pub(super) fn answer(
+        &self,
+        table: &Table,
+        (share, grant): (usize, usize),
+        version: u32,
+        offset: usize,
+        out: &mut [u8],
+    ) -> Result<u32, Error> {
+        self.write(table, (share, Reader::Borrower(grant)), version, offset, out)
+    }
+
+    /// Bytes of a transaction's descriptor that names so many borrowers.
+    fn size(&self, share: usize, version: u32, borrowers: usize) -> usize {
         let (header, stride) = answer_shape(version);
-        let composite = header + stride * self.windows.of(share.grants).count();
-        let total = composite + COMPOSITE + CONSTITUENT * share.ranges.len();
+        header + stride * borrowers + COMPOSITE + CONSTITUENT * self.shares[share].ranges.len()
+    }
+
+    fn write(
+        &self,
+        table: &Table,
+        (index, reader): (usize, Reader),
+        version: u32,
+        offset: usize,
+        out: &mut [u8],
+    ) -> Result<u32, Error> {
+        let share = &self.shares[index];
+        let borrowers = self.read_by(share, reader).count();
+        let total = self.size(index, version, borrowers);
         if offset >= total || !offset.is_multiple_of(CONSTITUENT) {
             return Err(Error::InvalidParameters);
         }
@@ -79,11 +128,16 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let bytes = &mut out[..length];
         bytes.fill(0);
         let mut part = Part { offset, bytes };
-        self.fixed(&share, version, &mut part);
-        self.borrowers(table, &share, version, composite, &mut part);
-        let count = share.ranges.len() as u32;
+        let (header, stride) = answer_shape(version);
+        let composite = header + stride * borrowers;
+        self.fixed(share, reader, version, &mut part);
+        for (number, grant) in self.read_by(share, reader).enumerate() {
+            let at = header + stride * number;
+            part.put(at + 4, &(composite as u32).to_le_bytes());
+            self.borrower(table, (grant, reader), (at, stride), &mut part);
+        }
         part.put(composite, &share.pages.to_le_bytes());
-        part.put(composite + 4, &count.to_le_bytes());
+        part.put(composite + 4, &(share.ranges.len() as u32).to_le_bytes());
         let first = offset.saturating_sub(composite + COMPOSITE) / CONSTITUENT;
         let ranges = self.ranges.list(&share.ranges).enumerate().skip(first);
         for (number, pages) in ranges.take(length / CONSTITUENT + 1) {
@@ -91,15 +145,29 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             part.put(at, &pages.address().to_le_bytes());
             part.put(at + 8, &pages.count.to_le_bytes());
         }
-        Ok((total as u32, length as u32))
+        Ok(length as u32)
     }
 
-    fn fixed(&self, share: &Share, version: u32, part: &mut Part<'_>) {
+    /// The grants that a reader is told of.
+    fn read_by(&self, share: &Share, reader: Reader) -> impl Iterator<Item = usize> {
+        let told = move |grant: &usize| match reader {
+            Reader::Hypervisor => true,
+            Reader::Borrower(own) => *grant == own,
+        };
+        self.windows.of(share.grants).filter(told)
+    }
+
+    fn fixed(&self, share: &Share, reader: Reader, version: u32, part: &mut Part<'_>) {
         let (header, stride) = answer_shape(version);
-        let receivers = self.windows.of(share.grants).count() as u32;
+        let receivers = self.read_by(share, reader).count() as u32;
         let flags = u32::from(share.cleared) | share.kind.code() << 3;
+        let attributes = match reader {
+            Reader::Hypervisor => share.attributes,
+            Reader::Borrower(own) => self.windows.get(own).attributes,
+        };
+        let attributes = attributes.field(version, share.lender().is_none());
         part.put(0, &share.sender.to_le_bytes());
-        part.put(2, &share.attributes.field(version).to_le_bytes());
+        part.put(2, &attributes.to_le_bytes());
         part.put(4, &flags.to_le_bytes());
         part.put(8, &share.handle.to_le_bytes());
         part.put(16, &share.tag.to_le_bytes());
@@ -110,21 +178,26 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
     }
 
-    fn borrowers(&self, table: &Table, share: &Share, version: u32, composite: usize, part: &mut Part<'_>) {
-        let (header, stride) = answer_shape(version);
-        for (number, grant) in self.windows.of(share.grants).enumerate() {
-            let grant = self.windows.get(grant);
-            let at = header + stride * number;
-            let id = table
-                .partitions
-                .get(usize::from(grant.partition))
-                .map_or(0, |p| p.id);
-            part.put(at, &id.to_le_bytes());
-            part.put(at + 2, &[rights::given(grant.offered)]);
-            part.put(at + 4, &(composite as u32).to_le_bytes());
-            if stride == 32 {
-                part.put(at + 8, &grant.value);
-            }
+    fn borrower(
+        &self,
+        table: &Table,
+        (grant, reader): (usize, Reader),
+        (at, stride): (usize, usize),
+        part: &mut Part<'_>,
+    ) {
+        let grant = self.windows.get(grant);
+        let id = table
+            .partitions
+            .get(usize::from(grant.partition))
+            .map_or(0, |p| p.id);
+        let permissions = match reader {
+            Reader::Hypervisor => rights::given(grant.offered),
+            Reader::Borrower(_) => rights::granted(grant.access),
+        };
+        part.put(at, &id.to_le_bytes());
+        part.put(at + 2, &[permissions]);
+        if stride == 32 {
+            part.put(at + 8, &grant.value);
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What is true of a ledger between any two calls, whatever the calls were.
 
 use super::PAGE;
+use super::constituents::Pages;
 use super::ledger::Ledger;
+use super::quota::{OWN_RANGES, OWN_SHARES, limited, own};
+use super::share::Share;
 use crate::table::Table;
 
 impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
@@ -10,12 +13,14 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// # Errors
     /// A sentence that says which of them does not hold.
     pub fn check_invariants(&self, table: &Table) -> Result<(), &'static str> {
+        self.deeds.check(table)?;
         self.check_ranges(table)?;
         self.check_shares()?;
+        (0..PARTITIONS).try_for_each(|partition| self.check_limits(table, partition))?;
         (0..PARTITIONS).try_for_each(|partition| self.check_window(table, partition))
     }
 
-    /// Each page of normal-world memory is in one transaction at most.
+    /// Each page is in one transaction at most, which its one owner has sent.
     fn check_ranges(&self, table: &Table) -> Result<(), &'static str> {
         let mut end = 0;
         let mut count = 0;
@@ -23,17 +28,11 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             if pages.count == 0 || (count > 0 && pages.first < end) {
                 return Err("the ranges are not in ascending order, or overlap");
             }
-            let size = u64::from(pages.count) * PAGE;
-            if !table
-                .board
-                .normal
-                .iter()
-                .any(|range| range.contains(pages.address(), size))
-            {
-                return Err("a range lies outside the normal world's memory");
-            }
             if self.shares[share].handle == 0 {
                 return Err("a range belongs to no transaction");
+            }
+            if !self.is_senders(table, &self.shares[share], pages) {
+                return Err("a range is not its sender's");
             }
             end = pages.end();
             count += 1;
@@ -43,6 +42,29 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         } else {
             Err("a range is in use but not in the order")
         }
+    }
+
+    fn is_senders(&self, table: &Table, share: &Share, pages: Pages) -> bool {
+        let size = u64::from(pages.count) * PAGE;
+        match share.lender() {
+            None => (table.board.normal.iter()).any(|range| range.contains(pages.address(), size)),
+            Some(lender) => self.deeds.own(table, lender.index, pages, |_| true),
+        }
+    }
+
+    /// No caller with a limit has more than its own room at a partition.
+    fn check_limits(&self, table: &Table, partition: usize) -> Result<(), &'static str> {
+        let callers = table.partitions.get(partition).map_or(&[][..], |p| p.callers);
+        for caller in callers.iter().filter(|caller| limited(caller)) {
+            let used = self.used(caller.id, partition);
+            if used.shares > own(caller, OWN_SHARES) || used.ranges > own(caller, OWN_RANGES) {
+                return Err("a caller has more than its own room");
+            }
+            if used.pages + self.deeds.pages(caller.id, partition) > u64::from(caller.pages) {
+                return Err("a caller has more pages at a partition than it may have");
+            }
+        }
+        Ok(())
     }
 
     fn check_shares(&self) -> Result<(), &'static str> {
@@ -71,7 +93,12 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
                 if usize::from(grant.share) != index {
                     return Err("a grant is of another transaction");
                 }
-                if grant.retrieved() && (!share.whole() || grant.slots.count != share.pages) {
+                let slots = if grant.retrieved && share.lender().is_none() {
+                    share.pages
+                } else {
+                    0
+                };
+                if grant.slots.count != slots || (grant.retrieved && !share.whole()) {
                     return Err("a retrieved run is not as long as the memory");
                 }
             }
@@ -86,13 +113,19 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     fn check_window(&self, table: &Table, partition: usize) -> Result<(), &'static str> {
         let borrower = self.windows.borrower(partition);
         let of = |share: usize| self.windows.find(self.shares[share].grants, partition);
+        let common = |share: &usize| of(*share).is_some_and(|grant| !self.windows.get(grant).limited);
         let granted = || (0..SHARES).filter(|share| of(*share).is_some());
-        let ranges: usize = granted().map(|share| self.shares[share].ranges.len()).sum();
+        let ranges = granted()
+            .filter(common)
+            .map(|share| self.shares[share].ranges.len());
+        let ranges: usize = ranges.sum();
         let quota = table
             .partitions
             .get(partition)
             .map_or((0, 0), |entry| (entry.shares, entry.window.size));
-        if (granted().count(), ranges) != (usize::from(borrower.grants), usize::from(borrower.ranges)) {
+        if (granted().filter(common).count(), ranges)
+            != (usize::from(borrower.grants), usize::from(borrower.ranges))
+        {
             return Err("a partition's quota is not what counts against it");
         }
         if borrower.grants > quota.0 || ranges > Self::range_quota(table, partition) {
@@ -112,7 +145,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
         let retrieved = granted()
             .filter_map(of)
-            .filter(|grant| self.windows.get(*grant).retrieved());
+            .filter(|grant| self.windows.get(*grant).slots.count > 0);
         if count == retrieved.count() {
             Ok(())
         } else {

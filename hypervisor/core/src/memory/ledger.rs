@@ -1,28 +1,30 @@
 //! The calls of lenders: share, lend, donate, their fragments, and reclaim.
 
-use super::constituents::{self, CONSTITUENT};
+use super::constituents::{self, CONSTITUENT, Pages};
+use super::deeds::Deeds;
 use super::descriptor::{self, Header};
 use super::offer::{Offer, find_partition};
-use super::pool::{Link, Node as _, Pool};
+use super::pool::{Node as _, Pool};
+use super::quota::limited;
 use super::ranges::Ranges;
 use super::rights;
 use super::share::{Kind, Share};
 use super::window::{Grant, Windows};
-use super::{FRAGMENT, PAGE};
-use crate::api::Ports;
+use super::{FRAGMENT, PAGE, Sender};
+use crate::api::{Ports, World};
 use crate::error::Error;
-use crate::table::{Partition, Range, Table};
+use crate::table::{Partition, Table};
 
-/// All memory that is lent, and to whom.
+/// All memory that is lent or has changed hands, and to whom.
 ///
-/// `PARTITIONS` is the number of the table's partitions, `SHARES` the sum of their quotas of shares.
-/// `RANGES` ranges are divided between them by the sizes of their windows. What counts against one
-/// partition's quota takes nothing of another's. An empty ledger is all zeros.
+/// `PARTITIONS` is the number of the table's partitions; `SHARES` and `RANGES` are what [`super::shares`] and
+/// [`super::ranges`] say. What counts against one quota takes nothing of another. An empty ledger is all zeros.
 #[derive(Debug)]
 pub struct Ledger<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> {
     pub(super) shares: Pool<Share, SHARES>,
     pub(super) ranges: Ranges<RANGES>,
     pub(super) windows: Windows<PARTITIONS, SHARES>,
+    pub(super) deeds: Deeds<SHARES>,
     /// Transactions so far: makes each handle a new one.
     generation: u64,
 }
@@ -49,34 +51,37 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             shares: Pool::new(),
             ranges: Ranges::new(),
             windows: Windows::new(),
+            deeds: Deeds::new(),
             generation: 0,
         }
     }
 
     /// FFA_MEM_SHARE, FFA_MEM_LEND and FFA_MEM_DONATE (DEN0077A 1.1, sections 16.1 to 16.3):
-    /// `fragment` is the first fragment of a descriptor of `total` bytes, as `sender` wrote it, which
-    /// negotiated `version`. A new transmission in fragments ends the sender's unfinished one.
+    /// `fragment` is the first fragment of a descriptor of `total` bytes, as `sender` wrote it. A new
+    /// transmission in fragments ends the sender's unfinished one. What a partition lends or donates is out
+    /// of its reach as soon as all of the descriptor has arrived.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: the descriptor is not in order, or names a receiver that does not exist or
-    /// does not take calls from this sender. DENIED: the sender does not own the memory, or has lent it
-    /// already; or it is device memory. NO_MEMORY: a receiver's quota of shares or ranges is used up.
+    /// does not take memory from this sender. DENIED: the sender does not own the memory, has lent it
+    /// already, or has its buffers there; it is device memory; or a receiver cannot be given it. NO_MEMORY: a
+    /// quota of pages, shares or ranges is used up.
     pub fn share(
         &mut self,
         table: &Table,
-        sender: u16,
+        sender: &Sender,
         kind: Kind,
-        version: u32,
         total: u32,
         fragment: &[u8],
+        ports: &mut impl Ports,
     ) -> Result<Progress, Error> {
-        let offer = Offer::parse(table, sender, kind, version, total, fragment)?;
+        let offer = Offer::parse(table, sender, kind, total, fragment)?;
         if descriptor::index(total) > fragment.len() {
-            self.abandon_unfinished(sender);
+            self.abandon_unfinished(sender.id);
         }
         let share = self.open(table, kind, &offer, fragment)?;
         self.shares[share].offset = offset(offer.start);
-        self.extend(table, share, &fragment[offer.start..])
+        self.extend(table, sender, share, &fragment[offer.start..], ports)
     }
 
     /// FFA_MEM_FRAG_TX (DEN0077A 1.1, section 16.8): the next fragment of an unfinished transmission.
@@ -87,13 +92,14 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     pub fn fragment_tx(
         &mut self,
         table: &Table,
-        sender: u16,
+        sender: &Sender,
         handle: u64,
         fragment: &[u8],
+        ports: &mut impl Ports,
     ) -> Result<Progress, Error> {
         let share = self
             .find(handle)
-            .filter(|share| self.shares[*share].sender == sender);
+            .filter(|share| self.shares[*share].sender == sender.id);
         let share = share
             .filter(|share| !self.shares[*share].whole())
             .ok_or(Error::InvalidParameters)?;
@@ -101,17 +107,19 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             self.close(share);
             return Err(Error::InvalidParameters);
         }
-        self.extend(table, share, fragment)
+        self.extend(table, sender, share, fragment, ports)
     }
 
     /// FFA_MEM_RECLAIM (DEN0077A 1.1, section 16.7): the sender gets its memory back, cleared where
-    /// the flags say so. It may give up an unfinished transmission in this way.
+    /// the flags say so. It may give up an unfinished transmission in this way. A donation between partitions
+    /// is no more as soon as it was retrieved.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: reserved flags, or no such transaction of this sender. DENIED: a receiver
     /// still has the memory, or owns it now.
     pub fn reclaim(
         &mut self,
+        table: &Table,
         sender: u16,
         handle: u64,
         flags: u32,
@@ -127,13 +135,14 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         if self
             .windows
             .of(self.shares[share].grants)
-            .any(|grant| self.windows.get(grant).retrieved())
+            .any(|grant| self.windows.get(grant).retrieved)
         {
             return Err(Error::Denied);
         }
         if flags & descriptor::FLAG_CLEAR != 0 && self.shares[share].whole() {
             self.clear(share, ports);
         }
+        self.give_back(table, share, ports);
         self.close(share);
         Ok(())
     }
@@ -150,10 +159,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             let mut held = false;
             for partition in 0..PARTITIONS {
                 let grant = self.windows.find(share.grants, partition);
-                if let Some(grant) = grant.filter(|grant| self.windows.get(*grant).retrieved()) {
+                if let Some(grant) = grant.filter(|grant| self.windows.get(*grant).retrieved) {
                     held = true;
                     if share.kind != Kind::Donate {
-                        self.unmap(partition, grant, ports);
+                        self.unmap(partition, index, grant, ports);
                     }
                 }
             }
@@ -183,6 +192,16 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             })
     }
 
+    /// Whether a partition owns the page at this address, lent or not.
+    #[must_use]
+    pub fn owns(&self, table: &Table, partition: usize, address: u64) -> bool {
+        let page = Pages {
+            first: address / PAGE,
+            count: 1,
+        };
+        self.deeds.own(table, partition, page, |_| true)
+    }
+
     /// The transaction with this handle.
     pub(super) fn find(&self, handle: u64) -> Option<usize> {
         let share = usize::from(handle as u16);
@@ -191,18 +210,11 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
 
     /// Clears the memory of a transaction.
     pub(super) fn clear(&self, share: usize, ports: &mut impl Ports) {
-        for pages in self.ranges.list(&self.shares[share].ranges) {
-            ports.clear(pages.address(), pages.count);
+        let share = &self.shares[share];
+        let world = share.lender().map_or(World::Normal, |_| World::Secure);
+        for pages in self.ranges.list(&share.ranges) {
+            ports.clear(world, pages.address(), pages.count);
         }
-    }
-
-    /// Ranges that may count against this partition: its window's part of all.
-    pub(super) fn range_quota(table: &Table, partition: usize) -> usize {
-        let pages = |partition: &Partition| descriptor::index((partition.window.size / PAGE) as u32);
-        let all: usize = table.partitions.iter().map(pages).sum();
-        (RANGES * table.partitions.get(partition).map_or(0, pages))
-            .checked_div(all)
-            .unwrap_or(0)
     }
 
     /// Makes a transaction and its grants, without ranges yet.
@@ -216,6 +228,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let share = self.shares.take(Share {
             tag: header.tag,
             sender: header.sender,
+            from: lender(table, header.sender),
             kind,
             attributes: *attributes,
             clear: header.flags & descriptor::FLAG_CLEAR != 0,
@@ -245,16 +258,18 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         bytes: &[u8],
     ) -> Result<(), Error> {
         let receiver = header.receiver(bytes, number)?;
-        let partition = find_partition(table, header.sender, receiver.id).ok_or(Error::InvalidParameters)?;
+        let found = find_partition(table, header.sender, receiver.id);
+        let (partition, caller) = found.ok_or(Error::InvalidParameters)?;
         if partition >= PARTITIONS {
             return Err(Error::InvalidParameters);
         }
-        if self.windows.borrower(partition).grants >= table.partitions[partition].shares {
+        let quota = table.partitions[partition].shares;
+        if !self.fits(caller, partition, quota, self.shares[share].pages) {
             return Err(Error::NoMemory);
         }
         let offered = rights::offered(self.shares[share].kind, receiver.permissions)?;
         let value = receiver.value.unwrap_or_default();
-        let grant = Grant::new(share as u16, partition as u8, offered, value);
+        let grant = Grant::new(share as u16, partition as u8, limited(caller), offered, value);
         let first = &mut self.shares[share].grants;
         if self.windows.grant(first, grant) {
             Ok(())
@@ -264,33 +279,67 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     }
 
     /// Adds constituents to an unfinished transaction; any error ends it.
-    fn extend(&mut self, table: &Table, share: usize, bytes: &[u8]) -> Result<Progress, Error> {
-        let progress = self.try_extend(table, share, bytes);
-        if progress.is_err() {
-            self.close(share);
+    fn extend(
+        &mut self,
+        table: &Table,
+        sender: &Sender,
+        share: usize,
+        bytes: &[u8],
+        ports: &mut impl Ports,
+    ) -> Result<Progress, Error> {
+        let progress = self.try_extend(table, sender, share, bytes);
+        match progress {
+            Ok(Progress::Complete(_)) => self.take_away(share, ports),
+            Ok(Progress::More { .. }) => {}
+            Err(_) => self.close(share),
         }
         progress
     }
 
-    fn try_extend(&mut self, table: &Table, index: usize, bytes: &[u8]) -> Result<Progress, Error> {
+    fn try_extend(
+        &mut self,
+        table: &Table,
+        sender: &Sender,
+        index: usize,
+        bytes: &[u8],
+    ) -> Result<Progress, Error> {
         let share = self.shares[index];
         let count = u32::try_from(bytes.len() / CONSTITUENT).map_err(|_| Error::InvalidParameters)?;
         let missing = share.missing.checked_sub(count).ok_or(Error::InvalidParameters)?;
         if !bytes.len().is_multiple_of(CONSTITUENT) || bytes.len() > FRAGMENT {
             return Err(Error::InvalidParameters);
         }
-        let fragment = constituents::read(bytes, owned(table, share.sender));
-        let room = self.room(table, share.grants);
-        let ranges = &mut self.shares[index].ranges;
-        let added = self.ranges.add(ranges, index as u16, room, fragment)?;
-        self.windows.charge(share.grants, added.ranges);
+        let room = self.room(table, share.sender, share.grants);
+        let Self {
+            shares,
+            ranges,
+            windows,
+            deeds,
+            ..
+        } = self;
+        let reached = |home: usize| {
+            windows
+                .of(share.grants)
+                .all(|grant| reaches(table, windows.get(grant), home))
+        };
+        let owned = |pages: Pages| {
+            let size = u64::from(pages.count) * PAGE;
+            let whole = match share.lender() {
+                None => (table.board.normal.iter()).any(|range| range.contains(pages.address(), size)),
+                Some(lender) => deeds.own(table, lender.index, pages, reached),
+            };
+            whole && !sender.holds(pages.first, pages.end())
+        };
+        let fragment = constituents::read(bytes, owned);
+        let added = ranges.add(&mut shares[index].ranges, index as u16, room, fragment)?;
+        windows.charge(share.grants, added.ranges);
         let arrived = share.arrived + added.pages;
         let expected = u64::from(share.pages);
         if arrived > expected || (missing == 0 && arrived < expected) {
             return Err(Error::InvalidParameters);
         }
         let next_offset = share.offset + offset(bytes.len());
-        let share = &mut self.shares[index];
+        let share = &mut shares[index];
         (share.arrived, share.missing, share.offset) = (arrived, missing, next_offset);
         let handle = share.handle;
         Ok(if missing == 0 {
@@ -300,25 +349,45 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         })
     }
 
-    /// How many more ranges the quotas of all borrowers allow.
-    fn room(&self, table: &Table, grants: Link) -> usize {
-        let room = |grant: usize| {
-            let partition = usize::from(self.windows.get(grant).partition);
-            let used = usize::from(self.windows.borrower(partition).ranges);
-            Self::range_quota(table, partition).saturating_sub(used)
-        };
-        self.windows.of(grants).map(room).min().unwrap_or(0)
+    /// Puts what a partition has lent or donated out of its own reach.
+    fn take_away(&self, index: usize, ports: &mut impl Ports) {
+        let share = &self.shares[index];
+        if let Some(lender) = share.lender().filter(|_| share.kind != Kind::Share) {
+            for pages in self.ranges.list(&share.ranges) {
+                ports.set_secure(lender.index, pages.address(), pages.count, None);
+            }
+        }
+    }
+
+    /// Gives a partition what it had lent or donated, with the rights of an owner.
+    fn give_back(&self, table: &Table, index: usize, ports: &mut impl Ports) {
+        let share = &self.shares[index];
+        if let Some(lender) = share
+            .lender()
+            .filter(|_| share.kind != Kind::Share && share.whole())
+        {
+            self.enter(table, share, lender.index, ports);
+        }
+    }
+
+    /// Lets the owner of a transaction's memory reach it.
+    pub(super) fn enter(&self, table: &Table, share: &Share, owner: usize, ports: &mut impl Ports) {
+        for pages in self.ranges.list(&share.ranges) {
+            for part in self.deeds.parts(table, pages) {
+                ports.set_secure(owner, part.pages.address(), part.pages.count, Some(part.rights));
+            }
+        }
     }
 
     /// Ends a transaction that nobody has retrieved.
-    fn close(&mut self, index: usize) {
+    pub(super) fn close(&mut self, index: usize) {
         let share = &mut self.shares[index];
         self.windows.revoke(&mut share.grants, share.ranges.len());
         self.ranges.remove(&mut share.ranges);
         self.shares.give(index);
     }
 
-    fn abandon_unfinished(&mut self, sender: u16) {
+    pub(super) fn abandon_unfinished(&mut self, sender: u16) {
         for index in 0..SHARES {
             let share = &self.shares[index];
             if share.handle != 0 && share.sender == sender && !share.whole() {
@@ -336,13 +405,28 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Default
     }
 }
 
-/// The memory that an endpoint owns at first, and can lend: the normal world's, for any ID of it.
-fn owned(table: &Table, sender: u16) -> &[Range] {
+/// The index of a partition that sends memory and one more; zero for the normal world, whatever its ID.
+fn lender(table: &Table, sender: u16) -> u8 {
     if sender & 1 << 15 == 0 {
-        table.board.normal
-    } else {
-        &[]
+        return 0;
     }
+    let index = table
+        .partitions
+        .iter()
+        .position(|partition| partition.id == sender);
+    index.map_or(0, |index| index as u8 + 1)
+}
+
+/// Whether a borrower's tables have places for secure memory that the table gives to the partition `home`.
+fn reaches(table: &Table, grant: &Grant, home: usize) -> bool {
+    let receiver = usize::from(grant.partition);
+    let caller = |home: &Partition| table.partitions.get(receiver).and_then(|p| p.caller(home.id));
+    receiver == home
+        || table
+            .partitions
+            .get(home)
+            .and_then(caller)
+            .is_some_and(|caller| caller.pages > 0)
 }
 
 /// A length within a fragment as an offset.

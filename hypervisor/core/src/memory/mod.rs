@@ -1,4 +1,4 @@
-//! The ledger of memory that the normal world shares with, lends or donates to partitions.
+//! The ledger of memory that the normal world and partitions share with, lend or donate to partitions.
 //!
 //! FF-A memory management (DEN0077A 1.1, chapters 10 and 16; DEN0140 1.2) with descriptors of 1.0, 1.1
 //! and 1.2. All bytes that come in were copied into the hypervisor's memory before, so that each is
@@ -6,6 +6,8 @@
 //! of pages. Everything is sized by the table and starts as zeros.
 //!
 //! - `descriptor` reads transaction and relinquish descriptors and writes the answer to a retrieve;
+//! - `quota` says how much of it all each caller of a partition may use;
+//! - `deeds` keeps who owns secure memory that was donated;
 //! - `rights` says which permissions and attributes may be given and asked for;
 //! - `constituents` reads the list of address ranges and checks who owns them;
 //! - `pool` hands out entries of fixed arrays;
@@ -14,15 +16,25 @@
 //! - `offer` is the first fragment that a lender sends, `share` the transaction that it becomes;
 //! - `ledger` and `borrow` are the calls of lenders and of borrowers, `describe` that of a hypervisor;
 //! - `invariants` says what is always true.
+//!
+//! What a partition offers keeps its address: the secure intermediate physical address of a page is its
+//! physical one for whoever may reach it. Its tables have the places of all pages that may ever come to it, so
+//! that a page only goes where they are: to the partition that has it by the table, and to those that have
+//! this one as a caller with pages to share. While memory is lent or on its way to a new owner, its owner does
+//! not reach it; while it is shared, it does. No borrower executes what it borrows, and no new owner what it
+//! got. A partition that was stopped has given back all that it had borrowed, and never takes back what it
+//! lent: borrowers may go on with it and relinquish it, and it stays out of everyone else's reach.
 
 mod borrow;
 mod constituents;
+mod deeds;
 mod describe;
 mod descriptor;
 mod invariants;
 mod ledger;
 mod offer;
 mod pool;
+mod quota;
 mod ranges;
 mod rights;
 mod share;
@@ -33,7 +45,19 @@ mod tests;
 
 pub use borrow::Retrieved;
 pub use ledger::{Ledger, Progress};
+pub use quota::{ranges, shares};
 pub use share::Kind;
+
+/// An endpoint that sends memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Its ID.
+    pub id: u16,
+    /// The version that it negotiated.
+    pub version: u32,
+    /// Where its registered RX and TX buffers are, which cannot be part of a transaction.
+    pub buffers: Option<[u64; 2]>,
+}
 
 /// Bytes in a page: the granule of every address and count in FF-A.
 pub const PAGE: u64 = 4096;

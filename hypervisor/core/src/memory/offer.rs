@@ -1,12 +1,12 @@
 //! Reads and checks the first fragment of what a lender sends, before the ledger looks at its own state.
 
-use super::FRAGMENT;
 use super::constituents::CONSTITUENT;
 use super::descriptor::{self, COMPOSITE, Composite, Header};
 use super::rights::{self, Attributes};
 use super::share::Kind;
+use super::{FRAGMENT, Sender};
 use crate::error::Error;
-use crate::table::Table;
+use crate::table::{Caller, Table};
 
 /// A first fragment whose descriptor is in order.
 pub struct Offer {
@@ -24,14 +24,13 @@ impl Offer {
     /// Reads a first fragment and checks all that does not depend on the ledger's state.
     pub fn parse(
         table: &Table,
-        sender: u16,
+        sender: &Sender,
         kind: Kind,
-        version: u32,
         total: u32,
         fragment: &[u8],
     ) -> Result<Self, Error> {
         let total = descriptor::index(total);
-        let header = Header::parse(fragment, version)?;
+        let header = Header::parse(fragment, sender.version)?;
         let allowed = match kind {
             Kind::Share => descriptor::FLAG_SLICES,
             Kind::Lend | Kind::Donate => descriptor::FLAG_SLICES | descriptor::FLAG_CLEAR,
@@ -39,7 +38,7 @@ impl Offer {
         let several = header.receivers > 1;
         if fragment.len() > FRAGMENT
             || fragment.len() > total
-            || header.sender != sender
+            || header.sender != sender.id
             || header.handle != 0
             || header.flags & !allowed != 0
             || header.receivers > table.partitions.len()
@@ -84,10 +83,9 @@ impl Offer {
     }
 }
 
-/// The partition with this ID, if it takes calls from `sender`.
-pub fn find_partition(table: &Table, sender: u16, id: u16) -> Option<usize> {
-    table
-        .partitions
-        .iter()
-        .position(|partition| partition.id == id && partition.caller(sender).is_some())
+/// The partition with this ID, and what the table says of `sender` as its caller, if it takes memory from it.
+pub fn find_partition(table: &Table, sender: u16, id: u16) -> Option<(usize, &'static Caller)> {
+    let index = table.partitions.iter().position(|partition| partition.id == id)?;
+    let caller = table.partitions.get(index)?.caller(sender)?;
+    (caller.pages > 0).then_some((index, caller))
 }

@@ -55,6 +55,11 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
         usize::from(self.fresh) - self.list(self.free).count()
     }
 
+    /// Entries from this index on have never been in use.
+    pub fn touched(&self) -> usize {
+        usize::from(self.fresh)
+    }
+
     /// Takes an entry and fills it; none is left where the answer is `None`.
     pub fn take(&mut self, value: T) -> Option<usize> {
         let index = match self.free.index() {

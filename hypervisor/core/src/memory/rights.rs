@@ -142,9 +142,9 @@ impl Attributes {
         }
     }
 
-    /// The field of an answer: from 1.1 on it says that the memory is non-secure (bit 6).
-    pub fn field(self, version: u32) -> u16 {
-        let non_secure = if version > super::descriptor::V1_0 {
+    /// The field of an answer: from 1.1 on it says where memory is non-secure (bit 6).
+    pub fn field(self, version: u32, non_secure: bool) -> u16 {
+        let non_secure = if non_secure && version > super::descriptor::V1_0 {
             1 << 6
         } else {
             0

@@ -26,6 +26,15 @@ impl Kind {
     }
 }
 
+/// A partition that lends memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lender {
+    /// Its ID.
+    pub id: u16,
+    /// Its index in the table.
+    pub index: usize,
+}
+
 /// A transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Share {
@@ -35,6 +44,8 @@ pub struct Share {
     pub tag: u64,
     /// The owner's ID.
     pub sender: u16,
+    /// The owner's index in the table and one more; zero: it is of the normal world.
+    pub from: u8,
     /// Its kind.
     pub kind: Kind,
     /// Whether the borrower may say which attributes it wants, or the owner has said it.
@@ -67,6 +78,15 @@ impl Share {
         self.missing == 0
     }
 
+    /// The partition that owns the memory; none: it is the normal world's.
+    pub fn lender(&self) -> Option<Lender> {
+        let index = usize::from(self.from).checked_sub(1)?;
+        Some(Lender {
+            id: self.sender,
+            index,
+        })
+    }
+
     /// Whether more than one endpoint can hold the memory at a time.
     pub fn held_by_several(&self) -> bool {
         self.kind == Kind::Share || self.several
@@ -78,6 +98,7 @@ impl Node for Share {
         handle: 0,
         tag: 0,
         sender: 0,
+        from: 0,
         kind: Kind::Share,
         attributes: Attributes::UNSPECIFIED,
         clear: false,

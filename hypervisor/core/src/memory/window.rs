@@ -1,10 +1,12 @@
 //! Who borrows what, and where it stands in the borrower's window.
 //!
-//! Each borrower has a compact range of non-secure intermediate physical addresses. What it retrieves
-//! takes a run of free slots there, the first that is long enough, one slot a page.
+//! Each borrower has a compact range of non-secure intermediate physical addresses. What it retrieves of the
+//! normal world's memory takes a run of free slots there, the first that is long enough, one slot a page. What
+//! it retrieves of another partition's memory has no slots: it keeps its address.
 
 use super::PAGE;
 use super::pool::{Link, Node, Pool};
+use super::rights::Attributes;
 use crate::api::Access;
 use crate::table::Range;
 
@@ -30,7 +32,13 @@ pub struct Grant {
     pub access: Access,
     /// Whether the memory is cleared when the borrower gives it back.
     pub clear_after: bool,
-    /// Where the borrower sees the memory.
+    /// Whether the borrower has the memory.
+    pub retrieved: bool,
+    /// Whether it counts against the sender's own room at the borrower, not against the borrower's quota.
+    pub limited: bool,
+    /// The attributes that the borrower was told.
+    pub attributes: Attributes,
+    /// Where in its window the borrower sees the memory; none of it where the memory is secure.
     pub slots: Slots,
     /// The lender's implementation-defined value for this borrower.
     pub value: [u8; 16],
@@ -42,19 +50,15 @@ pub struct Grant {
 
 impl Grant {
     /// A grant that nobody has retrieved yet.
-    pub fn new(share: u16, partition: u8, offered: Access, value: [u8; 16]) -> Self {
+    pub fn new(share: u16, partition: u8, limited: bool, offered: Access, value: [u8; 16]) -> Self {
         Self {
             share,
             partition,
+            limited,
             offered,
             value,
             ..Self::FREE
         }
-    }
-
-    /// Whether the borrower has the memory.
-    pub fn retrieved(&self) -> bool {
-        self.slots.count > 0
     }
 }
 
@@ -65,6 +69,9 @@ impl Node for Grant {
         offered: Access::Read,
         access: Access::Read,
         clear_after: false,
+        retrieved: false,
+        limited: false,
+        attributes: Attributes::UNSPECIFIED,
         slots: Slots { first: 0, count: 0 },
         value: [0; 16],
         next: Link::NONE,
@@ -81,12 +88,23 @@ impl Node for Grant {
 /// What counts against one partition's quotas, and what it has retrieved.
 #[derive(Clone, Copy, Debug)]
 pub struct Borrower {
-    /// Live transactions that name it.
+    /// Live transactions that name it, of callers without a limit of pages.
     pub grants: u16,
     /// Ranges of these transactions.
     pub ranges: u16,
     /// Its lowest retrieved run.
     lowest: Link,
+}
+
+/// What a borrower asked for, and gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The rights.
+    pub access: Access,
+    /// The attributes.
+    pub attributes: Attributes,
+    /// Whether the memory is cleared when it gives it back.
+    pub clear_after: bool,
 }
 
 /// A free run of slots.
@@ -127,7 +145,9 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         }) else {
             return false;
         };
-        self.borrowers[usize::from(grant.partition)].grants += 1;
+        if !grant.limited {
+            self.borrowers[usize::from(grant.partition)].grants += 1;
+        }
         *first = Link::to(index);
         true
     }
@@ -136,9 +156,11 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
     pub fn revoke(&mut self, first: &mut Link, ranges: usize) {
         while let Some(index) = first.index() {
             *first = self.pool[index].next;
-            let borrower = &mut self.borrowers[usize::from(self.pool[index].partition)];
-            borrower.grants -= 1;
-            borrower.ranges -= narrow(ranges);
+            if !self.pool[index].limited {
+                let borrower = &mut self.borrowers[usize::from(self.pool[index].partition)];
+                borrower.grants -= 1;
+                borrower.ranges -= narrow(ranges);
+            }
             self.pool.give(index);
         }
     }
@@ -148,7 +170,9 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         let mut next = first;
         while let Some(index) = next.index() {
             next = self.pool[index].next;
-            self.borrowers[usize::from(self.pool[index].partition)].ranges += narrow(ranges);
+            if !self.pool[index].limited {
+                self.borrowers[usize::from(self.pool[index].partition)].ranges += narrow(ranges);
+            }
         }
     }
 
@@ -178,12 +202,12 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         self.pool.used()
     }
 
-    /// The index of the lowest run that a partition has retrieved.
+    /// The index of the lowest run in a partition's window.
     pub fn lowest(&self, partition: usize) -> Option<usize> {
         self.borrowers[partition].lowest.index()
     }
 
-    /// The indices of what a partition has retrieved, by ascending slot.
+    /// The indices of what a partition has in its window, by ascending slot.
     pub fn retrieved(&self, partition: usize) -> impl Iterator<Item = usize> {
         core::iter::successors(self.lowest(partition), |index| self.pool[*index].above.index())
     }
@@ -222,8 +246,16 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         })
     }
 
-    /// Gives a gap, just found, to a grant.
-    pub fn retrieve(&mut self, index: usize, gap: Gap, access: Access, clear_after: bool) {
+    /// Marks a grant as retrieved, with these rights.
+    pub fn hold(&mut self, index: usize, asked: &Asked) {
+        let grant = &mut self.pool[index];
+        (grant.retrieved, grant.access) = (true, asked.access);
+        (grant.attributes, grant.clear_after) = (asked.attributes, asked.clear_after);
+    }
+
+    /// Marks a grant as retrieved, and gives it a gap that was just found.
+    pub fn retrieve(&mut self, index: usize, gap: Gap, asked: &Asked) {
+        self.hold(index, asked);
         let borrower = usize::from(self.pool[index].partition);
         let place = match gap.below.index() {
             Some(below) => &mut self.pool[below].above,
@@ -231,10 +263,10 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         };
         let above = core::mem::replace(place, Link::to(index));
         let grant = &mut self.pool[index];
-        (grant.above, grant.slots, grant.access, grant.clear_after) = (above, gap.slots, access, clear_after);
+        (grant.above, grant.slots) = (above, gap.slots);
     }
 
-    /// Frees the slots of a retrieved grant and returns them.
+    /// Marks a grant as not retrieved; frees its slots, where it has some, and returns them.
     pub fn relinquish(&mut self, index: usize) -> Slots {
         let Grant {
             partition,
@@ -242,25 +274,32 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
             above,
             ..
         } = self.pool[index];
+        if slots.count > 0 {
+            self.unlink(index, usize::from(partition), above);
+        }
+        let grant = self.pool[index];
+        self.pool[index] = Grant {
+            next: grant.next,
+            ..Grant::new(
+                grant.share,
+                grant.partition,
+                grant.limited,
+                grant.offered,
+                grant.value,
+            )
+        };
+        slots
+    }
+
+    /// Takes a run out of its borrower's order.
+    fn unlink(&mut self, index: usize, partition: usize, above: Link) {
         let below = self
-            .retrieved(usize::from(partition))
+            .retrieved(partition)
             .find(|below| self.pool[*below].above == Link::to(index));
         match below {
             Some(below) => self.pool[below].above = above,
-            None => self.borrowers[usize::from(partition)].lowest = above,
+            None => self.borrowers[partition].lowest = above,
         }
-        let Grant {
-            share,
-            offered,
-            value,
-            next,
-            ..
-        } = self.pool[index];
-        self.pool[index] = Grant {
-            next,
-            ..Grant::new(share, partition, offered, value)
-        };
-        slots
     }
 }
 

@@ -391,11 +391,18 @@ const ROWS: &[(&str, &[Row])] = &[
             row(
                 "FFA_MEM_SHARE",
                 &[f::MEM_SHARE_32, f::MEM_SHARE_64],
-                NORMAL,
-                "Normal world to one or several partitions; descriptors of 1.0, 1.1 and 1.2, in TX only. A \
-                 partition's own memory is not shared in this version: its secure stage 2 is made of 2 MiB \
-                 blocks that are never split.",
+                BOTH,
+                "Normal world or partition to one or several partitions; descriptors of 1.0, 1.1 and 1.2, in TX \
+                 only. A partition's memory keeps its address, and goes to partitions that have its owner as a \
+                 caller with pages to share; never to the normal world.",
                 &[
+                    "memory/between::shared_lent_and_taken_back",
+                    "memory/between::each_field_wrong",
+                    "memory/between::what_a_partition_cannot_offer",
+                    "memory/between::pages_and_entries_are_limited",
+                    "memory/between::buffers_stay",
+                    "memory/random::agrees_with_the_reference",
+                    "memory::partitions_share_memory",
                     "memory/fields::share_1_0",
                     "memory/fields::share_1_1",
                     "memory/fields::share_1_2",
@@ -416,10 +423,12 @@ const ROWS: &[(&str, &[Row])] = &[
             row(
                 "FFA_MEM_LEND",
                 &[f::MEM_LEND_32, f::MEM_LEND_64],
-                NORMAL,
-                "As FFA_MEM_SHARE, with clearing. The lender's own access cannot be taken away without a \
-                 hypervisor or a memory controller there.",
+                BOTH,
+                "As FFA_MEM_SHARE, with clearing. A partition loses its own access at once; the normal world's \
+                 cannot be taken away without a hypervisor or a memory controller there.",
                 &[
+                    "memory/between::shared_lent_and_taken_back",
+                    "memory/between::several_borrow",
                     "memory/fields::lend_and_donate",
                     "memory/flows::memory_is_cleared_before_and_after",
                 ],
@@ -428,9 +437,12 @@ const ROWS: &[(&str, &[Row])] = &[
             row(
                 "FFA_MEM_DONATE",
                 &[f::MEM_DONATE_32, f::MEM_DONATE_64],
-                NORMAL,
-                "To one partition, with clearing.",
+                BOTH,
+                "To one partition, with clearing. A partition that has retrieved another's memory owns it and may \
+                 offer it again, back too.",
                 &[
+                    "memory/between::donated_from_hand_to_hand",
+                    "memory/between::deeds_are_limited",
                     "memory/flows::donated_memory_does_not_come_back",
                     "memory/fields::lend_and_donate",
                 ],
@@ -440,9 +452,11 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_MEM_RETRIEVE_REQ",
                 &[f::MEM_RETRIEVE_REQ_32, f::MEM_RETRIEVE_REQ_64],
                 BOTH,
-                "By a borrower, into its window, permissions and attributes narrowed; by a hypervisor in the \
-                 normal world, to learn what a handle means.",
+                "By a borrower, permissions and attributes narrowed: the normal world's memory into its window, a \
+                 partition's at its address, never executable; by a hypervisor in the normal world, to learn what a \
+                 handle means.",
                 &[
+                    "memory/between::retrieved_with_less",
                     "memory/fields::retrieve",
                     "memory/fields::retrieve_lent",
                     "memory/fields::retrieve_among_several",
@@ -462,6 +476,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 PARTITION,
                 "For one endpoint, with clearing.",
                 &[
+                    "memory/between::cleared_before_and_after",
                     "memory/fields::relinquish",
                     "memory::borrowers_calls_are_not_the_normal_worlds",
                 ],
@@ -470,17 +485,18 @@ const ROWS: &[(&str, &[Row])] = &[
             row(
                 "FFA_MEM_RECLAIM",
                 &[f::MEM_RECLAIM],
-                NORMAL,
+                BOTH,
                 "With clearing.",
-                &["memory/fields::reclaim"],
+                &["memory/fields::reclaim", "memory/between::handles_of_others"],
                 &["memory::reclaim_while_retrieved", "memory::reclaim_unknown"],
             ),
             row(
                 "FFA_MEM_FRAG_TX",
                 &[f::MEM_FRAG_TX],
-                NORMAL,
+                BOTH,
                 "Any number of fragments; an error ends the transmission.",
                 &[
+                    "memory/between::fragments_both_ways",
                     "memory::a_descriptor_in_two_fragments",
                     "memory/flows::linux_sends_fragments",
                     "memory/flows::fragments_that_are_wrong",
@@ -491,9 +507,10 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_MEM_FRAG_RX",
                 &[f::MEM_FRAG_RX],
                 BOTH,
-                "For a hypervisor in the normal world; a partition's answer always fits one fragment, so that \
-                 there is nothing for it to ask for.",
+                "For a hypervisor in the normal world, and for a partition that retrieves another's memory. What it \
+                 retrieves of the normal world's is one range of its window: that answer fits one fragment.",
                 &[
+                    "memory/between::fragments_both_ways",
                     "memory::a_hypervisor_asks_what_a_handle_means",
                     "memory/describe::parts_are_parts_of_the_whole",
                 ],

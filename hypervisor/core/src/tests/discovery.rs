@@ -75,10 +75,12 @@ fn features_depend_on_the_caller() {
         f::ERROR,
         f::MEM_RETRIEVE_REQ_32,
         f::MEM_FRAG_RX,
+        f::MEM_SHARE_64,
+        f::MEM_RECLAIM,
         f::DIRECT_REQ_32,
         f::DIRECT_REQ2,
     ];
-    let normal = [f::MEM_SHARE_64, f::MEM_RECLAIM, f::RUN, f::RX_ACQUIRE];
+    let normal = [f::RUN, f::RX_ACQUIRE];
     let own = [
         f::MSG_WAIT,
         f::CONSOLE_LOG_64,

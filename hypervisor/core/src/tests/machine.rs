@@ -11,7 +11,7 @@ use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs,
 use crate::error::Error;
 use crate::function as f;
 use crate::spmc::Spmc;
-use crate::table::{Core, Table};
+use crate::table::{Core, Rights, Table};
 
 /// The dispatcher that is tested.
 pub type Subject = Spmc<3, 4, 12, 64, 2>;
@@ -30,6 +30,8 @@ pub struct Recorder {
     pub read: usize,
     pub cleared: Vec<(u64, u32)>,
     pub mapped: Vec<(usize, u32, u64, u32)>,
+    /// Secure pages whose reach was changed for a partition, and how.
+    pub reach: BTreeMap<(usize, u64), Option<Rights>>,
 }
 
 impl Recorder {
@@ -64,7 +66,14 @@ impl Ports for Recorder {
             .retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
     }
 
-    fn clear(&mut self, address: u64, count: u32) {
+    fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>) {
+        for n in 0..u64::from(count) {
+            let page = (partition, address + n * 4096);
+            self.reach.insert(page, rights);
+        }
+    }
+
+    fn clear(&mut self, _: World, address: u64, count: u32) {
         self.cleared.push((address, count));
     }
 
@@ -192,9 +201,10 @@ impl Machine {
         let mailbox = self.spmc.normal.lock();
         text += &format!("{:x} {:?}", mailbox.version(), mailbox.buffers);
         text += &format!(
-            "{:?} {:?}",
+            "{:?} {:?} {:?}",
             self.spmc.normal_notifications.lock(),
-            self.ports.mapped
+            self.ports.mapped,
+            self.ports.reach
         );
         text
     }

@@ -2,10 +2,11 @@
 //! its own tests.
 
 use super::machine::{Machine, regs, succeeded, x};
-use super::table::{A, B, NORMAL, memory};
+use super::table::{A, B, C, NORMAL, memory};
 use crate::api::{Event, Fault};
 use crate::error::Error;
 use crate::function as f;
+use crate::table::Rights;
 
 const SHARE: u64 = f::MEM_SHARE_64 as u64;
 const TX: u64 = NORMAL.base;
@@ -260,4 +261,149 @@ fn lent_pages_are_no_buffers() {
         &[u64::from(f::RXTX_MAP_64), TX, LENT + 0x1000, 1],
         Error::Denied,
     );
+}
+
+/// A descriptor of FF-A 1.1 from one partition to another: a page; without it, a request.
+fn between(from: u16, to: u16, page: Option<u64>, handle: u64) -> std::vec::Vec<u8> {
+    let mut d = match page {
+        Some(_) => offer(to, 1),
+        None => request(to, handle),
+    };
+    d[..2].copy_from_slice(&from.to_le_bytes());
+    if let Some(page) = page {
+        d[80..88].copy_from_slice(&page.to_le_bytes());
+    }
+    d
+}
+
+/// From A, which runs on core 0, to C, which then runs there and has buffers too.
+fn into_c(m: &mut Machine) {
+    let ends = u64::from(A) << 16 | u64::from(C);
+    m.call(0, &[u64::from(f::DIRECT_REQ_32), ends, 0, 1]);
+    m.call(0, &[u64::from(f::VERSION), 0x1_0001]);
+    m.call(0, &[u64::from(f::RXTX_MAP_64), memory(2), memory(2) + 0x1000, 1]);
+}
+
+#[test]
+fn partitions_share_memory() {
+    let mut m = ready();
+    let (page, buffers) = (memory(0) + 0x9000, memory(0));
+    let lend = [u64::from(f::MEM_LEND_64), 96, 96];
+    let offer_of = |m: &mut Machine, kind: u64, page| {
+        let mut d = between(A, C, Some(page), 0);
+        d[2] = if kind == lend[0] { 0 } else { 0x2f };
+        write(m, true, buffers, &d);
+    };
+    // Its buffers are not for others, nor is anyone else's memory.
+    for wrong in [
+        buffers,
+        buffers + 0x1000,
+        memory(1),
+        memory(2),
+        NORMAL.base,
+        0x0e10_0000,
+    ] {
+        offer_of(&mut m, lend[0], wrong);
+        m.partition_refused(0, &lend, Error::Denied);
+    }
+    offer_of(&mut m, lend[0], page);
+    let reply = regs(m.call(0, &lend));
+    assert_eq!(reply.0[0], u64::from(f::SUCCESS_32), "{:x?}", reply.0);
+    let (handle, low, high) = (reply.0[3] << 32 | reply.0[2], reply.0[2], reply.0[3]);
+    assert_eq!(m.ports.reach.get(&(0, page)), Some(&None), "out of A's reach");
+    // Lent memory is no buffer, and its handle is nobody else's.
+    assert!(succeeded(m.call(0, &[u64::from(f::RXTX_UNMAP)])));
+    let map = u64::from(f::RXTX_MAP_64);
+    m.partition_refused(0, &[map, page, buffers, 1], Error::Denied);
+    m.partition_refused(0, &[map, buffers, page, 1], Error::Denied);
+    m.partition_refused(0, &[map, buffers, memory(2), 1], Error::InvalidParameters);
+    assert!(succeeded(m.call(0, &[map, buffers, buffers + 0x1000, 1])));
+    m.refused(
+        1,
+        &[u64::from(f::MEM_RECLAIM), low, high],
+        Error::InvalidParameters,
+    );
+    into_c(&mut m);
+    m.partition_refused(
+        0,
+        &[u64::from(f::MEM_RECLAIM), low, high],
+        Error::InvalidParameters,
+    );
+    let mut ask = between(A, C, None, handle);
+    (ask[2], ask[4]) = (0, 2 << 3);
+    write(&mut m, true, memory(2), &ask);
+    let retrieve = [u64::from(f::MEM_RETRIEVE_REQ_64), 64, 64];
+    let reply = regs(m.call(0, &retrieve));
+    assert_eq!(
+        reply.0[..3],
+        [u64::from(f::MEM_RETRIEVE_RESP), 96, 96],
+        "{:x?}",
+        reply.0
+    );
+    assert_eq!(m.ports.reach.get(&(2, page)), Some(&Some(Rights::ReadWrite)));
+    let answer = &m.ports.pages[&(true, memory(2) + 0x1000)];
+    assert_eq!(
+        (&answer[2..4], &answer[80..88]),
+        (&[0x2f, 0][..], &page.to_le_bytes()[..])
+    );
+    // The answer once more, from any offset; each time RX has to be free.
+    let more = |offset| [u64::from(f::MEM_FRAG_RX), low, high, offset];
+    m.partition_refused(0, &more(16), Error::Busy);
+    assert!(succeeded(m.call(0, &[u64::from(f::RX_RELEASE)])));
+    for offset in [8, 96, 4096, 0xffff_ffff] {
+        m.partition_refused(0, &more(offset), Error::InvalidParameters);
+    }
+    let reply = regs(m.call(0, &more(80)));
+    assert_eq!(
+        reply.0[..4],
+        [u64::from(f::MEM_FRAG_TX), low, high, 16],
+        "{:x?}",
+        reply.0
+    );
+    assert_eq!(
+        m.ports.pages[&(true, memory(2) + 0x1000)][..8],
+        page.to_le_bytes()
+    );
+    // C stops: A gets ABORTED, and its page back, cleared by its wish.
+    let fault = Fault {
+        syndrome: 1,
+        address: 2,
+        ipa: 3,
+        pc: 4,
+    };
+    m.step(0, Event::Fault(fault));
+    assert_eq!(m.ports.reach.get(&(2, page)), Some(&None));
+    assert!(succeeded(m.call(0, &[u64::from(f::MEM_RECLAIM), low, high, 1])));
+    assert_eq!(m.ports.cleared, [(page, 1)]);
+    assert_eq!(
+        m.ports.reach.get(&(0, page)),
+        Some(&Some(Rights::ReadWriteExecute))
+    );
+}
+
+#[test]
+fn a_new_owner_uses_what_it_got() {
+    let mut m = ready();
+    let page = memory(0) + 0x9000;
+    let mut d = between(A, C, Some(page), 0);
+    (d[2], d[50]) = (0, 0);
+    write(&mut m, true, memory(0), &d);
+    let reply = regs(m.call(0, &[u64::from(f::MEM_DONATE_64), 96, 96]));
+    let handle = reply.0[3] << 32 | reply.0[2];
+    into_c(&mut m);
+    let mut ask = between(A, C, None, handle);
+    (ask[2], ask[4], ask[50]) = (0, 3 << 3, 2);
+    write(&mut m, true, memory(2), &ask);
+    let reply = regs(m.call(0, &[u64::from(f::MEM_RETRIEVE_REQ_64), 64, 64]));
+    assert_eq!(reply.0[0], u64::from(f::MEM_RETRIEVE_RESP), "{:x?}", reply.0);
+    // Buffers may lie in it now, those of the one who gave it may not.
+    assert!(succeeded(m.call(0, &[u64::from(f::RX_RELEASE)])));
+    assert!(succeeded(m.call(0, &[u64::from(f::RXTX_UNMAP)])));
+    let map = [u64::from(f::RXTX_MAP_64), page, memory(2), 1];
+    assert!(succeeded(m.call(0, &map)));
+    let ends = u64::from(C) << 16 | u64::from(A);
+    m.call(0, &[u64::from(f::DIRECT_RESP_32), ends, 0, 0]);
+    assert!(succeeded(m.call(0, &[u64::from(f::RXTX_UNMAP)])));
+    let map = [u64::from(f::RXTX_MAP_64), page, memory(0), 1];
+    m.partition_refused(0, &map, Error::InvalidParameters);
 }

@@ -4,32 +4,31 @@ use super::*;
 use Error::{Denied, InvalidParameters as Invalid, NoMemory};
 
 /// Bytes to write at an offset of a right descriptor, and what becomes of it.
-type Case = (usize, &'static [u8], Result<(), Error>);
+pub type Case = (usize, &'static [u8], Result<(), Error>);
 
 const MAX: &[u8] = &[0xff; 4];
 
 /// Sends `right` once as it is, and once with each case's bytes; a refusal must change nothing.
-fn refuse(kind: Kind, right: &Descriptor, cases: &[Case]) {
-    let mut bench = Bench::new();
+pub fn refuse(kind: Kind, right: &Descriptor, cases: &[Case]) {
+    let (mut bench, sender) = (Bench::new(), by(right.sender, right.version));
     let before = bench.state();
     for (at, patch, expected) in cases {
         let mut bytes = right.bytes();
         bytes[*at..at + patch.len()].copy_from_slice(patch);
-        let got = bench.send(kind, right.version, &bytes);
+        let got = bench.send_as(&sender, kind, &bytes);
         assert_eq!(got.map(|_| ()), *expected, "{patch:x?} at {at}");
         match got {
-            Ok(Progress::Complete(handle)) => bench.reclaim(handle, 0).unwrap(),
+            Ok(Progress::Complete(handle)) => bench.reclaim_as(sender.id, handle, 0).unwrap(),
             Ok(more) => panic!("{more:?}"),
             Err(_) => {}
         }
         assert_eq!(bench.state(), before, "{patch:x?} at {at}");
     }
-    let handle = bench.sent(kind, right);
-    assert_eq!(bench.reclaim(handle, 0), Ok(()));
+    assert!(bench.send_as(&sender, kind, &right.bytes()).is_ok());
 }
 
 /// The fields that all versions have at the same places.
-const COMMON: &[Case] = &[
+pub const COMMON: &[Case] = &[
     (0, &[1, 0], Err(Invalid)),    // the sender is another VM
     (0, &[1, 0x80], Err(Invalid)), // or a partition
     (2, &[0, 0], Err(Invalid)),    // attributes not specified in a share
@@ -58,7 +57,7 @@ const COMMON: &[Case] = &[
 ];
 
 /// The receiver's descriptor, by offset in it. Where the composite descriptor is differs by version.
-fn receiver_cases(at: usize, composite: u8) -> Vec<Case> {
+pub fn receiver_cases(at: usize, composite: u8) -> Vec<Case> {
     fn leak(bytes: [u8; 4]) -> &'static [u8] {
         Vec::from(bytes).leak()
     }
@@ -100,7 +99,7 @@ fn receiver_cases(at: usize, composite: u8) -> Vec<Case> {
 }
 
 /// The composite descriptor and its constituents, one of two pages, by offset in it.
-fn composite_cases(at: usize) -> Vec<Case> {
+pub fn composite_cases(at: usize) -> Vec<Case> {
     const CASES: &[Case] = &[
         (0, &[1], Err(Invalid)), // not the sum of the constituents
         (0, &[3], Err(Invalid)),
@@ -252,13 +251,11 @@ fn lengths() {
     let mut bench = Bench::new();
     let before = bench.state();
     for total in [0, 1, 48, 80, 95, 97, 112, u32::MAX] {
-        let got = bench.ledger.share(&TABLE, 0, Kind::Share, V1_1, total, &bytes);
+        let got = bench.share(&by(0, V1_1), Kind::Share, total, &bytes);
         assert_eq!(got, Err(Invalid), "total {total}");
     }
     for length in 0..bytes.len() {
-        let got = bench
-            .ledger
-            .share(&TABLE, 0, Kind::Share, V1_1, 96, &bytes[..length]);
+        let got = bench.share(&by(0, V1_1), Kind::Share, 96, &bytes[..length]);
         // All but the constituent is a first fragment; what is shorter, or cuts it, is not.
         assert_eq!(got.is_ok(), length == 80, "length {length}");
         if let Ok(Progress::More { handle, .. }) = got {
@@ -372,9 +369,7 @@ fn ownership() {
         ..Descriptor::share(V1_1, &[C], &[(page(8), 2)])
     };
     let bytes = stolen.bytes();
-    let got = bench
-        .ledger
-        .share(&TABLE, A, Kind::Share, V1_1, bytes.len() as u32, &bytes);
+    let got = bench.share(&by(A, V1_1), Kind::Share, bytes.len() as u32, &bytes);
     assert_eq!(got, Err(Denied));
 }
 
@@ -561,9 +556,9 @@ fn retrieve_states() {
     let longer = [&good[..], &[0; 16]].concat();
     assert_eq!(bench.retrieve(0, V1_1, &longer), Err(Invalid));
     let mut short = [0; 95];
-    let got = bench
-        .ledger
-        .retrieve(&TABLE, 0, V1_1, &good, &mut short, &mut bench.ports);
+    short[..good.len()].copy_from_slice(&good);
+    let (ledger, ports) = (&mut bench.ledger, &mut bench.ports);
+    let got = ledger.retrieve(&TABLE, 0, V1_1, &mut short, good.len(), ports);
     assert_eq!(got, Err(NoMemory), "no room for the answer");
     assert_eq!(bench.state(), before);
     assert!(bench.retrieve(0, V1_1, &good).is_ok());
@@ -571,7 +566,9 @@ fn retrieve_states() {
     assert_eq!(bench.retrieve(0, V1_1, &good), Err(Denied), "twice");
     assert_eq!(bench.state(), before);
     assert_eq!(
-        bench.ledger.fragment_rx(&TABLE, 0, handle, 96, &mut [0; 64]),
+        bench
+            .ledger
+            .fragment_rx(&TABLE, (0, V1_1), handle, 96, &mut [0; 64]),
         Err(Invalid)
     );
 }
@@ -638,16 +635,8 @@ fn reclaim() {
         .unwrap();
     let before = bench.state();
     assert_eq!(bench.reclaim(handle, 0), Err(Denied), "retrieved");
-    assert_eq!(
-        bench.ledger.reclaim(1, handle, 0, &mut bench.ports),
-        Err(Invalid),
-        "another VM's"
-    );
-    assert_eq!(
-        bench.ledger.reclaim(A, handle, 0, &mut bench.ports),
-        Err(Invalid),
-        "the borrower"
-    );
+    assert_eq!(bench.reclaim_as(1, handle, 0), Err(Invalid), "another VM's");
+    assert_eq!(bench.reclaim_as(A, handle, 0), Err(Invalid), "the borrower");
     assert_eq!(bench.reclaim(handle, 4), Err(Invalid), "reserved");
     for other in [0, handle + 1, handle ^ 1 << 16, handle ^ 1 << 40, u64::MAX] {
         assert_eq!(bench.reclaim(other, 0), Err(Invalid));

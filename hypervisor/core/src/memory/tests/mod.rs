@@ -2,6 +2,7 @@
 //! write them. None of it shares code with what is tested.
 extern crate std;
 
+mod between;
 mod describe;
 mod fields;
 mod flows;
@@ -9,10 +10,10 @@ mod model;
 mod random;
 mod ranges;
 
-use super::{Kind, Ledger, Progress};
-use crate::api::{Access, Note, Page, Ports};
+use super::{Kind, Ledger, Progress, Sender};
+use crate::api::{Access, Note, Page, Ports, World};
 use crate::error::Error;
-use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Table, Uuid};
+use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid};
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
@@ -33,8 +34,36 @@ const B: u16 = 0x8002;
 const C: u16 = 0x8003;
 const D: u16 = 0x8004;
 
-/// 28 ranges for A, 14 for B, 7 for C and D each.
-type Small = Ledger<4, 11, 56>;
+/// Of the common ranges 28 are for A, 14 for B, 7 for C and D each; 27 transactions and as many ranges are for
+/// the callers that have limits.
+type Small = Ledger<4, 38, 83>;
+
+/// Where the memory of a partition starts: each has a region of 16 pages, executable, and one of 8, which is not.
+const fn own(index: u64) -> u64 {
+    0x0e20_0000 + index * 0x2_0000
+}
+
+const fn regions(index: u64) -> [Region; 2] {
+    [
+        Region {
+            range: pages(own(index), 16),
+            rights: Rights::ReadWriteExecute,
+        },
+        Region {
+            range: pages(own(index) + 0x1_0000, 8),
+            rights: Rights::ReadWrite,
+        },
+    ]
+}
+
+static MEMORY: [[Region; 2]; 4] = [regions(0), regions(1), regions(2), regions(3)];
+
+const fn upto(id: u16, pages: u32) -> Caller {
+    Caller {
+        pages,
+        ..Caller::unlimited(id)
+    }
+}
 
 const fn partition(
     name: &'static str,
@@ -61,7 +90,7 @@ const fn partition(
             entry: nowhere.base,
         },
         manifest: &[],
-        memory: &[],
+        memory: &MEMORY[(id - A) as usize],
         cores: 1,
         devices: &[],
         interrupts: &[],
@@ -87,21 +116,33 @@ static TABLE: Table = table(
         pages(RAM + (RAM_PAGES + HOLE_PAGES) * 4096, RAM_PAGES),
     ],
     &[
-        partition("a", A, pages(0x4000_0000, 32), 4, &[Caller::unlimited(0)]),
+        partition(
+            "a",
+            A,
+            pages(0x4000_0000, 32),
+            4,
+            &[Caller::unlimited(0), upto(B, 6), upto(C, 5)],
+        ),
         partition(
             "b",
             B,
             pages(0x4000_3000, 16),
             3,
-            &[Caller::unlimited(0), Caller::unlimited(1)],
+            &[Caller::unlimited(0), Caller::unlimited(1), upto(A, 10)],
         ),
-        partition("c", C, pages(0x4000_0000, 8), 2, &[Caller::unlimited(A)]),
+        partition(
+            "c",
+            C,
+            pages(0x4000_0000, 8),
+            2,
+            &[Caller::unlimited(A), upto(B, 6)],
+        ),
         partition(
             "d",
             D,
             pages(0x4000_0000, 8),
             2,
-            &[Caller::unlimited(A), Caller::unlimited(0)],
+            &[Caller::unlimited(0), Caller::unlimited(A), upto(B, 0)],
         ),
     ],
 );
@@ -137,15 +178,55 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
     }
 }
 
-/// Ports that keep what stands in each window, and complain where a slot is used twice or never was.
-#[derive(Default)]
+/// The partition that the table gives a page of secure memory to.
+fn home(page: u64) -> Option<usize> {
+    let inside = |partition: &Partition| {
+        partition
+            .memory
+            .iter()
+            .any(|region| region.range.contains(page, 4096))
+    };
+    TABLE.partitions.iter().position(inside)
+}
+
+/// Whether a partition's tables have a place for a page of secure memory: its own, or a lender's.
+fn places(partition: usize, page: u64) -> bool {
+    let home = home(page).unwrap();
+    let callers = TABLE.partitions[partition].callers;
+    let lends = |caller: &Caller| caller.id == TABLE.partitions[home].id && caller.pages > 0;
+    home == partition || callers.iter().any(lends)
+}
+
+/// Ports that keep who reaches what, and complain where a slot is used twice or never was.
 struct Windows {
+    /// (partition, address) to rights, of secure pages.
+    reach: BTreeMap<(usize, u64), Rights>,
     /// (partition, slot) to (address, access).
     mapped: BTreeMap<(usize, u32), (u64, Access)>,
     /// Addresses of cleared pages, in order.
     cleared: Vec<u64>,
     /// Those of them that somebody could see at that time.
     cleared_in_sight: Vec<u64>,
+}
+
+impl Default for Windows {
+    /// Each partition reaches its own memory.
+    fn default() -> Self {
+        let mut reach = BTreeMap::new();
+        for (index, partition) in TABLE.partitions.iter().enumerate() {
+            for region in partition.memory {
+                for page in (region.range.base..region.range.end()).step_by(4096) {
+                    reach.insert((index, page), region.rights);
+                }
+            }
+        }
+        Self {
+            reach,
+            mapped: BTreeMap::new(),
+            cleared: Vec::new(),
+            cleared_in_sight: Vec::new(),
+        }
+    }
 }
 
 impl Ports for Windows {
@@ -177,11 +258,39 @@ impl Ports for Windows {
         }
     }
 
-    fn clear(&mut self, address: u64, count: u32) {
+    fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>) {
+        assert!(count > 0 && address.is_multiple_of(4096));
+        for page in 0..u64::from(count) {
+            let page = (partition, address + page * 4096);
+            let before = match rights {
+                Some(rights) => self.reach.insert(page, rights),
+                None => self.reach.remove(&page),
+            };
+            assert_ne!(
+                before.is_some(),
+                rights.is_some(),
+                "{page:x?}: {before:?}, then {rights:?}"
+            );
+            assert!(
+                places(page.0, page.1),
+                "partition {} has no table for {:x}",
+                page.0,
+                page.1
+            );
+        }
+    }
+
+    fn clear(&mut self, world: World, address: u64, count: u32) {
         for page in 0..u64::from(count) {
             let page = address + page * 4096;
+            assert_eq!(
+                world == World::Secure,
+                home(page).is_some(),
+                "the wrong world's {page:x}"
+            );
             self.cleared.push(page);
-            if self.mapped.values().any(|(mapped, _)| *mapped == page) {
+            let seen = self.mapped.values().any(|(mapped, _)| *mapped == page);
+            if seen || self.reach.keys().any(|(_, reached)| *reached == page) {
                 self.cleared_in_sight.push(page);
             }
         }
@@ -336,6 +445,9 @@ fn relinquish_bytes(handle: u64, flags: u32, ids: &[u16]) -> Vec<u8> {
     out
 }
 
+/// Ranges as a descriptor names them: address and pages.
+type Pages = Vec<(u64, u32)>;
+
 /// The answer to a retrieve, as its reader sees it.
 #[derive(Debug, PartialEq, Eq)]
 struct Answer {
@@ -355,7 +467,8 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes[at..at + N].try_into().unwrap()
 }
 
-fn read_answer(version: u32, bytes: &[u8]) -> Answer {
+/// An answer, and its ranges; its address and pages are those of all of them.
+fn read_answer(version: u32, bytes: &[u8]) -> (Answer, Pages) {
     let u32_at = |at| u32::from_le_bytes(field(bytes, at));
     let u64_at = |at| u64::from_le_bytes(field(bytes, at));
     let (at, size) = if version == V1_0 {
@@ -366,13 +479,20 @@ fn read_answer(version: u32, bytes: &[u8]) -> Answer {
     assert_eq!(u32_at(28), 1, "one receiver");
     assert_eq!(size, if version >= V1_2 { 32 } else { 16 });
     let composite = u32_at(at + 4) as usize;
-    assert_eq!(u32_at(composite + 4), 1, "one constituent");
+    let count = u32_at(composite + 4) as usize;
     assert_eq!(u64_at(composite + 8), 0);
-    assert_eq!(u32_at(composite), u32_at(composite + 24), "total and count");
-    assert_eq!(u32_at(composite + 28), 0);
-    assert_eq!(bytes.len(), composite + 32);
+    assert_eq!(bytes.len(), composite + 16 + 16 * count);
     assert_eq!(u64_at(at + size - 8), 0);
-    Answer {
+    let ranges: Vec<_> = (0..count)
+        .map(|number| {
+            let at = composite + 16 + 16 * number;
+            assert_eq!(u32_at(at + 12), 0);
+            (u64_at(at), u32_at(at + 8))
+        })
+        .collect();
+    let pages = ranges.iter().map(|range| range.1).sum();
+    assert_eq!(u32_at(composite), pages, "total and count");
+    let answer = Answer {
         sender: u16::from_le_bytes(field(bytes, 0)),
         attributes: u16::from_le_bytes(field(bytes, 2)),
         flags: u32_at(4),
@@ -385,9 +505,10 @@ fn read_answer(version: u32, bytes: &[u8]) -> Answer {
         } else {
             [0; 16]
         },
-        address: u64_at(composite + 16),
-        pages: u32_at(composite + 24),
-    }
+        address: ranges[0].0,
+        pages,
+    };
+    (answer, ranges)
 }
 
 /// A ledger, its ports, and the calls that most tests make.
@@ -405,8 +526,23 @@ impl Bench {
     }
 
     fn send(&mut self, kind: Kind, version: u32, bytes: &[u8]) -> Result<Progress, Error> {
-        self.ledger
-            .share(&TABLE, 0, kind, version, bytes.len() as u32, bytes)
+        self.send_as(&by(0, version), kind, bytes)
+    }
+
+    /// Sends a whole descriptor.
+    fn send_as(&mut self, sender: &Sender, kind: Kind, bytes: &[u8]) -> Result<Progress, Error> {
+        let total = bytes.len() as u32;
+        self.share(sender, kind, total, bytes)
+    }
+
+    fn share(&mut self, sender: &Sender, kind: Kind, total: u32, bytes: &[u8]) -> Result<Progress, Error> {
+        let ports = &mut self.ports;
+        self.ledger.share(&TABLE, sender, kind, total, bytes, ports)
+    }
+
+    fn fragment(&mut self, sender: u16, handle: u64, bytes: &[u8]) -> Result<Progress, Error> {
+        let (sender, ports) = (by(sender, V1_1), &mut self.ports);
+        self.ledger.fragment_tx(&TABLE, &sender, handle, bytes, ports)
     }
 
     /// Sends a descriptor that must be accepted whole; returns the handle.
@@ -418,15 +554,34 @@ impl Bench {
     }
 
     fn retrieve(&mut self, receiver: usize, version: u32, bytes: &[u8]) -> Result<Answer, Error> {
-        let mut out = [0xa5; 128];
-        let ledger = &mut self.ledger;
-        let got = ledger.retrieve(&TABLE, receiver, version, bytes, &mut out, &mut self.ports)?;
+        let (answer, ranges) = self.retrieve_all(receiver, version, bytes)?;
+        let first = ranges[0];
+        assert_eq!(ranges.len(), 1, "one constituent");
+        Ok(Answer {
+            address: first.0,
+            pages: first.1,
+            ..answer
+        })
+    }
+
+    /// A retrieve whose answer may name several ranges, all of which fit the buffer.
+    fn retrieve_all(
+        &mut self,
+        receiver: usize,
+        version: u32,
+        bytes: &[u8],
+    ) -> Result<(Answer, Pages), Error> {
+        let mut buffer = [0xa5; 4096];
+        buffer[..bytes.len()].copy_from_slice(bytes);
+        let (ledger, ports) = (&mut self.ledger, &mut self.ports);
+        let got = ledger.retrieve(&TABLE, receiver, version, &mut buffer, bytes.len(), ports)?;
         assert_eq!(got.total, got.fragment);
+        let behind = bytes.len().max(got.total as usize);
         assert!(
-            out[got.total as usize..].iter().all(|byte| *byte == 0xa5),
+            buffer[behind..].iter().all(|byte| *byte == 0xa5),
             "wrote behind the answer"
         );
-        Ok(read_answer(version, &out[..got.total as usize]))
+        Ok(read_answer(version, &buffer[..got.total as usize]))
     }
 
     fn relinquish(&mut self, receiver: usize, handle: u64, flags: u32) -> Result<(), Error> {
@@ -435,15 +590,21 @@ impl Bench {
     }
 
     fn reclaim(&mut self, handle: u64, flags: u32) -> Result<(), Error> {
-        self.ledger.reclaim(0, handle, flags, &mut self.ports)
+        self.reclaim_as(0, handle, flags)
+    }
+
+    fn reclaim_as(&mut self, sender: u16, handle: u64, flags: u32) -> Result<(), Error> {
+        let ports = &mut self.ports;
+        self.ledger.reclaim(&TABLE, sender, handle, flags, ports)
     }
 
     /// All that can be observed of the ledger and the windows, and that its invariants hold.
     fn state(&self) -> String {
         assert_eq!(self.ledger.check_invariants(&TABLE), Ok(()));
         let ledger = &self.ledger;
-        let mut state = format!("{:?}\n", self.ports.mapped);
-        for index in 0..11 {
+        let mut state = format!("{:?}\n{:?}\n", self.ports.mapped, self.ports.reach);
+        state += &format!("{:?}\n", ledger.deeds.all());
+        for index in 0..ledger.shares.touched() {
             let share = &ledger.shares[index];
             if share.handle != 0 {
                 let ranges: Vec<_> = ledger.ranges.list(&share.ranges).collect();
@@ -471,6 +632,15 @@ impl Bench {
             }
         }
         state
+    }
+}
+
+/// A sender without buffers.
+fn by(id: u16, version: u32) -> Sender {
+    Sender {
+        id,
+        version,
+        buffers: None,
     }
 }
 

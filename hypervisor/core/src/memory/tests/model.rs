@@ -1,4 +1,5 @@
-//! The reference: a map from each page to the transaction that holds it, and rules as FF-A lists them.
+//! The reference: a map from each page to the transaction that holds it, a map from each secure page to who
+//! gave it to whom, and rules as FF-A lists them.
 //!
 //! For each call it gathers every error that the rules allow, in no order, from the same bytes; the
 //! ledger must refuse with one of them, or succeed where there is none. Then all states are compared.
@@ -34,7 +35,7 @@ pub struct Borrower {
     pub partition: usize,
     write: bool,
     pub value: [u8; 16],
-    /// First slot and right to write, while retrieved.
+    /// First slot (none is used of secure memory) and right to write, while retrieved.
     held: Option<(u64, bool)>,
     clear_after: bool,
 }
@@ -47,7 +48,9 @@ pub struct Transaction {
     clear: bool,
     cleared: bool,
     /// In the sender's order.
-    pages: Vec<u64>,
+    pub pages: Vec<u64>,
+    /// The same as ranges: those that follow each other in one fragment are one.
+    runs: Vec<(u64, u32)>,
     expected: u64,
     pub missing: usize,
     offset: u32,
@@ -59,11 +62,19 @@ impl Transaction {
     pub fn whole(&self) -> bool {
         self.missing == 0
     }
+
+    /// Index of the partition that sent it.
+    fn lender(&self) -> Option<usize> {
+        TABLE.partitions.iter().position(|entry| entry.id == self.sender)
+    }
 }
 
 #[derive(Default)]
 pub struct Model {
+    /// Page to the transaction that holds it.
     owner: BTreeMap<u64, u64>,
+    /// Secure page to its giver and its owner, where it is not at home.
+    given: BTreeMap<u64, (u16, usize)>,
     pub live: BTreeMap<u64, Transaction>,
     ever: BTreeSet<u64>,
     /// Pages that the call at hand has to clear.
@@ -138,10 +149,22 @@ fn normal(sender: u16) -> bool {
 }
 
 fn known(sender: u16, id: u16) -> Option<usize> {
-    TABLE
-        .partitions
-        .iter()
-        .position(|entry| entry.id == id && entry.caller(sender).is_some())
+    let takes = |entry: &Partition| entry.id == id && pages_of(sender, entry).is_some_and(|pages| pages > 0);
+    TABLE.partitions.iter().position(takes)
+}
+
+/// Pages that a caller may have at a partition; none: it is no caller.
+fn pages_of(sender: u16, partition: &Partition) -> Option<u32> {
+    let mut callers = partition.callers.iter();
+    callers
+        .find(|caller| caller.id == sender)
+        .map(|caller| caller.pages)
+}
+
+/// Whether a caller has room of its own.
+fn own_room(sender: u16, partition: usize) -> Option<u64> {
+    let pages = pages_of(sender, &TABLE.partitions[partition])?;
+    (pages != u32::MAX).then_some(u64::from(pages))
 }
 
 fn duplicates(entries: &[(Entry, usize)]) -> bool {
@@ -166,6 +189,67 @@ fn judge_attributes(errors: &mut Errors, attributes: u16) {
 }
 
 impl Model {
+    /// Index of the partition that owns a secure page.
+    pub fn owner_of(&self, page: u64) -> Option<usize> {
+        let home = home(page)?;
+        Some(self.given.get(&page).map_or(home, |given| given.1))
+    }
+
+    /// The pages that do not lie at home, in runs with one giver and one owner.
+    fn deeds(&self) -> Vec<(u64, u64, u16, usize)> {
+        let mut runs: Vec<(u64, u64, u16, usize)> = Vec::new();
+        for (page, (giver, owner)) in &self.given {
+            match runs.last_mut() {
+                Some(last) if last.1 == *page && (last.2, last.3) == (*giver, *owner) => last.1 += 4096,
+                _ => runs.push((*page, page + 4096, *giver, *owner)),
+            }
+        }
+        runs
+    }
+
+    /// How many more deeds there may be of this giver at this owner.
+    fn deeds_left(&self, giver: u16, owner: usize) -> i64 {
+        let same = |other: u16| match (own_room(giver, owner), own_room(other, owner)) {
+            (Some(_), _) => other == giver,
+            (None, room) => room.is_none(),
+        };
+        let used = self
+            .deeds()
+            .iter()
+            .filter(|deed| deed.3 == owner && same(deed.2))
+            .count() as i64;
+        let room =
+            own_room(giver, owner).map_or(u64::from(TABLE.partitions[owner].shares), |own| own.min(16));
+        room as i64 - used
+    }
+
+    /// Whether there is room for what changes when this transaction's pages get a new owner.
+    fn deeds_fit(&self, transaction: &Transaction, giver: usize, owner: usize) -> bool {
+        let (mut new, mut cuts) = (0, 0);
+        let deeds = self.deeds();
+        let cut = |first: u64, end: u64| deeds.iter().any(|deed| deed.0 < first && end < deed.1);
+        let region = |page: u64| {
+            let all = TABLE.partitions.iter().flat_map(|entry| entry.memory);
+            all.map(|region| region.range)
+                .position(|range| range.contains(page, 4096))
+        };
+        for (first, count) in transaction.runs.clone() {
+            let end = first + u64::from(count) * 4096;
+            cuts += i64::from(cut(first, end));
+            let kind = |page: u64| (region(page), self.given.get(&page));
+            new += (first..end)
+                .step_by(4096)
+                .filter(|page| *page == first || kind(*page) != kind(*page - 4096))
+                .count() as i64;
+        }
+        let id = TABLE.partitions[giver].id;
+        let others = deeds.iter().filter(|deed| deed.3 == giver);
+        let uncut = others
+            .map(|deed| self.deeds_left(deed.2, giver))
+            .all(|left| cuts <= left);
+        new <= self.deeds_left(id, owner) && (cuts == 0 || uncut)
+    }
+
     pub fn share(
         &mut self,
         sender: u16,
@@ -205,6 +289,7 @@ impl Model {
             clear: fixed.flags & 1 != 0,
             cleared: false,
             pages: Vec::new(),
+            runs: Vec::new(),
             expected: number(bytes, composite, 4).unwrap(),
             missing: number(bytes, composite + 4, 4).unwrap() as usize,
             offset: composite as u32 + 16,
@@ -212,8 +297,16 @@ impl Model {
             borrowers: borrowers.collect(),
         };
         for borrower in &transaction.borrowers {
-            let used = self.of(borrower.partition).count();
-            let full = used >= usize::from(TABLE.partitions[borrower.partition].shares);
+            let partition = borrower.partition;
+            let full = match own_room(sender, partition) {
+                None => self.common(partition).count() >= usize::from(TABLE.partitions[partition].shares),
+                Some(own) => {
+                    let live: u64 = self.theirs(sender, partition).map(|t| t.expected).sum();
+                    let held = self.given.values().filter(|given| **given == (sender, partition));
+                    let pages = live + held.count() as u64 + transaction.expected;
+                    self.theirs(sender, partition).count() as u64 >= own.min(16) || pages > own
+                }
+            };
             rule(&mut errors, full, Error::NoMemory);
         }
         self.extend(errors, transaction, &bytes[composite + 16..], None, got);
@@ -306,10 +399,23 @@ impl Model {
             rule(&mut errors, address.checked_add(count * 4096).is_none(), invalid);
             let end = address.saturating_add(count * 4096);
             let inside = |range: &Range| range.base <= address && end <= range.base + range.size;
-            let owned = normal(transaction.sender) && TABLE.board.normal.iter().any(inside);
+            let owned = match transaction.lender() {
+                None => TABLE.board.normal.iter().any(inside),
+                Some(lender) => {
+                    let movable = |page: u64| {
+                        self.owner_of(page) == Some(lender)
+                            && transaction.borrowers.iter().all(|b| places(b.partition, page))
+                    };
+                    (address..end).step_by(4096).take(100).all(movable)
+                }
+            };
             rule(&mut errors, !owned, Error::Denied);
-            if last != Some(address) {
-                ranges += 1;
+            match transaction.runs.last_mut() {
+                Some(run) if last == Some(address) => run.1 = run.1.wrapping_add(count as u32),
+                _ => {
+                    ranges += 1;
+                    transaction.runs.push((address, count as u32));
+                }
             }
             last = Some(end);
             // What is no page of the normal world's is not worth a list of its pages.
@@ -320,8 +426,17 @@ impl Model {
             }
         }
         for borrower in &transaction.borrowers {
-            let used: usize = self.of(borrower.partition).map(|t| t.ranges).sum();
-            let quota = 56 * TABLE.partitions[borrower.partition].window.size / 4096 / 64;
+            let partition = borrower.partition;
+            let (used, quota): (usize, u64) = match own_room(transaction.sender, partition) {
+                None => {
+                    let quota = 56 * TABLE.partitions[partition].window.size / 4096 / 64;
+                    (self.common(partition).map(|t| t.ranges).sum(), quota)
+                }
+                Some(own) => {
+                    let theirs = self.theirs(transaction.sender, partition);
+                    (theirs.map(|t| t.ranges).sum(), own)
+                }
+            };
             rule(
                 &mut errors,
                 used + transaction.ranges + ranges > quota as usize,
@@ -362,7 +477,13 @@ impl Model {
         self.live.insert(handle, transaction);
     }
 
-    pub fn retrieve(&mut self, receiver: usize, version: u32, bytes: &[u8], got: &Result<Answer, Error>) {
+    pub fn retrieve(
+        &mut self,
+        receiver: usize,
+        version: u32,
+        bytes: &[u8],
+        got: &Result<(Answer, Pages), Error>,
+    ) {
         let mut errors = Errors::new();
         let found = decode(version, bytes).and_then(|fixed| {
             let transaction = self.live.get(&fixed.handle).filter(|t| t.whole())?;
@@ -398,7 +519,15 @@ impl Model {
         } else {
             1 << (fixed.flags >> 5 & 15)
         };
-        let slot = self.gap(receiver, transaction.pages.len() as u64, align);
+        let slot = match transaction.lender() {
+            None => self.gap(receiver, transaction.pages.len() as u64, align),
+            Some(lender) => {
+                let aligned = |run: &(u64, u32)| (run.0 / 4096).is_multiple_of(align);
+                rule(&mut errors, !transaction.runs.iter().all(aligned), Error::Denied);
+                let full = transaction.kind == Kind::Donate && !self.deeds_fit(transaction, lender, receiver);
+                (!full).then_some(0)
+            }
+        };
         rule(&mut errors, slot.is_none(), Error::NoMemory);
         if !agree(&errors, got) {
             return;
@@ -423,7 +552,7 @@ impl Model {
         };
         let expected = Answer {
             sender: transaction.sender,
-            attributes: if version == V1_0 {
+            attributes: if version == V1_0 || !normal(transaction.sender) {
                 attributes
             } else {
                 attributes | 0x40
@@ -434,10 +563,27 @@ impl Model {
             receiver: id,
             permissions: if write { 6 } else { 5 },
             value: if version >= V1_2 { borrower.value } else { [0; 16] },
-            address: TABLE.partitions[receiver].window.base + slot.unwrap() * 4096,
+            address: match transaction.lender() {
+                None => TABLE.partitions[receiver].window.base + slot.unwrap() * 4096,
+                Some(_) => transaction.pages[0],
+            },
             pages: transaction.pages.len() as u32,
         };
-        assert_eq!(got.as_ref().unwrap(), &expected);
+        let ranges = match transaction.lender() {
+            None => Vec::from([(expected.address, expected.pages)]),
+            Some(_) => transaction.runs.clone(),
+        };
+        assert_eq!(got.as_ref().unwrap(), &(expected, ranges));
+        if transaction.kind == Kind::Donate && transaction.lender().is_some() {
+            let (giver, pages) = (transaction.sender, transaction.pages.clone());
+            for page in pages {
+                self.given.insert(page, (giver, receiver));
+                if home(page) == Some(receiver) {
+                    self.given.remove(&page);
+                }
+            }
+            self.end(fixed.handle);
+        }
     }
 
     /// Rules for a retrieve that do not depend on what the borrower holds.
@@ -564,8 +710,17 @@ impl Model {
     }
 
     pub fn release(&mut self, partition: usize) {
+        let id = TABLE.partitions[partition].id;
+        let unfinished = |transaction: &Transaction| transaction.sender == id && !transaction.whole();
+        let ends: Vec<u64> = self
+            .live
+            .iter()
+            .filter(|live| unfinished(live.1))
+            .map(|live| *live.0)
+            .collect();
+        ends.iter().for_each(|handle| self.end(*handle));
         let mut held = Vec::new();
-        for transaction in self.live.values_mut() {
+        for (handle, transaction) in &mut self.live {
             for borrower in transaction
                 .borrowers
                 .iter_mut()
@@ -574,12 +729,15 @@ impl Model {
                 if let Some((slot, _)) = borrower.held.take()
                     && (borrower.clear_after || transaction.kind == Kind::Donate)
                 {
-                    held.push((slot, transaction.pages.clone()));
+                    // Secure memory follows, in the order of the ledger's entries.
+                    let secure = transaction.sender & 1 << 15 != 0;
+                    let place = if secure { *handle & 0xffff } else { slot };
+                    held.push((secure, place, transaction.pages.clone()));
                 }
             }
         }
         held.sort();
-        held.iter().for_each(|(_, pages)| self.clears.extend(pages));
+        held.iter().for_each(|held| self.clears.extend(&held.2));
     }
 
     fn end(&mut self, handle: u64) {
@@ -594,10 +752,52 @@ impl Model {
             .filter(move |t| t.borrowers.iter().any(|borrower| borrower.partition == partition))
     }
 
+    /// Transactions of a sender that name a partition.
+    fn theirs(&self, sender: u16, partition: usize) -> impl Iterator<Item = &Transaction> {
+        self.of(partition).filter(move |t| t.sender == sender)
+    }
+
+    /// Transactions that name a partition, of senders without room of their own there.
+    fn common(&self, partition: usize) -> impl Iterator<Item = &Transaction> {
+        self.of(partition)
+            .filter(move |t| own_room(t.sender, partition).is_none())
+    }
+
+    /// Who reaches which secure page, and how.
+    fn reach(&self) -> BTreeMap<(usize, u64), Rights> {
+        let mut reach = BTreeMap::new();
+        for (index, partition) in TABLE.partitions.iter().enumerate() {
+            for region in partition.memory {
+                for page in (region.range.base..region.range.end()).step_by(4096) {
+                    let (owner, rights) = match self.given.get(&page) {
+                        Some((_, owner)) => (*owner, Rights::ReadWrite),
+                        None => (index, region.rights),
+                    };
+                    let holder = self.owner.get(&page).map(|handle| &self.live[handle]);
+                    if holder.is_none_or(|t| t.kind == Kind::Share || !t.whole()) {
+                        assert_eq!(reach.insert((owner, page), rights), None);
+                    }
+                }
+            }
+        }
+        for transaction in self.live.values().filter(|t| t.lender().is_some()) {
+            for borrower in &transaction.borrowers {
+                let Some((_, write)) = borrower.held else {
+                    continue;
+                };
+                let rights = if write { Rights::ReadWrite } else { Rights::Read };
+                for page in &transaction.pages {
+                    assert_eq!(reach.insert((borrower.partition, *page), rights), None);
+                }
+            }
+        }
+        reach
+    }
+
     /// What stands in all windows.
     fn windows(&self) -> BTreeMap<(usize, u32), (u64, Access)> {
         let mut mapped = BTreeMap::new();
-        for transaction in self.live.values() {
+        for transaction in self.live.values().filter(|t| t.lender().is_none()) {
             for borrower in &transaction.borrowers {
                 let Some((slot, write)) = borrower.held else {
                     continue;
@@ -634,6 +834,7 @@ impl Model {
         }
         assert_eq!(owner, self.owner, "who holds which page");
         assert_eq!(bench.ports.mapped, self.windows(), "what stands in the windows");
+        assert_eq!(bench.ports.reach, self.reach(), "who reaches which secure page");
         assert_eq!(bench.ports.cleared, self.clears, "what was cleared");
         bench.ports.cleared.clear();
         self.clears.clear();

@@ -92,6 +92,53 @@ fn ranges() -> impl Strategy<Value = Vec<(u64, u32)>> {
     prop_oneof![3 => vec(one, 1..4), 2 => run]
 }
 
+/// Ranges in a partition's memory, or a little beside it.
+fn secure_ranges(lender: u64) -> impl Strategy<Value = Vec<(u64, u32)>> {
+    let one = (0..30_u64, prop_oneof![6 => 1..3_u32, 1 => 1..12_u32]);
+    let one = one.prop_map(move |(first, count)| (own(lender) + first * 4096, count));
+    let run = (0..20_u64, 1..6_u64, 1..3_u64).prop_map(move |(first, count, step)| {
+        let page = |number| (own(lender) + (first + number * step) * 4096, 1);
+        (0..count).map(page).collect::<Vec<_>>()
+    });
+    prop_oneof![3 => vec(one, 1..3), 2 => run]
+}
+
+/// What a partition sends: mostly of its own, else of another's.
+fn from_partition() -> impl Strategy<Value = Descriptor> {
+    const ENDS: [(u16, &[u16]); 12] = [
+        (A, &[B]),
+        (A, &[B]),
+        (A, &[C]),
+        (A, &[B, C]),
+        (A, &[D, B]),
+        (B, &[A]),
+        (B, &[C]),
+        (B, &[C, A]),
+        (B, &[D]),
+        (C, &[A]),
+        (C, &[A]),
+        (C, &[B]),
+    ];
+    let ends = proptest::sample::select(&ENDS[..]);
+    let place = prop_oneof![3 => Just(None), 2 => (0..4_u64).prop_map(Some)];
+    (
+        ends,
+        place,
+        version(),
+        rarely(0, &[1, 1, 2, 4]),
+        rarely(2, &[0, 1, 1, 6]),
+    )
+        .prop_flat_map(|((sender, to), place, version, flags, permissions)| {
+            let lender = place.unwrap_or(u64::from(sender - A));
+            secure_ranges(lender).prop_map(move |ranges| {
+                let mut descriptor = Descriptor::share(version, to, &ranges);
+                (descriptor.sender, descriptor.flags, descriptor.attributes) = (sender, flags, 0xff);
+                descriptor.entries[0].permissions = permissions;
+                descriptor
+            })
+        })
+}
+
 fn descriptor() -> impl Strategy<Value = Descriptor> {
     let receivers = prop_oneof![
         6 => proptest::sample::select(&[A, B, D][..]).prop_map(|id| Vec::from([id])),
@@ -137,7 +184,7 @@ fn step() -> impl Strategy<Value = Step> {
         alone,
     });
     prop_oneof![
-        6 => (0..4_u8, descriptor(), prop_oneof![3 => Just(None), 2 => (0..12_u8).prop_map(Some)],
+        9 => (0..4_u8, prop_oneof![descriptor(), from_partition()], prop_oneof![3 => Just(None), 2 => (0..12_u8).prop_map(Some)],
             rarely(0, &[1, -1, 16, -16]), patches())
             .prop_map(|(kind, descriptor, cut, length, patches)| Step::Send { kind, descriptor, cut, length, patches }),
         4 => (pick(), prop_oneof![0..12_u8, Just(40)], rarely(0, &[1, A]), patches())
@@ -223,7 +270,13 @@ impl Run {
                     .drain(..rest.len().min(usize::from(constituents) * 16))
                     .collect();
                 patch(&mut next, &patches);
-                let got = bench.ledger.fragment_tx(&TABLE, sender, handle, &next);
+                let sender = self
+                    .model
+                    .live
+                    .get(&handle)
+                    .filter(|_| sender == 0)
+                    .map_or(sender, |t| t.sender);
+                let got = bench.fragment(sender, handle, &next);
                 self.model.fragment(sender, handle, &next, &got);
                 if let Ok(Progress::More { .. }) = got {
                     self.rest.insert(handle, rest);
@@ -240,7 +293,7 @@ impl Run {
                 let who = self.who(who, handle, pick);
                 let mut bytes = self.request(handle, who, version, &change).bytes();
                 patch(&mut bytes, &patches);
-                let got = bench.retrieve(who, version, &bytes);
+                let got = bench.retrieve_all(who, version, &bytes);
                 self.model.retrieve(who, version, &bytes, &got);
             }
             Step::Relinquish {
@@ -263,7 +316,13 @@ impl Run {
                 off,
             } => {
                 let handle = self.pick(pick) ^ off;
-                let got = bench.ledger.reclaim(sender, handle, flags, &mut bench.ports);
+                let sender = self
+                    .model
+                    .live
+                    .get(&handle)
+                    .filter(|_| sender == 0)
+                    .map_or(sender, |t| t.sender);
+                let got = bench.reclaim_as(sender, handle, flags);
                 self.model.reclaim(sender, handle, flags, &got);
             }
             Step::Release { who } => {
@@ -305,10 +364,13 @@ impl Run {
         let mut sent = bytes[..first].to_vec();
         patch(&mut sent, patches);
         let total = total.wrapping_add_signed(length.into());
-        let sender = if patches.is_empty() { descriptor.sender } else { 0 };
-        let got = bench
-            .ledger
-            .share(&TABLE, sender, kind, descriptor.version, total, &sent);
+        let normal = descriptor.sender < 0x8000;
+        let sender = if patches.is_empty() || !normal {
+            descriptor.sender
+        } else {
+            0
+        };
+        let got = bench.share(&by(sender, descriptor.version), kind, total, &sent);
         self.model
             .share(sender, kind, descriptor.version, total, &sent, &got);
         match got {
@@ -383,8 +445,8 @@ proptest! {
         let mut bench = Bench::new();
         let kind = [Kind::Share, Kind::Lend, Kind::Donate][kind];
         let known = bench.sent(Kind::Share, &Descriptor::share(V1_1, &[A], &[(page(0), 1)]));
-        let _ = bench.ledger.share(&TABLE, 0, kind, version, total, &bytes);
-        let _ = bench.ledger.fragment_tx(&TABLE, 0, known, &bytes);
+        let _ = bench.share(&by(0, version), kind, total, &bytes);
+        let _ = bench.fragment(0, known, &bytes);
         let _ = bench.retrieve(0, version, &bytes);
         let _ = bench.ledger.relinquish(&TABLE, 0, &bytes, &mut bench.ports);
         prop_assert_eq!(bench.ledger.check_invariants(&TABLE), Ok(()));

@@ -1,0 +1,140 @@
+//! How much of the ledger the callers of a partition may use.
+//!
+//! A caller whose pages the table limits has room of its own at that partition, which nobody else can use up:
+//! as many transactions and as many deeds as it may have pages, up to [`OWN_SHARES`] each, and as many ranges,
+//! up to [`OWN_RANGES`]. All other callers of a partition have its `shares` together, and the part of
+//! [`COMMON_RANGES`] that its window is of all windows. What is promised so is never more than there is:
+//! [`shares`] and [`ranges`] size the ledger.
+
+use super::descriptor::index;
+use super::ledger::Ledger;
+use super::{PAGE, Sender};
+use crate::table::{Caller, Partition, Table};
+
+/// Most live transactions that a caller with a limit of pages has at a partition; and most deeds.
+pub const OWN_SHARES: u32 = 16;
+/// Most ranges of these transactions.
+pub const OWN_RANGES: u32 = 512;
+/// Ranges that all other callers of all partitions have together.
+const COMMON_RANGES: usize = 4096;
+
+/// Whether a caller has room of its own.
+pub const fn limited(caller: &Caller) -> bool {
+    caller.pages != u32::MAX
+}
+
+/// The room that a caller has to itself, in entries of which one has at most `most`.
+pub const fn own(caller: &Caller, most: u32) -> usize {
+    if !limited(caller) {
+        0
+    } else if caller.pages < most {
+        caller.pages as usize
+    } else {
+        most as usize
+    }
+}
+
+/// The room of all callers that have their own.
+const fn reserved(table: &Table, most: u32) -> usize {
+    let (mut place, mut sum) = (0, 0);
+    while place < table.partitions.len() {
+        let callers = table.partitions[place].callers;
+        let mut index = 0;
+        while index < callers.len() {
+            sum += own(&callers[index], most);
+            index += 1;
+        }
+        place += 1;
+    }
+    sum
+}
+
+/// Transactions that a ledger for this table has room for.
+#[must_use]
+pub const fn shares(table: &Table) -> usize {
+    let (mut place, mut sum) = (0, 0);
+    while place < table.partitions.len() {
+        sum += table.partitions[place].shares as usize;
+        place += 1;
+    }
+    sum + reserved(table, OWN_SHARES)
+}
+
+/// Ranges that a ledger for this table has room for.
+#[must_use]
+pub const fn ranges(table: &Table) -> usize {
+    COMMON_RANGES + reserved(table, OWN_RANGES)
+}
+
+/// What one caller has at one partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Pages of its live transactions.
+    pub pages: u64,
+    /// How many these are.
+    pub shares: usize,
+    /// Ranges of them that have arrived.
+    pub ranges: usize,
+}
+
+impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
+    /// What the live transactions of `sender` take at a partition.
+    pub(super) fn used(&self, sender: u16, partition: usize) -> Used {
+        let mut used = Used::default();
+        for index in 0..self.shares.touched() {
+            let share = &self.shares[index];
+            let theirs = share.handle != 0 && share.sender == sender;
+            if theirs && self.windows.find(share.grants, partition).is_some() {
+                used.pages += u64::from(share.pages);
+                used.shares += 1;
+                used.ranges += share.ranges.len();
+            }
+        }
+        used
+    }
+
+    /// Ranges that the callers without a limit may have at this partition: its window's part of all.
+    pub(super) fn range_quota(table: &Table, partition: usize) -> usize {
+        let pages = |partition: &Partition| index((partition.window.size / PAGE) as u32);
+        let all: usize = table.partitions.iter().map(pages).sum();
+        let common = RANGES.saturating_sub(reserved(table, OWN_RANGES));
+        (common * table.partitions.get(partition).map_or(0, pages))
+            .checked_div(all)
+            .unwrap_or(0)
+    }
+
+    /// How many more ranges the transaction of `sender` with these grants may get.
+    pub(super) fn room(&self, table: &Table, sender: u16, grants: super::pool::Link) -> usize {
+        let room = |grant: usize| {
+            let grant = self.windows.get(grant);
+            let partition = usize::from(grant.partition);
+            if !grant.limited {
+                let used = usize::from(self.windows.borrower(partition).ranges);
+                return Self::range_quota(table, partition).saturating_sub(used);
+            }
+            let caller = table.partitions.get(partition).and_then(|p| p.caller(sender));
+            let own = caller.map_or(0, |caller| own(caller, OWN_RANGES));
+            own.saturating_sub(self.used(sender, partition).ranges)
+        };
+        self.windows.of(grants).map(room).min().unwrap_or(0)
+    }
+
+    /// Whether one more transaction of so many pages fits what this caller may have at a partition.
+    pub(super) fn fits(&self, caller: &Caller, partition: usize, shares: u16, pages: u32) -> bool {
+        if !limited(caller) {
+            return self.windows.borrower(partition).grants < shares;
+        }
+        let used = self.used(caller.id, partition);
+        let held = self.deeds.pages(caller.id, partition);
+        used.shares < own(caller, OWN_SHARES)
+            && used.pages + held + u64::from(pages) <= u64::from(caller.pages)
+    }
+}
+
+impl Sender {
+    /// Whether a registered buffer of the sender's lies in these pages.
+    pub(super) fn holds(&self, first: u64, end: u64) -> bool {
+        let within = |buffer: u64| (first..end).contains(&(buffer / PAGE));
+        self.buffers.is_some_and(|both| both.into_iter().any(within))
+    }
+}
