@@ -4,7 +4,7 @@ use bulkhead_core::api::{Access, Note, Page, Ports, World};
 use bulkhead_core::table::{Core as CoreIndex, Rights};
 
 use crate::arch::{PAGE, gic, stage2, timer, window};
-use crate::{console, log};
+use crate::{console, log, secrets};
 
 /// The machine as one core reaches it.
 pub struct Machine {
@@ -59,6 +59,14 @@ impl Ports for Machine {
 
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
         gic::deactivate(intid, usize::from(core));
+    }
+
+    fn key(&mut self, partition: usize) -> [u64; 4] {
+        secrets::key(partition)
+    }
+
+    fn random(&mut self, partition: usize) -> Option<[u64; 3]> {
+        secrets::random(partition)
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

@@ -12,4 +12,5 @@ mod fatal;
 mod images;
 mod log;
 mod machine;
+mod secrets;
 mod table;

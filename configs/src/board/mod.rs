@@ -85,6 +85,9 @@ pub enum Secret {
     Hardware,
 }
 
+/// The root secret of boards that have none (`root-secret = "test"`): 32 bytes that everybody can read.
+pub const TEST_SECRET: &str = "bulkhead: a test secret, public!";
+
 /// What `root-secret` may say.
 pub const SECRETS: &[(&str, Secret)] = &[
     ("none", Secret::None),

@@ -1,7 +1,7 @@
 //! What a good table asks for and the hypervisor does not do yet. The table is checked and drawn; nothing is
 //! built from it, so that nobody takes a key without effect for a promise. What is built leaves this list.
 
-use crate::board::Board;
+use crate::board::{Board, Secret};
 use crate::draft::{Cores, Delivery, Draft, Failure, OnFailure, Partition, Preemption, Rights, Tee};
 use crate::model::Range;
 use crate::report::Diagnostic;
@@ -22,7 +22,7 @@ pub fn not_built(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
         let wishes = [
             cores(partition),
             calls(partition),
-            trust(partition),
+            trust(partition, board),
             interrupts(partition),
         ];
         for (what, span) in wishes.into_iter().flatten() {
@@ -94,7 +94,7 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
     out
 }
 
-fn trust(partition: &Partition) -> Vec<Wish<'_>> {
+fn trust<'a>(partition: &'a Partition, board: &Board) -> Vec<Wish<'a>> {
     let mut out = Vec::new();
     match &partition.on_failure {
         Some(OnFailure::Restart { span, .. }) => out.push(("restarts", span)),
@@ -103,8 +103,11 @@ fn trust(partition: &Partition) -> Vec<Wish<'_>> {
         }
         _ => {}
     }
-    let key = partition.key.as_ref().filter(|key| key.value);
-    out.extend(key.map(|key| ("a key of its own", &key.span)));
+    let key = partition
+        .key
+        .as_ref()
+        .filter(|key| key.value && board.secret == Secret::Hardware);
+    out.extend(key.map(|key| ("a key from a secret of the hardware's", &key.span)));
     let rights = partition
         .memory
         .iter()

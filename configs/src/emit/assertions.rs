@@ -3,6 +3,7 @@ mod invariants {
     use super::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES, WINDOW_PAGES};
     use bulkhead_core::table::{
         Caller, IMAGE_OFFSET, MANIFEST_OFFSET, Messages, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
+        RootSecret,
     };
 
     const PAGE: u64 = 4096;
@@ -261,6 +262,10 @@ mod invariants {
             interrupts_are_own(place);
             callers_hold(place);
             limits_hold(partition);
+            assert!(
+                !partition.key || !matches!(TABLE.board.root_secret, RootSecret::None),
+                "a partition is given a key, and there is no root secret"
+            );
             shares += partition.shares as usize;
             pages += partition.window.size / PAGE;
             place += 1;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::board::{Board, Kind};
+use crate::board::{Board, Kind, Secret, TEST_SECRET};
 use crate::draft::{Message, Rights};
 use crate::model::{Caller, Partition, Preemption, Range, SPMC_ID, System};
 
@@ -115,7 +115,7 @@ fn board(board: &Board) -> String {
         "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
          boot_core: {},\n            secure: {},\n            normal: {},\n            gicd: {:#x},\n            \
          gicr: {:#x},\n            gicr_stride: {:#x},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
-         schedule_receiver_intid: {},\n        }}",
+         root_secret: {},\n            schedule_receiver_intid: {},\n        }}",
         board.name,
         board.compatible,
         board.device_tree,
@@ -128,8 +128,17 @@ fn board(board: &Board) -> String {
         board.gic.stride,
         board.log_uart,
         board.timer_intid,
+        root_secret(board.secret),
         board.schedule_receiver,
     )
+}
+
+/// Where partitions' keys come from. A table that needs a secret of the hardware's is not built (BH090).
+fn root_secret(secret: Secret) -> String {
+    match secret {
+        Secret::Test => format!("RootSecret::Test(b{TEST_SECRET:?})"),
+        Secret::None | Secret::Hardware => "RootSecret::None".to_owned(),
+    }
 }
 
 fn partition(system: &System, placed: &Placed<'_>) -> String {
@@ -155,6 +164,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("preemption", preemption(partition)),
         ("callers", format!("&[{}]", callers.join(", "))),
         ("power_messages", format!("{:#x}", partition.power_bits())),
+        ("key", partition.key.to_string()),
         ("forwards", partition.forward.to_string()),
     ];
     let lines: String = fields

@@ -7,7 +7,7 @@ use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Caller, Core, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    Board, Caller, Core, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
 };
 
 const ID: u64 = 0x8001;
@@ -36,6 +36,7 @@ static TABLE: Table = Table {
         log_uart: 0,
         timer_intid: 20,
         schedule_receiver_intid: 8,
+        root_secret: RootSecret::None,
     },
     hypervisor: SECURE,
     spmc_id: 0x8000,
@@ -72,6 +73,7 @@ static TABLE: Table = Table {
         callers: &[Caller::unlimited(0)],
         power_messages: 0,
         forwards: false,
+        key: false,
     }],
     virtual_machines: &[],
     boot_order: &[0],
@@ -92,6 +94,12 @@ impl Ports for Nothing {
         0
     }
     fn schedule_receiver(&mut self) {}
+    fn key(&mut self, _: usize) -> [u64; 4] {
+        [0; 4]
+    }
+    fn random(&mut self, _: usize) -> Option<[u64; 3]> {
+        None
+    }
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}
 }

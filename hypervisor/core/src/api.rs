@@ -236,6 +236,11 @@ pub trait Ports {
     fn now(&mut self) -> u64;
     /// Raises the schedule-receiver interrupt in the normal world, on this core.
     fn schedule_receiver(&mut self);
+    /// A partition's own key, 32 bytes as four little-endian words. The table says that it has one.
+    fn key(&mut self, partition: usize) -> [u64; 4];
+    /// Random bits for a partition, different at each call and from every other's; none where the machine
+    /// has no source of them, or it fails.
+    fn random(&mut self, partition: usize) -> Option<[u64; 3]>;
     /// A partition's console output, 1 to 128 bytes.
     fn console(&mut self, partition: usize, bytes: &[u8]);
     /// A line for the log.

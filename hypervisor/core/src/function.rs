@@ -112,6 +112,32 @@ pub const DIRECT_REQ2: u32 = 0xc400_008d;
 /// FFA_MSG_SEND_DIRECT_RESP2
 pub const DIRECT_RESP2: u32 = 0xc400_008e;
 
+/// SMCCC_VERSION (DEN0028)
+pub const SMCCC_VERSION: u32 = 0x8000_0000;
+/// SMCCC_ARCH_FEATURES
+pub const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+/// TRNG_VERSION (DEN0098)
+pub const TRNG_VERSION: u32 = 0x8400_0050;
+/// TRNG_FEATURES
+pub const TRNG_FEATURES: u32 = 0x8400_0051;
+/// TRNG_GET_UUID
+pub const TRNG_GET_UUID: u32 = 0x8400_0052;
+/// TRNG_RND32
+pub const TRNG_RND_32: u32 = 0x8400_0053;
+/// TRNG_RND64
+pub const TRNG_RND_64: u32 = 0xc400_0053;
+/// All functions of the TRNG firmware interface.
+pub const TRNG: [u32; 5] = [
+    TRNG_VERSION,
+    TRNG_FEATURES,
+    TRNG_GET_UUID,
+    TRNG_RND_32,
+    TRNG_RND_64,
+];
+/// Bulkhead's own: the calling partition's key. x0: 0, or NOT_SUPPORTED (-1) where the table gives it none;
+/// x1 to x4: the key's 32 bytes, each register in little-endian order.
+pub const PARTITION_KEY: u32 = 0xc600_0001;
+
 /// Whether a function ID lies in the range that SMCCC reserves for FF-A (0x60 to 0xef of the
 /// standard secure services).
 #[must_use]

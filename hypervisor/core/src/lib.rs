@@ -30,6 +30,7 @@ mod renewal;
 mod reply;
 mod run;
 mod rxtx;
+mod service;
 pub mod spmc;
 pub mod start;
 pub mod table;

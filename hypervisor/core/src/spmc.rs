@@ -14,6 +14,7 @@ use crate::notification::Notifications;
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
+use crate::service;
 use crate::table::{Core, Partition, Table};
 use crate::version::V1_0;
 use crate::vm::Machine;
@@ -230,6 +231,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         self.goes_on(party, &call);
         let reply = match call {
+            Call::Unknown => service::call(here, regs, ports),
             Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
             Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),
             Call::SecondaryEntry { address } => self.secondary_entry(here, address),

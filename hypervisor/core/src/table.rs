@@ -53,6 +53,15 @@ pub struct Uuid(pub [u8; 16]);
 /// Index of a core: its place in [`Board::cores`], and the bit of a core mask.
 pub type Core = u8;
 
+/// What only this device knows, and the hypervisor can read.
+#[derive(Clone, Copy, Debug)]
+pub enum RootSecret {
+    /// Nothing: there are no keys, and no random numbers.
+    None,
+    /// A value that everybody can read, for machines that have none: keys made from it protect nothing.
+    Test(&'static [u8; 32]),
+}
+
 /// The machine that the table was made for.
 #[derive(Debug)]
 pub struct Board {
@@ -80,6 +89,8 @@ pub struct Board {
     pub log_uart: u64,
     /// INTID of the secure EL2 physical timer (a PPI).
     pub timer_intid: u32,
+    /// From what partitions' keys are derived.
+    pub root_secret: RootSecret,
     /// SGI that tells the normal world to schedule a receiver (FF-A 1.2, DEN0077A, section 10.8.2).
     pub schedule_receiver_intid: u32,
 }
@@ -259,6 +270,8 @@ pub struct Partition {
     /// `power-management-messages`: bit 0 CPU_OFF, bit 1 CPU_SUSPEND, bit 2 the warm boot of a core that
     /// comes back from CPU_SUSPEND, bit 3 CPU_ON.
     pub power_messages: u32,
+    /// It is given a key of its own, derived from [`Board::root_secret`], its name and its image's digest.
+    pub key: bool,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
 }

@@ -6,7 +6,7 @@ use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Po
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Caller, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    Board, Caller, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
 };
 
 /// IDs of the partitions: the normal world and virtual machine 3 call a, a both others, b c, c a.
@@ -75,6 +75,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         callers: const { &[Caller::unlimited(0), Caller::unlimited(3)] },
         power_messages: 0,
         forwards: false,
+        key: false,
     }
 }
 
@@ -98,6 +99,7 @@ pub static TABLE: Table = Table {
         log_uart: 0,
         timer_intid: 20,
         schedule_receiver_intid: 8,
+        root_secret: RootSecret::None,
     },
     hypervisor: Range {
         base: 0x0e10_0000,
@@ -222,6 +224,14 @@ impl Ports for Memory {
         0
     }
     fn schedule_receiver(&mut self) {}
+    fn key(&mut self, _: usize) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn random(&mut self, _: usize) -> Option<[u64; 3]> {
+        None
+    }
+
     fn console(&mut self, _: usize, bytes: &[u8]) {
         assert!((1..=128).contains(&bytes.len()));
     }

@@ -28,6 +28,8 @@ pub struct Recorder {
     /// What was read is overwritten at once, and counted in `read`.
     pub spoils: bool,
     pub read: usize,
+    /// What there is of random bits.
+    pub random: Option<[u64; 3]>,
     pub cleared: Vec<(u64, u32)>,
     pub mapped: Vec<(usize, u32, u64, u32)>,
     /// Secure pages whose reach was changed for a partition, and how.
@@ -87,6 +89,14 @@ impl Ports for Recorder {
 
     fn schedule_receiver(&mut self) {
         self.scheduled += 1;
+    }
+
+    fn key(&mut self, partition: usize) -> [u64; 4] {
+        [1, 2, 3, 4].map(|word| word << 32 | partition as u64)
+    }
+
+    fn random(&mut self, _: usize) -> Option<[u64; 3]> {
+        self.random
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

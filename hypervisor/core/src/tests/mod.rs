@@ -23,6 +23,7 @@ mod preemption;
 mod random;
 mod renewal;
 mod rxtx;
+mod service;
 mod table;
 mod ticket;
 mod version;

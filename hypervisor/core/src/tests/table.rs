@@ -1,7 +1,7 @@
 //! The table of these tests.
 
 use crate::table::{
-    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, Table, Uuid,
+    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
     VirtualMachine,
 };
 
@@ -83,12 +83,14 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         callers: const { &[Caller::unlimited(0)] },
         power_messages: 0,
         forwards: false,
+        key: false,
     }
 }
 
 static PARTITIONS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        key: true,
         ..partition("a", A, 0, 0b1111)
     },
     Partition {
@@ -121,6 +123,7 @@ const BOARD: Board = Board {
     log_uart: 0,
     timer_intid: 20,
     schedule_receiver_intid: 8,
+    root_secret: RootSecret::None,
 };
 
 const INTERRUPTS: [Interrupt; 2] = [

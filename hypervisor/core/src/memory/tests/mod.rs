@@ -13,7 +13,7 @@ mod ranges;
 use super::{Kind, Ledger, Progress, Sender};
 use crate::api::{Access, Note, Page, Ports, World};
 use crate::error::Error;
-use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Region, Rights, Table, Uuid};
+use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid};
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
@@ -100,6 +100,7 @@ const fn partition(
         callers,
         power_messages: 0,
         forwards: false,
+        key: false,
     }
 }
 
@@ -164,6 +165,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
         log_uart: 0x0904_0000,
         timer_intid: 20,
         schedule_receiver_intid: 8,
+        root_secret: RootSecret::None,
         device_tree: RAM,
     };
     let hypervisor = pages(0x0e10_0000, 256);
@@ -311,6 +313,14 @@ impl Ports for Windows {
     fn schedule_receiver(&mut self) {
         unreachable!("the ledger has no interrupts");
     }
+    fn key(&mut self, _: usize) -> [u64; 4] {
+        [0; 4]
+    }
+
+    fn random(&mut self, _: usize) -> Option<[u64; 3]> {
+        None
+    }
+
     fn console(&mut self, _: usize, _: &[u8]) {
         unreachable!("the ledger has no console");
     }
