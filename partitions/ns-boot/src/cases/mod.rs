@@ -11,6 +11,7 @@ mod memory;
 mod messages;
 mod notifications;
 mod preemption;
+mod secrets;
 pub mod share;
 mod spoilt;
 mod state;
@@ -53,6 +54,7 @@ fn groups() -> &'static [&'static [Case]] {
             state::CASES,
             preemption::CASES,
             managed::CASES,
+            secrets::CASES,
             cores::CASES,
             attacks::CASES,
         ],
