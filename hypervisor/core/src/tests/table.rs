@@ -1,8 +1,8 @@
 //! The table of these tests.
 
 use crate::table::{
-    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
-    VirtualMachine,
+    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, RootSecret,
+    Table, Uuid, VirtualMachine,
 };
 
 /// A protocol that two partitions speak.

@@ -11,7 +11,6 @@ mod memory;
 mod messages;
 mod notifications;
 mod preemption;
-mod secrets;
 pub mod share;
 mod spoilt;
 mod state;
@@ -54,7 +53,6 @@ fn groups() -> &'static [&'static [Case]] {
             state::CASES,
             preemption::CASES,
             managed::CASES,
-            secrets::CASES,
             cores::CASES,
             attacks::CASES,
         ],
