@@ -13,7 +13,9 @@ mod ranges;
 use super::{Kind, Ledger, Progress, Sender};
 use crate::api::{Access, Note, Page, Ports, World};
 use crate::error::Error;
-use crate::table::{Board, Caller, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid};
+use crate::table::{
+    Board, Caller, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
+};
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
