@@ -9,7 +9,7 @@ use crate::report::{Diagnostic, Report};
 use crate::source::Span;
 use crate::units::PAGE;
 
-/// The SPMC's ID (DEN0077A, section 6.1).
+/// The SPMC's ID (DEN0077A 1.2, section 6.1).
 pub const SPMC_ID: u16 = 0x8000;
 
 /// The normal world's ID: the hypervisor or kernel that calls without a virtual machine.
@@ -264,7 +264,7 @@ impl Partition {
         kinds.filter(|kind| self.takes(*kind)).collect()
     }
 
-    /// Partition properties for discovery from the normal world (DEN0077A, table 13.39).
+    /// Partition properties for discovery from the normal world (DEN0077A 1.2, table 6.2).
     #[must_use]
     pub fn properties(&self) -> u32 {
         const AARCH64: u32 = 1 << 8;

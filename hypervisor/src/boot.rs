@@ -18,7 +18,7 @@ const RANGES: usize = memory::ranges(&TABLE);
 /// The one policy of this image.
 pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES, VIRTUAL_MACHINES> = Spmc::new(&TABLE);
 
-/// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.3.2.1) and its answer, both in the 64-bit form.
+/// FFA_SECONDARY_EP_REGISTER (DEN0077A 1.2, section 18.2) and its answer, both in the 64-bit form.
 const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;
 const FFA_SUCCESS: u64 = 0xc400_0061;
 

@@ -98,7 +98,7 @@ fn clear_rest(core: usize, partition: &Partition) {
     }
 }
 
-/// Writes the boot information and the manifest (DEN0077A, section 5.4).
+/// Writes the boot information and the manifest (DEN0077A 1.2, section 5.4).
 fn hand_over(core: usize, partition: &Partition) {
     let manifest = start::manifest_address(partition);
     for (n, part) in partition.manifest.chunks(PAGE).enumerate() {

@@ -2,7 +2,7 @@
 
 use crate::table::{Core, Rights};
 
-/// The registers x0 to x17 of a call or an answer (SMCCC, DEN0028, section 2.6).
+/// The registers x0 to x17 of a call or an answer (DEN0028E, section 2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Regs(pub [u64; 18]);
 

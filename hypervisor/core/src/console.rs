@@ -1,4 +1,4 @@
-//! FFA_CONSOLE_LOG of partitions (DEN0077A, section 13.14).
+//! FFA_CONSOLE_LOG of partitions (DEN0077A 1.2, section 13.12).
 
 use crate::api::{Ports, Regs};
 use crate::error::Error;

@@ -1,6 +1,6 @@
 //! The one decode: registers of a call become a typed call.
 //!
-//! In an SMC32 form only the low halves of the registers count (SMCCC, DEN0028, section 3.1);
+//! In an SMC32 form only the low halves of the registers count (DEN0028E, section 2.6);
 //! parameters that the specification reserves as SBZ are not looked at.
 
 use crate::api::Regs;
@@ -234,7 +234,10 @@ pub(crate) fn decode(regs: &Regs) -> Call {
             address: u64::from(w1),
         },
         f::SECONDARY_EP_REGISTER_64 => Call::SecondaryEntry { address: x1 },
-        f::CONSOLE_LOG_32 | f::CONSOLE_LOG_64 => Call::ConsoleLog { wide, length: w1 },
+        f::CONSOLE_LOG_32 | f::CONSOLE_LOG_64 => Call::ConsoleLog {
+            wide,
+            length: w1 & 0xff,
+        },
         _ => decode_memory(id, regs)
             .or_else(|| decode_notification(id, regs))
             .unwrap_or({

@@ -1,4 +1,4 @@
-//! FF-A error codes (DEN0077A, table 13.3).
+//! FF-A error codes (DEN0077A 1.2, table 12.2).
 
 /// Why a call was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

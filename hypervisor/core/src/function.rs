@@ -1,6 +1,7 @@
-//! Function IDs of FF-A calls (DEN0077A, chapter 13 to 18) and of the paravirtual interrupt calls.
+//! Function IDs of FF-A calls (DEN0077A 1.2, chapters 12 to 18; DEN0140 1.2, chapter 2) and of the
+//! paravirtual interrupt calls.
 
-/// Bit of a function ID that marks the SMC64 form (SMCCC, DEN0028, table 2-1).
+/// Bit of a function ID that marks the SMC64 form (DEN0028E, function identifiers).
 pub const SMC64: u32 = 1 << 30;
 /// Hint that no SVE state is live (SMCCC 1.3); it is no part of the function's number.
 pub const SVE_HINT: u32 = 1 << 16;

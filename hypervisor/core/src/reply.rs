@@ -7,8 +7,8 @@ use crate::function;
 /// An answer to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// x0 to x7; x8 to x17 keep the values that the caller had in them (SMCCC 1.2, DEN0028,
-    /// section 2.6: what is no result is preserved).
+    /// x0 to x7; x8 to x17 keep the values that the caller had in them (DEN0028E,
+    /// section 2.7: what is no result is preserved).
     Short([u64; 8]),
     /// x0 to x17.
     Wide(Regs),
@@ -32,7 +32,7 @@ impl Reply {
         Self::words(function::ERROR, &[0, error.code()])
     }
 
-    /// FFA_INTERRUPT that names an execution context (DEN0077A, section 14.2).
+    /// FFA_INTERRUPT that names an execution context (DEN0077A 1.2, section 14.4).
     pub(crate) fn interrupt(endpoint: u16, vcpu: u16) -> Self {
         Self::words(function::INTERRUPT, &[target(endpoint, vcpu)])
     }

@@ -1,4 +1,4 @@
-//! The start-up area of a partition, and its FF-A boot information (DEN0077A, section 5.4).
+//! The start-up area of a partition, and its FF-A boot information (DEN0077A 1.2, section 5.4).
 //!
 //! Both lie below the image in the first region: one page of boot information, then the manifest.
 //! The partition is entered with the address of the boot information in x0.

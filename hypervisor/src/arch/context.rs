@@ -136,8 +136,8 @@ impl State {
         self.general.elr = self.general.elr.wrapping_add(4);
     }
 
-    /// Has the context take an Undefined Instruction exception where it is (Arm ARM, DDI0487,
-    /// D1.3.1): how a register or instruction that is not there looks to it. Its EL1 registers are loaded.
+    /// Has the context take an Undefined Instruction exception where it is (DDI0487, exception entry): how a
+    /// register or instruction that is not there looks to it. Its EL1 registers are loaded.
     pub fn inject_undefined(&mut self) {
         const SYNDROME_UNKNOWN: u64 = 1 << 25;
         const FROM_EL1_SP0: u64 = 0x4;
@@ -157,7 +157,7 @@ impl State {
     }
 }
 
-/// PSTATE behind an exception to EL1 (Arm ARM, DDI0487, D1.3.1): the TEE's own guards (PAN, SSBS) are as
+/// PSTATE behind an exception to EL1 (DDI0487, exception entry): the TEE's own guards (PAN, SSBS) are as
 /// it has asked for, whatever its application has done.
 fn pstate_of_exception(old: u64, aarch32: bool) -> u64 {
     const CONDITION_FLAGS: u64 = 0xf << 28;

@@ -30,7 +30,7 @@ const CLASS_INSTRUCTION_ABORT: u64 = 0x20;
 const CLASS_DATA_ABORT: u64 = 0x24;
 const PSTATE_EL0: u64 = 0;
 
-/// Decodes ESR_EL2 (Arm ARM, DDI0487, D24.2.40).
+/// Decodes ESR_EL2 (DDI0487, ESR_EL2).
 pub fn decode(state: &mut State) -> Exit {
     let syndrome = ESR_EL2.get();
     let class = syndrome >> 26 & 0x3f;
@@ -90,7 +90,7 @@ fn answer_register(state: &mut State, syndrome: u64) -> bool {
 }
 
 /// ID registers as a partition sees them: what is trapped or not switched is not there. AArch32's
-/// read as zero, as do those that are not known here (Arm ARM, DDI0487, D24.1.1).
+/// read as zero, as do those that are not known here (DDI0487, ID registers).
 fn identification(place: Place) -> u64 {
     const PFR0: u64 = 0x000f_0000_00ff_0000;
     const PFR0_AARCH64_ONLY: u64 = 0x11;

@@ -1,7 +1,8 @@
 //! FP/SIMD of partitions, switched on first use, and the normal world's whole vector state kept.
 //!
-//! A partition's write to a V register clears the rest of the Z register under it (Arm ARM,
-//! DDI0487, B1.2.2), so that the normal world's SVE state has to be kept whole, with its predicates.
+//! A partition's write to a V register clears the rest of the Z register under it (DDI0487, the SIMD and
+//! floating-point registers), so that the normal world's SVE state has to be kept whole, with its
+//! predicates.
 
 use core::arch::global_asm;
 

@@ -13,7 +13,7 @@ use crate::table::{CORES, PARTITIONS, TABLE};
 static CONTEXTS: [[Owned<State>; CORES]; PARTITIONS] =
     [const { [const { Owned::new(State::new()) }; CORES] }; PARTITIONS];
 
-/// FFA_INTERRUPT, by which the SPMD tells of a secure interrupt (DEN0077A, section 8.3.2).
+/// FFA_INTERRUPT, by which the SPMD tells of a secure interrupt (DEN0077A 1.2, section 14.4).
 const FFA_INTERRUPT: u64 = 0x8400_0062;
 
 /// This core, and whose registers it holds. `None` is the normal world.
@@ -239,7 +239,7 @@ fn state(context: Context) -> &'static mut State {
     unsafe { state.get() }
 }
 
-/// MPIDR_EL1 as a context reads it: its number, as FF-A wants it (DEN0077A, section 4.7).
+/// MPIDR_EL1 as a context reads it: its number, as FF-A wants it (DEN0077A 1.2, section 4.7).
 fn virtual_affinity(context: Context) -> u64 {
     const RES1: u64 = 1 << 31;
     let cores = TABLE.partitions[context.partition].cores;

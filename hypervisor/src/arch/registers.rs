@@ -39,9 +39,9 @@ macro_rules! system_registers {
 }
 
 system_registers! {
-    /// Secure stage-2 root (Arm ARM, DDI0487, D24.2.210).
+    /// Secure stage-2 root (DDI0487, VSTTBR_EL2).
     vsttbr_el2 = "S3_4_C2_C6_0", read write;
-    /// Secure stage-2 control (Arm ARM, DDI0487, D24.2.209).
+    /// Secure stage-2 control (DDI0487, VSTCR_EL2).
     vstcr_el2 = "S3_4_C2_C6_2", write;
     /// Secure EL2 physical timer: control.
     cnthps_ctl_el2 = "S3_4_C14_C5_1", read write;
@@ -72,14 +72,14 @@ system_registers! {
 }
 
 tock_registers::register_bitfields! { u64,
-    /// Fields of VTCR_EL2 that exist in secure state only (Arm ARM, DDI0487, D24.2.221).
+    /// Fields of VTCR_EL2 that exist in secure state only (DDI0487, VTCR_EL2).
     pub VTCR_EL2_SECURE [
         /// Output of the non-secure IPA space: 1 = non-secure physical memory.
         NSA OFFSET(30) NUMBITS(1) [],
         /// Tables of the non-secure IPA space: 0 = in secure physical memory.
         NSW OFFSET(29) NUMBITS(1) []
     ],
-    /// VSTCR_EL2 (Arm ARM, DDI0487, D24.2.209).
+    /// VSTCR_EL2 (DDI0487).
     pub VSTCR_EL2 [
         /// Reserved, one.
         RES1 OFFSET(31) NUMBITS(1) [],

@@ -2,7 +2,7 @@
 
 use bulkhead_core::api::Regs;
 
-/// Hands x0 to x17 to EL3 and returns what comes back (SMCCC, DEN0028, section 2.6; FF-A 1.2 uses
+/// Hands x0 to x17 to EL3 and returns what comes back (DEN0028E, section 2.7; FF-A 1.2 uses
 /// all eighteen).
 pub fn call(regs: &Regs) -> Regs {
     let mut x = regs.0;

@@ -311,7 +311,7 @@ impl Secure<'_> {
     }
 }
 
-/// Sets up this core's stage-2 controls (Arm ARM, DDI0487, D8.2): both roots and all tables are in
+/// Sets up this core's stage-2 controls (DDI0487, VSTCR_EL2 and VTCR_EL2): both roots and all tables are in
 /// secure memory; the non-secure IPA space leads to non-secure memory only.
 pub fn init_core() {
     const RES1: u64 = 1 << 31;
@@ -485,6 +485,6 @@ fn invalidate(ipa: u64, count: u32, space: u64) {
         // SAFETY: as above.
         unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
     }
-    // SAFETY: as above; what stage 1 and 2 made together goes too (Arm ARM, DDI0487, D8.17.5).
+    // SAFETY: as above; what stage 1 and 2 made together goes too (DDI0487, TLB maintenance instructions).
     unsafe { core::arch::asm!("dsb ish", "tlbi vmalle1is", "dsb ish", "isb", options(nostack)) };
 }

@@ -1,4 +1,4 @@
-//! Boot information (DEN0077A, section 5.4) and what a partition needs of its manifest.
+//! Boot information (DEN0077A 1.2, section 5.4) and what a partition needs of its manifest.
 
 /// Signature of the header.
 const SIGNATURE: u32 = 0x0FFA;

@@ -1,4 +1,4 @@
-//! FF-A numbers and the registers of a call (DEN0077A, version 1.2; function IDs of its chapter 12).
+//! FF-A numbers and the registers of a call (DEN0077A 1.2, chapters 12 to 18; DEN0140 1.2, chapter 2).
 
 /// x0 to x17 of a call or of its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Regs {
     }
 }
 
-/// An FF-A status code (DEN0077A, table 12.6): a small negative number.
+/// An FF-A status code (DEN0077A 1.2, table 12.2): a small negative number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Error(pub i32);
 
@@ -203,7 +203,7 @@ pub const DIRECT_RESP2: u32 = 0xC400_008E;
 /// FFA_ABORT, 32-bit form.
 pub const ABORT: u32 = 0x8400_0090;
 
-/// Bit of w2 of a direct message that marks a framework message (DEN0077A, section 18.3).
+/// Bit of w2 of a direct message that marks a framework message (DEN0077A 1.2, section 15.2).
 pub const FRAMEWORK_MESSAGE: u32 = 1 << 31;
 
 /// Paravirtual interrupt calls, by `HVC #0`.

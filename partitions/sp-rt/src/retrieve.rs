@@ -1,4 +1,4 @@
-//! Retrieving shared memory and giving it back (DEN0077A, chapters 10 and 11 of the memory part).
+//! Retrieving shared memory and giving it back (DEN0140 1.2, sections 2.4 and 2.6).
 use crate::ffa::{self, Error, Regs};
 
 /// Bytes of the transaction descriptor, of an access descriptor (1.2), of the head of a composite

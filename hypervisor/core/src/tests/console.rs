@@ -49,3 +49,18 @@ fn lengths_depend_on_form_and_version() {
         assert!(m.ports.console.is_empty());
     }
 }
+
+#[test]
+fn reserved_bits_of_the_length_are_not_looked_at() {
+    // w1[31:8] is SBZ: 5 characters, and then none.
+    let mut m = Machine::started();
+    m.enter(0, A);
+    m.call(0, &[u64::from(f::VERSION), 0x1_0002]);
+    assert!(succeeded(m.step(
+        0,
+        Event::Call(Conduit::Smc, letters(f::CONSOLE_LOG_32, 0xffff_ff05))
+    )));
+    assert_eq!(m.ports.console.pop().unwrap().1, b"abcde");
+    m.partition_refused(0, &letters(f::CONSOLE_LOG_64, 0x100).0, Error::InvalidParameters);
+    assert!(m.ports.console.is_empty());
+}

@@ -18,7 +18,7 @@ use core::arch::asm;
 #[must_use]
 pub fn call(regs: &Regs) -> Regs {
     let mut r = regs.0;
-    // SAFETY: an SMC changes x0 to x17 only (SMCCC 1.2, section 2.6), all named here; what memory
+    // SAFETY: an SMC changes x0 to x17 only (DEN0028E, section 2.7), all named here; what memory
     // the callee writes are the RX buffer and granted windows, which Rust code reads volatile.
     unsafe {
         asm!(
