@@ -5,7 +5,7 @@ use crate::callee::{Callee, DIRECT, DIRECT2};
 use crate::compartment::Compartment;
 use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Direct, Form, low};
+use crate::decode::{Direct, Form, low, low_half};
 use crate::error::Error;
 use crate::function;
 use crate::reply::Reply;
@@ -74,8 +74,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             VM_DESTROYED => HEARS_OF_DESTROYED,
             _ => return Err(Error::InvalidParameters),
         };
-        let about = u16::try_from(low(request.regs.0[5])).ok();
-        let machine = about.and_then(|id| self.machine_of(id));
+        let machine = self.machine_of(low_half(low(request.regs.0[5])));
         let (Some((_, machine)), 0) = (machine, request.source) else {
             return Err(Error::InvalidParameters);
         };

@@ -32,6 +32,7 @@ const DESCRIPTOR: u32 = 24;
 
 /// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A, table 13.14).
 const RETRIEVE_NS: u32 = 1 << 1;
+const HYPERVISOR_RETRIEVES: u32 = 1 << 2;
 
 /// Functions that both sides may call.
 const COMMON: &[u32] = &[
@@ -109,16 +110,30 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 Ok(Reply::success(if version >= V1_2 { 1 << 16 } else { 0 }, 0))
             }
             f::MEM_RETRIEVE_REQ_32 | f::MEM_RETRIEVE_REQ_64 => {
-                // w2[1]: the NS bit of what is retrieved is reported; asked for (and input to this
-                // call) since 1.1. w3[7:0] = 0: a receiver retrieves a share once at a time.
-                Ok(Reply::success(input & RETRIEVE_NS, 0))
+                // w3[7:0] = 0: a receiver retrieves a share once at a time.
+                self.retrieve_features(party, input)
+                    .map(|w2| Reply::success(w2, 0))
             }
+            _ if id & 1 << 31 == 0 && input != 0 => Err(Error::NotSupported),
             _ if id & 1 << 31 == 0 => self.feature(party, id),
             _ if COMMON.contains(&id) => Ok(Reply::done()),
             _ if party == Party::Normal && NORMAL_ONLY.contains(&id) => Ok(Reply::done()),
             _ if party != Party::Normal && PARTITION_ONLY.contains(&id) => Ok(Reply::done()),
             _ => Err(Error::NotSupported),
         }
+    }
+
+    /// w2 of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: whether what is retrieved is non-secure is reported, which a
+    /// partition asks for since 1.1 and has to; a hypervisor may retrieve, too (DEN0140 1.2, section 1.10.4.1).
+    fn retrieve_features(&self, party: Party, input: u32) -> Result<u32, Error> {
+        if party == Party::Normal {
+            return Ok(input & RETRIEVE_NS | HYPERVISOR_RETRIEVES);
+        }
+        let version = self.mailbox(party).map_or(V1_0, |m| m.lock().version.heard());
+        if version >= V1_1 && input & RETRIEVE_NS == 0 {
+            return Err(Error::NotSupported);
+        }
+        Ok(input & RETRIEVE_NS)
     }
 
     fn feature(&self, party: Party, id: u32) -> Result<Reply, Error> {
@@ -241,6 +256,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let count = self.visible(party, wanted).count();
         // The list does not change while the system runs but by a partition's end: one tag will do.
         let start = usize::from(start);
+        if start != 0 && tag != 0 {
+            // Nobody was told that one.
+            return Err(Error::Retry);
+        }
         if start >= count || tag != 0 {
             return Err(Error::InvalidParameters);
         }

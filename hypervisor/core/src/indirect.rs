@@ -6,7 +6,6 @@ use crate::callee::INDIRECT;
 use crate::cpu::Cpu;
 use crate::decode::{high_half, low_half};
 use crate::error::Error;
-use crate::notification::RX_FULL;
 use crate::reply::Reply;
 use crate::rxtx::{Mailbox, PAGE, Writer, copy_in, word};
 use crate::spmc::{Party, Spmc};
@@ -86,10 +85,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         flags: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        if flags & !DELAY_SCHEDULE != 0 {
-            return Err(Error::InvalidParameters);
-        }
-        if sender != 0 && party != Party::Normal {
+        let allowed = if party == Party::Normal { 0 } else { DELAY_SCHEDULE };
+        if flags & !allowed != 0 {
             return Err(Error::InvalidParameters);
         }
         let sender = self.own_or(party, sender)?;
@@ -120,7 +117,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         deliver(&header, &mut from, &mut to, ports)?;
         drop((from, to));
-        self.tell_of_message(cpu, party, receiver, flags & DELAY_SCHEDULE != 0, ports);
+        self.tell_of_message(
+            cpu,
+            self.id_of(sender),
+            receiver,
+            flags & DELAY_SCHEDULE != 0,
+            ports,
+        );
         Ok(Reply::done())
     }
 
@@ -153,14 +156,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// The receiver's framework notification, and what makes it look.
-    fn tell_of_message<T: Ports>(&self, cpu: &Cpu, from: Party, receiver: Party, delay: bool, ports: &mut T) {
+    fn tell_of_message<T: Ports>(&self, cpu: &Cpu, sender: u16, receiver: Party, delay: bool, ports: &mut T) {
         if let Some(notifications) = self.notifications(receiver) {
-            notifications.lock().set_framework(RX_FULL);
+            notifications.lock().rx_full(sender);
         }
         if let Party::Partition(index) = receiver {
             self.pend_notification(index, None);
         }
-        self.schedule(cpu, from, delay, ports);
+        self.schedule(cpu, delay, ports);
     }
 }
 

@@ -166,7 +166,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let (sender, receiver) = ends;
         let vcpu = (flags & PER_VCPU != 0).then_some(high_half(flags));
         let unknown = flags & 0xffff & !(PER_VCPU | DELAY_SCHEDULE) != 0;
-        if unknown || (vcpu.is_none() && high_half(flags) != 0) {
+        let delay = flags & DELAY_SCHEDULE != 0;
+        // Only who has a core of the normal world can give it up.
+        let delays_itself = delay && party == Party::Normal;
+        if unknown || delays_itself || (vcpu.is_none() && high_half(flags) != 0) {
             return Err(Error::InvalidParameters);
         }
         self.spoken_for(party, sender)?;
@@ -176,13 +179,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Party::Partition(index) = to {
             self.pend_notification(index, vcpu);
         }
-        self.schedule(cpu, party, flags & DELAY_SCHEDULE != 0, ports);
+        self.schedule(cpu, delay, ports);
         Ok(Reply::done())
     }
 
     /// Has the normal world's scheduler look: at once, or when the partition that runs here leaves.
-    pub(crate) fn schedule<T: Ports>(&self, cpu: &Cpu, party: Party, delay: bool, ports: &mut T) {
-        if delay && party != Party::Normal {
+    pub(crate) fn schedule<T: Ports>(&self, cpu: &Cpu, delay: bool, ports: &mut T) {
+        if delay {
             cpu.delay_schedule();
         } else {
             ports.schedule_receiver();
@@ -224,7 +227,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Wanted {
                 partitions: flags & FROM_PARTITIONS != 0,
                 vms: flags & FROM_VMS != 0,
-                framework: flags & FROM_SPMC != 0,
+                spmc: flags & FROM_SPMC != 0,
+                hypervisor: flags & FROM_HYPERVISOR != 0,
             },
         )?;
         if let Party::Partition(index) = party {
@@ -236,9 +240,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             low(taken.partitions >> 32),
             low(taken.vms),
             low(taken.vms >> 32),
-            taken.framework,
-            // Those of a hypervisor are its own to set.
-            0,
+            taken.spmc,
+            taken.hypervisor,
         ];
         Ok(Reply::words(function::SUCCESS_32, &words))
     }

@@ -175,7 +175,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         if flags & RETAIN_RX == 0 {
             // Releasing a buffer that is not full is no error here.
-            let _ = self.rx_release(Party::Partition(here.context.partition), here.partition.id);
+            let _ = self.rx_release(Party::Partition(here.context.partition), 0);
         }
         if here.cpu.mode() == Mode::Boot {
             ports.note(Note::Ready {

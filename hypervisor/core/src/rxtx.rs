@@ -10,6 +10,9 @@ use crate::version::Version;
 /// Flag of FFA_MSG_WAIT: the RX buffer stays with the caller (DEN0077A, section 14.1).
 pub(crate) const RETAIN_RX: u32 = 1;
 
+/// The field of FFA_RXTX_MAP that counts pages: w3[5:0].
+const PAGES: u32 = 0x3f;
+
 /// Size of a buffer, of a page, and of what is copied at once.
 pub(crate) const PAGE: u64 = 4096;
 
@@ -122,6 +125,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         pages: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
+        // The other bits are not looked at.
+        let pages = pages & PAGES;
         if party == Party::Normal && (tx, rx, pages) == (0, 0, 0) {
             return self.rxtx_map_forwarded(ports);
         }
@@ -202,6 +207,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 buffers.rx_full = false;
                 Ok(Reply::done())
             }
+            None if matches!(owner, Party::Machine(_)) => Err(Error::InvalidParameters),
             _ => Err(Error::Denied),
         }
     }

@@ -60,10 +60,11 @@ impl Version {
         self.agreed = version;
     }
 
-    /// A partition asks for a version; whether it gets it.
-    fn settle_for(&mut self, wanted: u32, buffers: Option<&Buffers>) -> bool {
+    /// A partition asks for a version; whether it gets it, or one that it can speak as well.
+    fn settle_for(&mut self, requested: u32, buffers: Option<&Buffers>) -> bool {
+        let wanted = requested.min(V1_2);
         if (self.settled || buffers.is_some()) && wanted != self.agreed {
-            return false;
+            return requested > V1_2;
         }
         self.agreed = wanted;
         self.negotiated = true;
@@ -91,7 +92,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS>
 {
     /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A, section 13.2).
-    /// Whoever speaks a later minor version than 1.2 is told 1.2, and speaks that.
+    /// Whoever asks for a later minor version than 1.2 is told 1.2, and speaks that unless it has settled.
     pub(crate) fn negotiate(&self, party: Party, requested: u32) -> u32 {
         let refused = Error::NotSupported.code();
         if requested >> 16 != V1_2 >> 16 {
@@ -101,11 +102,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return refused;
         };
         let mut mailbox = mailbox.lock();
-        let wanted = requested.min(V1_2);
         let buffers = mailbox.buffers;
         if party == Party::Normal {
-            mailbox.version.ask(wanted, buffers.as_ref());
-        } else if !mailbox.version.settle_for(wanted, buffers.as_ref()) {
+            mailbox.version.ask(requested.min(V1_2), buffers.as_ref());
+        } else if !mailbox.version.settle_for(requested, buffers.as_ref()) {
             return refused;
         }
         V1_2

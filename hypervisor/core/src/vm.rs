@@ -12,7 +12,7 @@
 use spin::Mutex;
 
 use crate::api::Ports;
-use crate::decode::low_half;
+use crate::decode::{low_half, pair};
 use crate::error::Error;
 use crate::notification::Notifications;
 use crate::reply::Reply;
@@ -20,12 +20,14 @@ use crate::rxtx::{Mailbox, PAGE, copy_in, word};
 use crate::spmc::{Party, SECURE, Spmc};
 use crate::version::V1_1;
 
-/// Bytes of an endpoint RX/TX descriptor (DEN0077A 1.2, section 13.6): the ID, two bytes that are zero, and where
+/// Bytes of an endpoint RX/TX descriptor (DEN0077A 1.2, table 13.27): the ID, two bytes that are zero, and where
 /// the descriptors of RX and TX start.
 const ENDPOINT: u32 = 12;
-/// Bytes of a composite memory region descriptor with one range (DEN0140): pages and ranges in all, eight bytes
-/// that are zero; the range's address and pages, four bytes that are zero.
-const REGION: u32 = 32;
+/// Bytes of a composite memory region descriptor before its ranges (DEN0140 1.2, table 1.13): pages and ranges in
+/// all, eight bytes that are zero.
+const COMPOSITE: u32 = 16;
+/// Bytes of a range: its address, its pages, four bytes that are zero.
+const RANGE: u32 = 16;
 
 /// The state of one virtual machine.
 #[derive(Debug)]
@@ -81,29 +83,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// As [`Self::spoken_for`], of a field that may be left zero for the caller itself.
+    /// As [`Self::spoken_for`], of a field that only a hypervisor may use: it is zero for the caller itself.
     pub(crate) fn own_or(&self, caller: Party, endpoint: u16) -> Result<Party, Error> {
         if endpoint == 0 {
             Ok(caller)
-        } else {
+        } else if caller == Party::Normal {
             self.spoken_for(caller, endpoint)
+        } else {
+            Err(Error::InvalidParameters)
         }
     }
 
     /// FFA_RXTX_MAP as a hypervisor forwards it: all parameters are zero, and its TX buffer describes the pair
     /// of one of its virtual machines.
     ///
-    /// NOT_SUPPORTED: it speaks 1.0, where nothing would use such a pair. INVALID_PARAMETERS: it has no buffers
-    /// itself, the descriptor is not in order, no such virtual machine exists, the pages are not the normal
-    /// world's. DENIED: that one has its buffers already, or has lent one of the pages.
+    /// INVALID_PARAMETERS: it has no buffers itself, the descriptor is not in order, no such virtual machine
+    /// exists, the pages are not the normal world's. DENIED: that one has its buffers already, or one of the pages
+    /// is lent.
     pub(crate) fn rxtx_map_forwarded<T: Ports>(&self, ports: &mut T) -> Result<Reply, Error> {
         let mut normal = self.normal.lock();
         let version = normal.version();
-        if version < V1_1 {
-            return Err(Error::NotSupported);
-        }
         let page = copy_in(&mut normal, PAGE as u32, ports)?;
-        let (id, tx, rx) = described(page).ok_or(Error::InvalidParameters)?;
+        let (id, tx, rx) = described(page, version).ok_or(Error::InvalidParameters)?;
         let (index, machine) = self.machine_of(id).ok_or(Error::InvalidParameters)?;
         let mut mailbox = machine.mailbox.lock();
         let buffers = self.pair(Party::Machine(index), (tx, rx))?;
@@ -118,28 +119,35 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 }
 
-/// Whose pair an endpoint RX/TX descriptor describes, and its pages: ID, TX, RX. Both are one page, in one range.
-fn described(page: &[u8]) -> Option<(u16, u64, u64)> {
-    let id = word(page, 0)?;
-    if id > u32::from(u16::MAX) {
+/// Whose pair an endpoint RX/TX descriptor describes, and its pages: ID, TX, RX. Before 1.1 the ranges follow at
+/// once, and their numbers stand where the offsets do.
+fn described(page: &[u8], version: u32) -> Option<(u16, u64, u64)> {
+    let (first, second) = (word(page, 4)?, word(page, 8)?);
+    let (rx, tx) = if version >= V1_1 {
+        (region(page, first)?, region(page, second)?)
+    } else if first == 1 && second == 1 {
+        (range(page, ENDPOINT)?, range(page, ENDPOINT + RANGE)?)
+    } else {
         return None;
-    }
-    Some((
-        low_half(id),
-        region(page, word(page, 8)?)?,
-        region(page, word(page, 4)?)?,
-    ))
+    };
+    let id = word(page, 0)?;
+    (id <= u32::from(u16::MAX)).then_some((low_half(id), tx, rx))
 }
 
-/// The one page of a composite memory region descriptor. Its place is a multiple of 4 bytes: 1.2 asks for no
-/// more, and a hypervisor that packs the descriptors starts the first one at 12.
+/// The one page of a composite memory region descriptor. Its place is a multiple of 4 bytes: a hypervisor that
+/// packs the descriptors starts the first one at 12.
 fn region(page: &[u8], at: u32) -> Option<u64> {
-    let bytes = page.get(at as usize..at.checked_add(REGION)? as usize)?;
-    let field = |n| word(bytes, n);
-    let one = field(0)? == 1 && field(4)? == 1 && field(24)? == 1;
-    let zero = field(8)? == 0 && field(12)? == 0 && field(28)? == 0;
+    let field = |n: usize| word(page, (at as usize).checked_add(n)?);
+    let one = field(0)? == 1 && field(4)? == 1;
+    let zero = field(8)? == 0 && field(12)? == 0;
     if !one || !zero || at < ENDPOINT || !at.is_multiple_of(4) {
         return None;
     }
-    Some(u64::from(field(20)?) << 32 | u64::from(field(16)?))
+    range(page, at.checked_add(COMPOSITE)?)
+}
+
+/// The page of a range of one page.
+fn range(page: &[u8], at: u32) -> Option<u64> {
+    let field = |n: usize| word(page, (at as usize).checked_add(n)?);
+    (field(8)? == 1 && field(12)? == 0).then_some(pair(field(0)?, field(4)?))
 }

@@ -41,17 +41,36 @@ const NOTIFICATIONS: (Messages, u32) = (Messages::NOTIFICATIONS, 3);
 struct Bits {
     /// Execution contexts; 0: there is no bitmap.
     contexts: u64,
+    /// Those of partitions, and those of the normal world.
+    spaces: [Space; 2],
+    /// RX was filled by a partition, by somebody in the normal world.
+    full: [bool; 2],
+}
+
+/// Notifications that one kind of sender can set.
+#[derive(Clone, Default)]
+struct Space {
     /// Bit to sender, and whether for one context.
     bound: BTreeMap<u32, (usize, bool)>,
     global: u64,
     own: BTreeMap<u16, u64>,
-    full: bool,
 }
 
-impl Bits {
+impl Space {
     fn pending(&self) -> u64 {
         self.own.values().fold(self.global, |all, own| all | own)
     }
+}
+
+impl Bits {
+    fn pending(&self) -> bool {
+        self.full != [false; 2] || self.spaces.iter().any(|space| space.pending() != 0)
+    }
+}
+
+/// Which kind of sender a party is.
+fn kind(sender: usize) -> usize {
+    usize::from(sender >= NWD)
 }
 
 #[derive(Clone, Copy)]
@@ -118,6 +137,9 @@ impl Model {
     }
 
     fn release(&mut self, who: usize) -> Told {
+        if who > NWD && self.buffers[who].is_none() {
+            return Err(INVALID);
+        }
         if self.buffers[who] != Some(true) {
             return Err(DENIED);
         }
@@ -150,7 +172,7 @@ impl Model {
             Some(true) => return Err(BUSY),
             Some(false) => self.buffers[to] = Some(true),
         }
-        self.bits[to].full |= self.bits[to].contexts != 0;
+        self.bits[to].full[kind(from)] |= self.bits[to].contexts != 0;
         Ok(Vec::new())
     }
 
@@ -171,8 +193,7 @@ impl Model {
         let bits = &mut self.bits[who];
         match who {
             ..NWD => Err(NOT_SUPPORTED),
-            _ if bits.contexts == 0 => Err(INVALID),
-            _ if bits.pending() != 0 || bits.full => Err(DENIED),
+            _ if bits.contexts == 0 || bits.pending() => Err(DENIED),
             _ => {
                 *bits = Bits::default();
                 Ok(Vec::new())
@@ -182,22 +203,24 @@ impl Model {
 
     fn bind(&mut self, who: usize, sender: usize, own: bool, bit: u32) -> Told {
         self.may(sender, who, NOTIFICATIONS)?;
-        let bits = &mut self.bits[who];
-        if bits.contexts == 0 || bits.bound.contains_key(&bit) {
+        let Bits { contexts, spaces, .. } = &mut self.bits[who];
+        let space = &mut spaces[kind(sender)];
+        if *contexts == 0 || space.bound.contains_key(&bit) {
             return Err(DENIED);
         }
-        bits.bound.insert(bit, (sender, own));
+        space.bound.insert(bit, (sender, own));
         Ok(Vec::new())
     }
 
     fn unbind(&mut self, who: usize, sender: usize, bit: u32) -> Told {
         self.may(sender, who, NOTIFICATIONS)?;
-        let bits = &mut self.bits[who];
-        let bound = bits.bound.get(&bit).is_some_and(|(from, _)| *from == sender);
-        if bits.contexts == 0 || !bound || bits.pending() >> bit & 1 == 1 {
+        let Bits { contexts, spaces, .. } = &mut self.bits[who];
+        let space = &mut spaces[kind(sender)];
+        let bound = space.bound.get(&bit).is_some_and(|(from, _)| *from == sender);
+        if *contexts == 0 || !bound || space.pending() >> bit & 1 == 1 {
             return Err(DENIED);
         }
-        bits.bound.remove(&bit);
+        space.bound.remove(&bit);
         Ok(Vec::new())
     }
 
@@ -207,7 +230,8 @@ impl Model {
         if vcpu.is_some_and(|vcpu| u64::from(vcpu) >= bits.contexts) {
             return Err(INVALID);
         }
-        match bits.bound.get(&bit) {
+        let space = &mut bits.spaces[kind(who)];
+        match space.bound.get(&bit) {
             Some((from, own)) if *from == who => {
                 if *own != vcpu.is_some() {
                     return Err(INVALID);
@@ -216,8 +240,8 @@ impl Model {
             _ => return Err(DENIED),
         }
         match vcpu {
-            Some(vcpu) => *bits.own.entry(vcpu).or_default() |= 1 << bit,
-            None => bits.global |= 1 << bit,
+            Some(vcpu) => *space.own.entry(vcpu).or_default() |= 1 << bit,
+            None => space.global |= 1 << bit,
         }
         Ok(Vec::new())
     }
@@ -227,24 +251,20 @@ impl Model {
         if u64::from(vcpu) >= bits.contexts || (who > NWD && flags & 0b1010 != 0) {
             return Err(INVALID);
         }
-        let from = |normal: bool| {
-            let of = bits
-                .bound
-                .iter()
-                .filter(|(_, (sender, _))| (*sender >= NWD) == normal);
-            of.fold(0u64, |mask, (bit, _)| mask | 1 << bit)
-        };
-        let secure = if flags & 1 != 0 { from(false) } else { 0 };
-        let normal = if flags & 2 != 0 { from(true) } else { 0 };
-        let own = bits.own.entry(vcpu).or_default();
-        let all = bits.global | *own;
-        bits.global &= !(secure | normal);
-        *own &= !(secure | normal);
-        let full = flags & 4 != 0 && core::mem::take(&mut bits.full);
-        let halves = |value: u64| [value & 0xffff_ffff, value >> 32];
-        let [a, b] = halves(all & secure);
-        let [c, d] = halves(all & normal);
-        Ok([a, b, c, d, full.into(), 0].into())
+        let mut words = Vec::new();
+        for (kind, space) in bits.spaces.iter_mut().enumerate() {
+            let mut taken = 0;
+            if flags >> kind & 1 == 1 {
+                let own = space.own.remove(&vcpu).unwrap_or(0);
+                taken = own | core::mem::take(&mut space.global);
+            }
+            words.extend([taken & 0xffff_ffff, taken >> 32]);
+        }
+        for (kind, full) in bits.full.iter_mut().enumerate() {
+            let asked = flags >> (2 + kind) & 1 == 1;
+            words.push(u64::from(asked && core::mem::take(full)));
+        }
+        Ok(words)
     }
 
     /// A virtual machine is no more.
@@ -452,9 +472,9 @@ fn live(table: &'static Table) {
         }
         let (who, other) = (below(6) as usize, below(6) as usize);
         let (id, peer) = (u64::from(IDS[who]), u64::from(IDS[other]));
-        // Where the caller speaks for itself the field may be zero.
-        let own_id = if who > NWD || below(2) == 0 { id } else { 0 };
-        let (bit, vcpu) = (below(6) as u32, below(5) as u16);
+        // The field is for who speaks for another.
+        let own_id = if who > NWD { id } else { 0 };
+        let (bit, vcpu, flags) = (below(6) as u32, below(5) as u16, below(16) as u32);
         let own = below(2) == 1;
         let low = 1u64 << bit;
         let handle = handles[handles.len().saturating_sub(1 + below(6) as usize)];
@@ -496,7 +516,7 @@ fn live(table: &'static Table) {
             12 => [
                 f::NOTIFICATION_GET.into(),
                 u64::from(vcpu) << 16 | id,
-                u64::from(bit) + 2,
+                flags.into(),
                 0,
                 0,
             ],
@@ -532,7 +552,7 @@ fn live(table: &'static Table) {
             f::NOTIFICATION_BIND => model.bind(who, other, own, bit),
             f::NOTIFICATION_UNBIND => model.unbind(who, other, bit),
             f::NOTIFICATION_SET => model.set(who, other, own.then_some(vcpu), bit),
-            f::NOTIFICATION_GET => model.get(who, vcpu, bit + 2),
+            f::NOTIFICATION_GET => model.get(who, vcpu, flags),
             f::MEM_SHARE_64 => model.share(lent, other),
             f::MEM_RETRIEVE_REQ_64 => model.retrieve(who, handle),
             f::MEM_RELINQUISH => model.relinquish(who, handle),

@@ -105,6 +105,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "Function IDs, feature IDs 1 to 3, and what FFA_RXTX_MAP and FFA_MEM_RETRIEVE_REQ return.",
                 &[
+                    "discovery::features_have_input_properties",
                     "discovery::features_depend_on_the_caller",
                     "discovery::the_size_of_buffers_is_told_from_1_2_on",
                 ],
@@ -131,14 +132,14 @@ const ROWS: &[(&str, &[Row])] = &[
                 &[f::RXTX_MAP_32, f::RXTX_MAP_64],
                 BOTH,
                 "One page each, in the caller's own memory. As a hypervisor forwards it (all zero, the endpoint \
-                 RX/TX descriptor of 1.1 in its TX buffer) for each virtual machine in the table; one that speaks \
-                 1.0 has no use for such buffers: NOT_SUPPORTED. FFA_VERSION and then this call over registered \
+                 RX/TX descriptor of its version in its TX buffer) for each virtual machine in the table. FFA_VERSION and then this call over registered \
                  buffers is a normal world that starts anew; a mere second call is DENIED.",
                 &[
                     "vm::its_buffers_are_registered_by_the_hypervisor",
                     "vm::descriptors_that_are_not_in_order",
                     "vm::pages_that_are_not_the_normal_worlds",
-                    "vm::a_hypervisor_without_buffers_or_of_1_0_registers_none",
+                    "vm::a_hypervisor_without_buffers_registers_none",
+                    "vm::a_hypervisor_of_1_0_lists_ranges",
                     "rxtx::buffers_have_to_be_pages_of_the_caller",
                     "rxtx::only_low_halves_count_in_the_32_bit_form",
                     "rxtx::a_partitions_buffers_are_in_its_own_memory",
@@ -207,7 +208,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 &[f::PARTITION_INFO_GET_REGS],
                 BOTH,
                 "From any index; five descriptors a call. The tag is always zero: what it tells changes by a \
-                 partition's end only.",
+                 partition's end only; another one is RETRY.",
                 &["discovery::information_in_registers"],
                 &["discovery::info_regs"],
             ),
@@ -566,8 +567,9 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_NOTIFICATION_SET",
                 &[f::NOTIFICATION_SET],
                 BOTH,
-                "With the delayed schedule-receiver interrupt; by a hypervisor for its virtual machines.",
+                "With the delayed schedule-receiver interrupt, of partitions; by a hypervisor for its virtual machines.",
                 &[
+                    "notification::the_normal_world_cannot_delay",
                     "policy::notifications",
                     "vm::it_is_notified_and_notifies",
                     "notification::a_partition_notifies_the_normal_world",
@@ -581,12 +583,14 @@ const ROWS: &[(&str, &[Row])] = &[
                 "FFA_NOTIFICATION_GET",
                 &[f::NOTIFICATION_GET],
                 BOTH,
-                "From partitions, virtual machines, and the SPMC (RX buffer full). For a virtual machine only what \
-                 partitions and the SPMC send: the rest its hypervisor has.",
+                "64 of partitions, 64 of the normal world, and RX buffer full: the SPMC's for a message of a \
+                 partition, the hypervisor's for one of the normal world. For a virtual machine only what partitions \
+                 and the SPMC send: the rest its hypervisor has.",
                 &[
                     "vm::it_is_notified_and_notifies",
                     "vm::a_partition_writes_to_it",
                     "notification::notifications_for_one_vcpu",
+                    "notification::partitions_and_the_normal_world_have_notifications_of_their_own",
                     "notification::wrong_gets",
                     "indirect::the_normal_world_writes_to_a_partition",
                 ],

@@ -115,6 +115,27 @@ fn features_depend_on_the_caller() {
 }
 
 #[test]
+fn features_have_input_properties() {
+    let mut m = Machine::started();
+    let retrieve = [u64::from(f::FEATURES), u64::from(f::MEM_RETRIEVE_REQ_64)];
+    // A hypervisor may retrieve; whether memory is non-secure it is told if it asks.
+    for (input, told) in [(0, 4), (2, 6), (1, 4)] {
+        let w2 = x(m.normal(0, &[retrieve[0], retrieve[1], input]), 2);
+        assert_eq!(w2, told);
+    }
+    m.enter(0, A);
+    assert!(succeeded(m.call(0, &retrieve)), "1.0 knows of no such bit");
+    assert_eq!(x(m.call(0, &[u64::from(f::VERSION), 0x1_0001]), 0), 0x1_0002);
+    m.partition_refused(0, &retrieve, Error::NotSupported);
+    assert_eq!(x(m.call(0, &[retrieve[0], retrieve[1], 2]), 2), 2);
+    // Features have none.
+    for id in [1, 3] {
+        assert!(succeeded(m.call(0, &[retrieve[0], id])));
+        m.partition_refused(0, &[retrieve[0], id, 1], Error::NotSupported);
+    }
+}
+
+#[test]
 fn the_size_of_buffers_is_told_from_1_2_on() {
     let mut m = Machine::started();
     let ask = [u64::from(f::FEATURES), u64::from(f::RXTX_MAP_64)];
@@ -222,6 +243,7 @@ fn information_in_registers() {
     assert_eq!((reply.0[2], reply.0[4], reply.0[5]), (24 << 48, 0, 0));
     m.refused(0, &[id, 0, 0, 3], Error::InvalidParameters);
     m.refused(0, &[id, 0, 0, 0x1_0000], Error::InvalidParameters);
+    m.refused(0, &[id, 0, 0, 0x1_0001], Error::Retry);
     m.refused(0, &[id, 1, 0, 0], Error::InvalidParameters);
 }
 

@@ -1,7 +1,7 @@
 //! Notifications.
 
 use super::machine::{Machine, regs, run, succeeded, x};
-use super::table::{A, B, C};
+use super::table::{A, B, C, CHAINS, VM};
 use crate::api::Action;
 use crate::error::Error;
 use crate::function as f;
@@ -32,7 +32,8 @@ fn bound() -> Machine {
 #[test]
 fn bitmaps_are_made_once() {
     let mut m = Machine::started();
-    m.refused(0, &[DESTROY, 0], Error::InvalidParameters);
+    m.refused(0, &[DESTROY, 0], Error::Denied);
+    m.refused(0, &[DESTROY, 1], Error::InvalidParameters);
     m.refused(0, &[CREATE, 0, 0], Error::InvalidParameters);
     m.refused(0, &[CREATE, 0, 5], Error::NoMemory);
     m.refused(0, &[CREATE, 0, 0xffff_ffff], Error::NoMemory);
@@ -165,6 +166,34 @@ fn the_normal_world_notifies_a_partition() {
     assert!(!run(m.call(3, &[u64::from(f::ID_GET)])).virtual_irq);
     assert_eq!(m.hvc(3, &[0xff03, 5, 1, 0]), 0);
     assert_eq!(m.hvc(3, &[0xff04]), 0xffff_ffff);
+}
+
+#[test]
+fn partitions_and_the_normal_world_have_notifications_of_their_own() {
+    let mut m = Machine::of(&CHAINS).start();
+    m.enter(0, A);
+    // Bit 3 of both kinds, one of them for single contexts.
+    assert!(succeeded(m.call(0, &[BIND, ends(C, A), 0, 8, 0])));
+    assert!(succeeded(m.call(0, &[BIND, ends(0, A), 1, 8, 0])));
+    m.partition_refused(0, &[BIND, ends(VM, A), 0, 8, 0], Error::Denied);
+    assert!(succeeded(m.normal(1, &[SET, ends(0, A), 1, 8, 0])));
+    m.refused(1, &[SET, ends(0, A), 0, 8, 0], Error::InvalidParameters);
+    m.partition_refused(0, &[UNBIND, ends(0, A), 0, 8, 0], Error::Denied);
+    assert!(succeeded(m.call(0, &[UNBIND, ends(C, A), 0, 8, 0])));
+    assert_eq!(
+        regs(m.call(0, &[GET, u64::from(A), 0xf])).0[2..8],
+        [0, 0, 8, 0, 0, 0]
+    );
+    assert!(succeeded(m.call(0, &[UNBIND, ends(0, A), 0, 8, 0])));
+}
+
+#[test]
+fn the_normal_world_cannot_delay() {
+    let mut m = Machine::started();
+    m.enter(2, A);
+    assert!(succeeded(m.call(2, &[BIND, ends(0, A), 0, 8, 0])));
+    m.refused(0, &[SET, ends(0, A), 2, 8, 0], Error::InvalidParameters);
+    assert!(succeeded(m.normal(0, &[SET, ends(0, A), 0, 8, 0])));
 }
 
 #[test]

@@ -49,6 +49,20 @@ fn a_partition_negotiates_until_it_calls_something_else() {
 }
 
 #[test]
+fn a_later_version_is_answered_with_the_newest() {
+    let mut m = Machine::started();
+    m.enter(0, A);
+    assert_eq!(x(m.call(0, &[VERSION, 0x1_0003]), 0), NEWEST);
+    assert_eq!(spoken(&m, 0), 0x1_0002);
+    m.call(0, &[VERSION, 0x1_0001]);
+    m.call(0, &[ID]);
+    assert_eq!(x(m.call(0, &[VERSION, 0x1_0003]), 0), NEWEST);
+    assert_eq!(spoken(&m, 0), 0x1_0001, "it has settled");
+    m.normal(1, &[VERSION, 0x1_ffff]);
+    assert_eq!(m.spmc.normal.lock().version(), 0x1_0002);
+}
+
+#[test]
 fn a_partition_that_waits_has_settled() {
     let mut m = Machine::started();
     m.normal(0, &[f::RUN.into(), u64::from(A) << 16]);

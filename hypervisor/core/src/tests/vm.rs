@@ -209,14 +209,50 @@ fn pages_that_are_not_the_normal_worlds() {
 }
 
 #[test]
-fn a_hypervisor_without_buffers_or_of_1_0_registers_none() {
+fn a_hypervisor_without_buffers_registers_none() {
     let mut m = Machine::of(&CHAINS).start();
-    m.refused(0, &[MAP, 0, 0, 0], Error::NotSupported);
+    m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
     m.normal(0, &[VERSION, 0x1_0001]);
     m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
+}
+
+#[test]
+fn a_hypervisor_of_1_0_lists_ranges() {
     let mut m = hypervisor(0x1_0000);
     Pair::plain().put(&mut m);
-    m.refused(0, &[MAP, 0, 0, 0], Error::NotSupported);
+    m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
+    let mut pair = Pair {
+        words: std::vec![0; 16],
+    };
+    pair.words[..3].copy_from_slice(&[VM.into(), 1, 1]);
+    for (at, address) in [(3, BUFFERS + 0x1000), (7, BUFFERS)] {
+        (pair.words[at], pair.words[at + 2]) = (address as u32, 1);
+    }
+    for (word, value) in [
+        (1, 0),
+        (1, 2),
+        (2, 2),
+        (5, 2),
+        (6, 1),
+        (9, 0),
+        (10, 1),
+        (0, 1 << 16),
+    ] {
+        let right = core::mem::replace(&mut pair.words[word], value);
+        pair.put(&mut m);
+        m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
+        pair.words[word] = right;
+    }
+    pair.put(&mut m);
+    assert!(succeeded(m.normal(0, &[MAP, 0, 0, 0])));
+    let buffers = m.spmc.machines[0].mailbox.lock().buffers.unwrap();
+    assert_eq!(
+        (buffers.tx, buffers.rx),
+        (normal(BUFFERS), normal(BUFFERS + 0x1000))
+    );
+    // There are no such messages in 1.0.
+    message(&mut m, normal(BUFFERS), VM, A);
+    m.refused(0, &[SEND, u64::from(VM) << 16], Error::NotSupported);
 }
 
 #[test]
@@ -235,7 +271,7 @@ fn its_buffer_is_acquired_and_released_by_the_hypervisor() {
     // The hypervisor's own buffer is another one.
     m.refused(1, &[RELEASE], Error::Denied);
     m.refused(1, &[ACQUIRE, SMALL.into()], Error::InvalidParameters);
-    m.refused(1, &[RELEASE, SMALL.into()], Error::Denied);
+    m.refused(1, &[RELEASE, SMALL.into()], Error::InvalidParameters);
     // A partition has no virtual machines.
     m.partition_refused(0, &[RELEASE, id], Error::InvalidParameters);
     m.partition_refused(0, &[UNMAP, id << 16], Error::InvalidParameters);
@@ -387,7 +423,7 @@ fn it_has_no_more_contexts_than_the_table_says() {
     let mut m = hypervisor(0x1_0002);
     for (id, most) in [(VM, 64), (SMALL, 2)] {
         let id = u64::from(id);
-        m.refused(0, &[DESTROY, id], Error::InvalidParameters);
+        m.refused(0, &[DESTROY, id], Error::Denied);
         m.refused(0, &[CREATE, id, 0], Error::InvalidParameters);
         for contexts in [most + 1, 0x10000, 0xffff_ffff] {
             m.refused(0, &[CREATE, id, contexts], Error::NoMemory);
@@ -459,7 +495,6 @@ fn a_partition_hears_of_virtual_machines() {
             (ends(VM, A), message, u64::from(VM)),
             (ends(0, A), message, 0),
             (ends(0, A), message, u64::from(A)),
-            (ends(0, A), message, 1 << 16 | u64::from(VM)),
             (ends(0, C), message, u64::from(VM)),
             (ends(0, 0x8003), message, u64::from(VM)),
             (ends(0, A), answer, u64::from(VM)),
@@ -499,7 +534,7 @@ fn in_use() -> Machine {
 /// It has nothing, so that it can get everything.
 fn begins_again(m: &mut Machine) {
     m.refused(1, &[UNMAP, u64::from(VM) << 16], Error::InvalidParameters);
-    m.refused(1, &[DESTROY, VM.into()], Error::InvalidParameters);
+    m.refused(1, &[DESTROY, VM.into()], Error::Denied);
     assert_eq!(regs(m.normal(1, &[INFO])).0[2] as u32, Error::NoData.code());
     Pair::plain().put(m);
     assert!(succeeded(m.normal(1, &[MAP, 0, 0, 0])));

@@ -61,7 +61,7 @@ fn bitmap() -> Outcome {
     good(f::NOTIFICATION_BITMAP_CREATE, &[0, 4])?;
     bad(f::NOTIFICATION_BITMAP_CREATE, &[0, 4], Error::DENIED)?;
     good(f::NOTIFICATION_BITMAP_DESTROY, &[0])?;
-    bad(f::NOTIFICATION_BITMAP_DESTROY, &[0], Error::INVALID_PARAMETERS)?;
+    bad(f::NOTIFICATION_BITMAP_DESTROY, &[0], Error::DENIED)?;
     good(f::NOTIFICATION_BITMAP_CREATE, &[0, 4])?;
     nothing_pending()
 }
