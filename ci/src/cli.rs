@@ -102,6 +102,9 @@ pub struct TestArgs {
     /// Run only these groups.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     pub only: Vec<Group>,
+    /// Write the conformance page anew from the cases as they ran, instead of comparing it.
+    #[arg(long)]
+    pub bless: bool,
     /// Let Linux run only these suites, such as `clients,xtest`.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,

@@ -64,13 +64,41 @@ pub enum Event {
     Other,
 }
 
+/// A case of the boot stage, as it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Its name.
+    pub name: String,
+    /// Whether it passed.
+    pub ok: bool,
+    /// What it is about.
+    pub kind: CaseKind,
+    /// The clause that it checks.
+    pub clause: String,
+    /// Function IDs of the calls that it checks.
+    pub calls: Vec<u32>,
+    /// How long it took, or what went wrong.
+    pub detail: String,
+}
+
+/// What a case of the boot stage is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaseKind {
+    /// FF-A calls that are allowed.
+    Right,
+    /// FF-A calls that are refused.
+    Wrong,
+    /// Isolation.
+    Isolation,
+}
+
 /// What a console line says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     /// A report of the Linux side.
     Event(Event),
     /// A case of the boot stage ended.
-    Case { name: String, ok: bool, detail: String },
+    Case(Case),
     /// The boot stage ran all its cases: how many passed and failed.
     Cases { passed: usize, failed: usize },
     /// The boot stage measured what an operation costs.
@@ -121,20 +149,32 @@ pub fn read(line: &str) -> Line {
     }
 }
 
-/// `name pass|fail detail`
+/// `pass|fail; name; right|wrong|isolation; clause; calls; detail`
 fn case(text: &str) -> Option<Line> {
-    let mut words = text.trim_start().splitn(3, ' ');
-    let (name, result) = (words.next()?, words.next()?);
+    let fields: Vec<&str> = text.trim_start().splitn(6, "; ").collect();
+    let [result, name, kind, clause, calls, detail] = fields.try_into().ok()?;
     let ok = match result {
         "pass" => true,
         "fail" => false,
         _ => return None,
     };
-    Some(Line::Case {
+    let kind = match kind {
+        "right" => CaseKind::Right,
+        "wrong" => CaseKind::Wrong,
+        "isolation" => CaseKind::Isolation,
+        _ => return None,
+    };
+    let calls = calls
+        .split_whitespace()
+        .map(|id| u32::from_str_radix(id, 16).ok());
+    Some(Line::Case(Case {
         name: name.to_owned(),
         ok,
-        detail: words.next().unwrap_or_default().to_owned(),
-    })
+        kind,
+        clause: clause.to_owned(),
+        calls: calls.collect::<Option<_>>()?,
+        detail: detail.to_owned(),
+    }))
 }
 
 #[cfg(test)]
@@ -161,13 +201,28 @@ mod tests {
 
     #[test]
     fn cases_are_read() {
-        let case = Line::Case {
-            name: "ffa.version".into(),
+        let case = Line::Case(Case {
+            name: "rxtx-map-twice".into(),
             ok: false,
-            detail: "got 0 not 1".into(),
+            kind: CaseKind::Wrong,
+            clause: "13.6".into(),
+            calls: vec![0x8400_0066, 0xc400_0066],
+            detail: "got 0; not 1".into(),
+        });
+        let line = "@case fail; rxtx-map-twice; wrong; 13.6; 84000066 c4000066; got 0; not 1";
+        assert_eq!(read(line), case);
+        let Line::Case(case) = read("@case pass; keys; isolation; ; ; 12 us") else {
+            panic!("a case without calls is a case");
         };
-        assert_eq!(read("@case ffa.version fail got 0 not 1"), case);
-        assert_eq!(read("@case ffa.version maybe"), Line::Text);
+        assert_eq!((case.kind, case.calls.len()), (CaseKind::Isolation, 0));
+        for torn in [
+            "@case perhaps; keys; isolation; ; ; 12 us",
+            "@case pass; keys; other; ; ; 12 us",
+            "@case pass; keys; right; 13.6; 8400006x; 12 us",
+            "@case pass; keys; right; 13.6",
+        ] {
+            assert_eq!(read(torn), Line::Text, "{torn}");
+        }
         assert_eq!(
             read("@cases 12 1"),
             Line::Cases {

@@ -1,11 +1,12 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
+use super::page;
 use super::tally::Tally;
 use crate::build::{self, Firmware};
 use crate::parts::Parts;
 use crate::paths::{Paths, read, write};
 use crate::progress::step;
-use crate::run::events::Line;
+use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
 use crate::run::session::{self, Next, Ports, Wish};
 use anyhow::{Context, Result};
@@ -18,10 +19,19 @@ const SPOILT: &str = "spoilt";
 /// The time that all cases of one table may take.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs the cases of every table in `configs/cases`.
-pub fn test(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
+/// How the names of the tables begin whose cases are of FF-A calls, and make the conformance page.
+const FFA: &str = "ffa";
+
+/// Runs the cases of every table in `configs/cases`, or of those of FF-A only; then compares the conformance
+/// page with them, or writes it anew (`bless`).
+pub fn test(paths: &Paths, parts: &Parts, only_ffa: bool, bless: bool, tally: &mut Tally) -> Result<()> {
+    let mut ran = Vec::new();
     for table in tables(paths)? {
         let system = build::load(&table)?;
+        let of_ffa = system.name.starts_with(FFA);
+        if only_ffa && !of_ffa {
+            continue;
+        }
         let mut firmware = build::build_cases(paths, parts, system, &table)?;
         if firmware
             .system
@@ -31,9 +41,9 @@ pub fn test(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
         {
             firmware.flash = spoil(&firmware)?;
         }
-        run(&firmware, tally)?;
+        ran.extend(run(&firmware, tally)?);
     }
-    Ok(())
+    page::check(paths, &ran, bless, tally)
 }
 
 /// A flash image in which one byte of the image of the partition [`SPOILT`] is another one, as if somebody had
@@ -78,7 +88,7 @@ fn is_table(path: &Path) -> bool {
 }
 
 /// Runs the cases of one system; a run that breaks off is a failure of its own.
-fn run(firmware: &Firmware, tally: &mut Tally) -> Result<()> {
+fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     let name = &firmware.system.name;
     let folder = firmware.folder.join("cases");
     let ports = Ports::open()?;
@@ -91,16 +101,12 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<()> {
         show_log: false,
         show_console: false,
     };
-    let (mut seen, mut said) = (0, 0);
+    let (mut seen, mut said) = (Vec::new(), 0);
     let result = step(&format!("bare-metal cases on {name}"), || {
         session::run(command, &ports, &wish, |line| match line {
-            Line::Case {
-                name: case,
-                ok,
-                detail,
-            } => {
-                seen += 1;
-                tally.note(&format!("{name}: {case}"), ok, &detail);
+            Line::Case(case) => {
+                tally.note(&format!("{name}: {}", case.name), case.ok, &case.detail);
+                seen.push(case);
                 Next::Continue
             }
             Line::Cases { passed, failed } => {
@@ -112,15 +118,15 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<()> {
     });
     if let Err(error) = result {
         tally.note(&format!("{name}: all cases"), false, &format!("{error:#}"));
-    } else if said != seen {
+    } else if said != seen.len() {
         // A line that another core's output broke must not pass for a case that passed.
         tally.note(
             &format!("{name}: all cases"),
             false,
-            &format!("{said} cases ran, {seen} were reported"),
+            &format!("{said} cases ran, {} were reported", seen.len()),
         );
     }
-    Ok(())
+    Ok(seen)
 }
 
 #[cfg(test)]

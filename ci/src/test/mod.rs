@@ -6,6 +6,7 @@ mod host;
 mod junit;
 mod linux;
 mod model;
+mod page;
 mod tally;
 
 use crate::cli::{Group, TestArgs};
@@ -56,7 +57,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
 fn on_machine(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     if args.wants(Group::Bare) {
         tally.group("bare");
-        bare::test(paths, parts, tally)?;
+        bare::test(paths, parts, args.ffa, args.bless, tally)?;
     }
     if !args.wants(Group::Lint) && !args.wants(Group::Linux) {
         return Ok(());

@@ -122,6 +122,12 @@ impl core::fmt::Debug for Error {
 /// The version that this runtime speaks: 1.2.
 pub const VERSION_1_2: u32 = 0x0001_0002;
 
+/// Version 1.1.
+pub const VERSION_1_1: u32 = 0x0001_0001;
+
+/// Version 1.0.
+pub const VERSION_1_0: u32 = 0x0001_0000;
+
 /// FFA_ERROR.
 pub const ERROR: u32 = 0x8400_0060;
 /// FFA_SUCCESS, 32-bit form.
@@ -136,6 +142,10 @@ pub const VERSION: u32 = 0x8400_0063;
 pub const FEATURES: u32 = 0x8400_0064;
 /// FFA_RX_RELEASE.
 pub const RX_RELEASE: u32 = 0x8400_0065;
+/// FFA_RX_ACQUIRE.
+pub const RX_ACQUIRE: u32 = 0x8400_0084;
+/// FFA_RXTX_MAP, 32-bit form.
+pub const RXTX_MAP_32: u32 = 0x8400_0066;
 /// FFA_RXTX_MAP, 64-bit form.
 pub const RXTX_MAP_64: u32 = 0xC400_0066;
 /// FFA_RXTX_UNMAP.
@@ -158,18 +168,32 @@ pub const DIRECT_RESP_32: u32 = 0x8400_0070;
 pub const DIRECT_REQ_64: u32 = 0xC400_006F;
 /// FFA_MSG_SEND_DIRECT_RESP, 64-bit form.
 pub const DIRECT_RESP_64: u32 = 0xC400_0070;
+/// FFA_MEM_DONATE, 32-bit form.
+pub const MEM_DONATE: u32 = 0x8400_0071;
+/// FFA_MEM_DONATE, 64-bit form.
+pub const MEM_DONATE_64: u32 = 0xC400_0071;
 /// FFA_MEM_LEND, 32-bit form.
 pub const MEM_LEND: u32 = 0x8400_0072;
+/// FFA_MEM_LEND, 64-bit form.
+pub const MEM_LEND_64: u32 = 0xC400_0072;
 /// FFA_MEM_SHARE, 32-bit form.
 pub const MEM_SHARE: u32 = 0x8400_0073;
+/// FFA_MEM_SHARE, 64-bit form.
+pub const MEM_SHARE_64: u32 = 0xC400_0073;
 /// FFA_MEM_RETRIEVE_REQ, 32-bit form.
 pub const MEM_RETRIEVE_REQ: u32 = 0x8400_0074;
+/// FFA_MEM_RETRIEVE_REQ, 64-bit form.
+pub const MEM_RETRIEVE_REQ_64: u32 = 0xC400_0074;
 /// FFA_MEM_RETRIEVE_RESP.
 pub const MEM_RETRIEVE_RESP: u32 = 0x8400_0075;
 /// FFA_MEM_RELINQUISH.
 pub const MEM_RELINQUISH: u32 = 0x8400_0076;
 /// FFA_MEM_RECLAIM.
 pub const MEM_RECLAIM: u32 = 0x8400_0077;
+/// FFA_MEM_OP_PAUSE, withdrawn by FF-A 1.1.
+pub const MEM_OP_PAUSE: u32 = 0x8400_0078;
+/// FFA_MEM_OP_RESUME, withdrawn by FF-A 1.1.
+pub const MEM_OP_RESUME: u32 = 0x8400_0079;
 /// FFA_MEM_FRAG_RX.
 pub const MEM_FRAG_RX: u32 = 0x8400_007A;
 /// FFA_MEM_FRAG_TX.
@@ -186,12 +210,24 @@ pub const NOTIFICATION_UNBIND: u32 = 0x8400_0080;
 pub const NOTIFICATION_SET: u32 = 0x8400_0081;
 /// FFA_NOTIFICATION_GET.
 pub const NOTIFICATION_GET: u32 = 0x8400_0082;
+/// FFA_NOTIFICATION_INFO_GET, 32-bit form.
+pub const NOTIFICATION_INFO_GET_32: u32 = 0x8400_0083;
 /// FFA_NOTIFICATION_INFO_GET, 64-bit form.
 pub const NOTIFICATION_INFO_GET_64: u32 = 0xC400_0083;
 /// FFA_SPM_ID_GET.
 pub const SPM_ID_GET: u32 = 0x8400_0085;
+/// FFA_MSG_SEND2.
+pub const MSG_SEND2: u32 = 0x8400_0086;
+/// FFA_SECONDARY_EP_REGISTER, 32-bit form.
+pub const SECONDARY_EP_REGISTER_32: u32 = 0x8400_0087;
 /// FFA_SECONDARY_EP_REGISTER, 64-bit form.
 pub const SECONDARY_EP_REGISTER_64: u32 = 0xC400_0087;
+/// FFA_MEM_PERM_GET, 32-bit form.
+pub const MEM_PERM_GET: u32 = 0x8400_0088;
+/// FFA_MEM_PERM_SET, 32-bit form.
+pub const MEM_PERM_SET: u32 = 0x8400_0089;
+/// FFA_CONSOLE_LOG, 32-bit form.
+pub const CONSOLE_LOG_32: u32 = 0x8400_008A;
 /// FFA_CONSOLE_LOG, 64-bit form.
 pub const CONSOLE_LOG_64: u32 = 0xC400_008A;
 /// FFA_PARTITION_INFO_GET_REGS.

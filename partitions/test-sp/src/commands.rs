@@ -1,7 +1,8 @@
 //! What the bare-metal cases and the test partition say to each other.
 //!
 //! A case sends FFA_MSG_SEND_DIRECT_REQ, 64-bit form, with a command in x3 and arguments in x4 to
-//! x7; the partition answers with a status in x3 (0, or an FF-A status) and results in x4 to x7.
+//! x7; the partition answers with a status in x3 (0, or an FF-A status) and results in x4 to x7. What
+//! needs more registers comes by FFA_MSG_SEND_DIRECT_REQ2 (see [`wide`]).
 
 /// Answers x4 to x7 as they came.
 pub const ECHO: u64 = 1;
@@ -45,6 +46,23 @@ pub const ROUNDS: u64 = 64;
 pub const AWAIT: u64 = 15;
 /// As [`CALL`]; x4 to x7 of the answer.
 pub const CALL_FAR: u64 = 16;
+/// Answers the addresses of its TX buffer (x4), its RX buffer (x5) and of pages that nothing else uses
+/// (x6), and how many these are (x7).
+pub const PLACES: u64 = 17;
+/// Gives FFA_MSG_WAIT the flags in x4 from now on.
+pub const WAIT_FLAGS: u64 = 18;
+
+/// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
+/// own x4 to x17.
+pub mod wide {
+    /// Makes the FF-A call whose x0 to x12 stand in x5 to x17; x0 to x13 of its answer in x4 to x17.
+    pub const CALL: u64 = 0x7e57_0001;
+    /// Writes x6 to x17 to the TX buffer, from byte x5 on.
+    pub const PUT: u64 = 0x7e57_0002;
+    /// Answers x4 to x17 from the RX buffer, from byte x5 on.
+    pub const LOOK: u64 = 0x7e57_0003;
+}
+
 /// The things that a partition must not do.
 pub mod forbidden {
     /// Cleans and invalidates a line by set and way.

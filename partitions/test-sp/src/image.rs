@@ -3,9 +3,9 @@ use crate::commands as command;
 use crate::{arch, clock};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self, Error, Regs};
-use sp_rt::mailbox::Mailbox;
+use sp_rt::mailbox::{Mailbox, Pages};
 use sp_rt::paging::Access;
-use sp_rt::retrieve::{self, Range, Sink};
+use sp_rt::retrieve::{self, Mailbox as _, Range, Sink};
 use sp_rt::{Boot, Locked, MAX_CONTEXTS, call, context_index, hypercall, interrupts, log, park, probe};
 
 sp_rt::entry!(first, serve);
@@ -13,6 +13,11 @@ sp_rt::entry!(first, serve);
 static MAILBOX: Locked<Option<Mailbox>> = Locked::new(None);
 static OWN: AtomicU64 = AtomicU64::new(0);
 static MESSAGES: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
+/// w2 of FFA_MSG_WAIT.
+static WAIT_FLAGS: AtomicU64 = AtomicU64::new(0);
+/// Pages that the partition may give to others.
+static POOL: Pages<POOL_PAGES> = Pages::new();
+const POOL_PAGES: usize = 16;
 static SEEDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 
 /// What is mapped in stage 1 though it is not this partition's, so that only stage 2 keeps it out:
@@ -58,20 +63,20 @@ fn start(further_entry: u64) -> Result<u64, Error> {
 fn serve(_context: usize) -> ! {
     let mut answer = Regs::msg_wait();
     loop {
-        let waiting = answer == Regs::msg_wait();
+        let waiting = answer.function() == ffa::MSG_WAIT;
         let request = call(&answer);
         answer = match request.function() {
             // First, and in place: what it costs is part of what the calls of others seem to cost.
             ffa::DIRECT_REQ_64 if request.x(3) == command::ECHO => echo_64(request),
             ffa::DIRECT_REQ_64 => respond(&request),
             ffa::DIRECT_REQ_32 => echo_32(&request),
-            ffa::DIRECT_REQ2 => echo_2(&request),
+            ffa::DIRECT_REQ2 => respond_2(&request),
             ffa::INTERRUPT => {
                 let _ = interrupts::take();
-                Regs::msg_wait()
+                wait()
             }
             ffa::ERROR if waiting => park(),
-            _ => Regs::msg_wait(),
+            _ => wait(),
         };
     }
 }
@@ -97,13 +102,53 @@ fn echo_32(request: &Regs) -> Regs {
     )
 }
 
-fn echo_2(request: &Regs) -> Regs {
-    let mut answer = *request;
-    answer.0[0] = u64::from(ffa::DIRECT_RESP2);
-    answer.0[1] = back(request);
-    answer.0[2] = 0;
-    answer.0[3] = 0;
+/// FFA_MSG_WAIT with the flags that were last asked for.
+fn wait() -> Regs {
+    Regs::new(ffa::MSG_WAIT, &[0, WAIT_FLAGS.load(Ordering::Relaxed)])
+}
+
+/// Answers FFA_MSG_SEND_DIRECT_REQ2: a command, or what came.
+fn respond_2(request: &Regs) -> Regs {
+    let mut words = [0; WIDE];
+    words.copy_from_slice(&request.0[4..]);
+    let done = match words[0] {
+        command::wide::CALL => Ok(call_wide(&words[1..])),
+        command::wide::PUT => with_mailbox(|mailbox| Ok(put(mailbox, words[1], &words[2..]))),
+        command::wide::LOOK => with_mailbox(|mailbox| Ok(look(mailbox, words[1]))),
+        _ => Ok(words),
+    };
+    let mut answer = Regs::new(ffa::DIRECT_RESP2, &[back(request)]);
+    answer.0[4..].copy_from_slice(&done.unwrap_or([u64::MAX; WIDE]));
     answer
+}
+
+/// Words of such a message.
+const WIDE: usize = 14;
+
+fn call_wide(regs: &[u64]) -> [u64; WIDE] {
+    let answer = call(&Regs::new(regs[0] as u32, &regs[1..]));
+    let mut words = [0; WIDE];
+    words.copy_from_slice(&answer.0[..WIDE]);
+    words
+}
+
+fn put(mailbox: &mut Mailbox, at: u64, words: &[u64]) -> [u64; WIDE] {
+    let mut bytes = [0; 8 * (WIDE - 2)];
+    for (to, word) in bytes.chunks_exact_mut(8).zip(words) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    mailbox.send_at(at as usize, &bytes);
+    [0; WIDE]
+}
+
+fn look(mailbox: &mut Mailbox, at: u64) -> [u64; WIDE] {
+    let mut words = [0; WIDE];
+    for (n, word) in words.iter_mut().enumerate() {
+        let mut bytes = [0; 8];
+        mailbox.receive(at as usize + 8 * n, &mut bytes);
+        *word = u64::from_le_bytes(bytes);
+    }
+    words
 }
 
 fn respond(request: &Regs) -> Regs {
@@ -161,12 +206,17 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             [answer.x(4), answer.x(5), answer.x(6), answer.x(7)]
         }
         command::AWAIT => [u64::from(interrupts::wait(a as u32, b)), 0, 0, 0],
+        command::PLACES => {
+            let [tx, rx] = Mailbox::addresses();
+            [tx, rx, POOL.address(), POOL_PAGES as u64]
+        }
+        command::WAIT_FLAGS => [WAIT_FLAGS.swap(a, Ordering::Relaxed), 0, 0, 0],
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })
 }
 
-fn with_mailbox(f: impl FnOnce(&mut Mailbox) -> Result<[u64; 4], Error>) -> Result<[u64; 4], Error> {
+fn with_mailbox<T>(f: impl FnOnce(&mut Mailbox) -> Result<T, Error>) -> Result<T, Error> {
     MAILBOX.with(|place| place.as_mut().map_or(Err(Error::DENIED), f))
 }
 

@@ -1,33 +1,25 @@
-//! The conformance table of the book, `docs/conformance.md`: call by call, who may make it, what of it is
-//! supported, and which test says so.
+//! The calls of FF-A: who may make each, what of it is supported, and which tests of the host say so.
 //!
-//! The rows below are the source. The tests here hold them against the dispatcher (FFA_FEATURES of both
-//! sides) and against the files of tests that they name, and the page against the rows. To write the page
-//! anew: `BLESS=1 cargo test -p bulkhead-core conformance`.
+//! The conformance page of the book is made of these rows and of the cases that ran on QEMU
+//! (`conformance_page.rs`). `conformance_holds.rs` holds them against the dispatcher and the files of
+//! tests that they name. `cargo xtask` includes this file, too.
 
-use std::format;
-use std::path::{Path, PathBuf};
-use std::string::String;
-use std::vec::Vec;
-
-use super::machine::{Machine, succeeded};
-use super::table::A;
-use crate::function as f;
+use super::function as f;
 
 /// One call.
-struct Row {
-    name: &'static str,
+pub struct Row {
+    pub name: &'static str,
     /// Its function IDs: SMC32, SMC64.
-    ids: &'static [u32],
+    pub ids: &'static [u32],
     /// Who may make it.
-    normal: bool,
-    partition: bool,
+    pub normal: bool,
+    pub partition: bool,
     /// What is served of it, and what is not and why.
-    what: &'static str,
+    pub what: &'static str,
     /// Tests of the host: file and function.
-    host: &'static [&'static str],
-    /// Cases on QEMU: file and function.
-    qemu: &'static [&'static str],
+    pub host: &'static [&'static str],
+    /// Section of DEN0077A 1.2, where no other document is named.
+    pub clause: &'static str,
 }
 
 const BOTH: (bool, bool) = (true, true);
@@ -43,7 +35,7 @@ const fn row(
     who: (bool, bool),
     what: &'static str,
     host: Names,
-    qemu: Names,
+    clause: &'static str,
 ) -> Row {
     Row {
         name,
@@ -52,11 +44,12 @@ const fn row(
         partition: who.1,
         what,
         host,
-        qemu,
+        clause,
     }
 }
 
-const ROWS: &[(&str, &[Row])] = &[
+/// All calls, by subject.
+pub const ROWS: &[(&str, &[Row])] = &[
     (
         "Set-up and discovery",
         &[
@@ -71,7 +64,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "chain::an_error_is_an_answer",
                     "boot::a_partition_that_cannot_start_does_not_keep_the_others",
                 ],
-                &[],
+                "12.2",
             ),
             row(
                 "FFA_SUCCESS",
@@ -79,7 +72,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "Answers only.",
                 &["discovery::what_is_no_result_is_preserved"],
-                &[],
+                "12.3",
             ),
             row(
                 "FFA_VERSION",
@@ -97,7 +90,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "boot::the_spmd_is_answered",
                     "renewal::what_one_life_does_twice_is_refused",
                 ],
-                &["discovery::version", "discovery::version_nonsense"],
+                "13.2",
             ),
             row(
                 "FFA_FEATURES",
@@ -109,7 +102,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "discovery::features_depend_on_the_caller",
                     "discovery::the_size_of_buffers_is_told_from_1_2_on",
                 ],
-                &["discovery::features", "discovery::features_unknown"],
+                "13.3",
             ),
             row(
                 "FFA_ID_GET",
@@ -117,7 +110,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "All of it.",
                 &["discovery::ids"],
-                &["discovery::id_get", "messages::identity"],
+                "13.10",
             ),
             row(
                 "FFA_SPM_ID_GET",
@@ -125,7 +118,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "All of it.",
                 &["discovery::ids"],
-                &["discovery::spm_id_get"],
+                "13.11",
             ),
             row(
                 "FFA_RXTX_MAP",
@@ -145,7 +138,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "rxtx::a_partitions_buffers_are_in_its_own_memory",
                     "renewal::it_finds_everything_as_at_first",
                 ],
-                &["discovery::rxtx_wrong", "discovery::rxtx_map"],
+                "13.6",
             ),
             row(
                 "FFA_RXTX_UNMAP",
@@ -157,7 +150,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "vm::its_buffers_are_registered_by_the_hypervisor",
                     "vm::one_that_the_table_does_not_list_does_not_exist",
                 ],
-                &[],
+                "13.7",
             ),
             row(
                 "FFA_RX_ACQUIRE",
@@ -168,7 +161,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "rxtx::an_acquired_buffer_is_not_written",
                     "vm::its_buffer_is_acquired_and_released_by_the_hypervisor",
                 ],
-                &[],
+                "13.4",
             ),
             row(
                 "FFA_RX_RELEASE",
@@ -180,7 +173,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "rxtx::a_buffer_that_is_not_full_cannot_be_released",
                     "indirect::the_normal_world_writes_to_a_partition",
                 ],
-                &["discovery::rx_release_unowned"],
+                "13.5",
             ),
             row(
                 "FFA_PARTITION_INFO_GET",
@@ -197,11 +190,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "discovery::a_partition_sees_itself_and_whom_it_may_call",
                     "discovery::a_full_buffer_is_not_overwritten",
                 ],
-                &[
-                    "discovery::info_count",
-                    "discovery::info_list",
-                    "discovery::info_unknown_uuid",
-                ],
+                "13.8",
             ),
             row(
                 "FFA_PARTITION_INFO_GET_REGS",
@@ -210,7 +199,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 "From any index; five descriptors a call. The tag is always zero: what it tells changes by a \
                  partition's end only; another one is RETRY.",
                 &["discovery::information_in_registers"],
-                &["discovery::info_regs"],
+                "13.9",
             ),
             row(
                 "FFA_CONSOLE_LOG",
@@ -218,7 +207,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 PARTITION,
                 "24, 48 or 128 characters by form and version. The SPMD does not forward the normal world's.",
                 &["console::lengths_depend_on_form_and_version"],
-                &["messages::partition_wrong_calls"],
+                "13.12",
             ),
             row(
                 "FFA_SECONDARY_EP_REGISTER",
@@ -229,7 +218,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "boot::the_secondary_entry_is_checked",
                     "boot::further_contexts_start_on_their_core_once",
                 ],
-                &["cores::off_and_on"],
+                "18.2",
             ),
         ],
     ),
@@ -259,14 +248,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "vm::what_it_had_goes_when_it_is_destroyed",
                     "agree::with_the_model_of_endpoints",
                 ],
-                &[
-                    "messages::direct_32",
-                    "messages::direct_64",
-                    "messages::to_nobody",
-                    "messages::from_another",
-                    "messages::flags",
-                    "messages::partition_calls_partition",
-                ],
+                "15.2",
             ),
             row(
                 "FFA_MSG_SEND_DIRECT_RESP",
@@ -278,7 +260,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "chain::only_the_one_who_is_asked_answers",
                     "chain::a_deep_chain_unwinds_in_order",
                 ],
-                &["messages::partition_answers_another"],
+                "15.3",
             ),
             row(
                 "FFA_MSG_SEND_DIRECT_REQ2",
@@ -289,7 +271,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "direct::only_messages_that_the_partition_takes",
                     "chain::extended_requests_name_a_service",
                 ],
-                &["messages::direct_2"],
+                "15.4",
             ),
             row(
                 "FFA_MSG_SEND_DIRECT_RESP2",
@@ -300,7 +282,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "direct::forms_carry_what_they_say",
                     "chain::extended_requests_name_a_service",
                 ],
-                &["messages::direct_2"],
+                "15.5",
             ),
             row(
                 "FFA_MSG_SEND2",
@@ -319,7 +301,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "indirect::who_may_write_to_whom",
                     "indirect::without_room_buffers_or_version",
                 ],
-                &[],
+                "15.1",
             ),
             row(
                 "FFA_MSG_WAIT",
@@ -331,7 +313,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "preemption::cycles_for_a_context_that_waits",
                     "indirect::waiting_gives_the_buffer_back_unless_it_is_kept",
                 ],
-                &["messages::run_waiting"],
+                "14.1",
             ),
             row(
                 "FFA_RUN",
@@ -344,11 +326,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "preemption::contexts_that_do_not_exist_cannot_be_run",
                     "chain::a_chain_is_preempted_and_resumed_as_one",
                 ],
-                &[
-                    "messages::run_nothing",
-                    "messages::run_waiting",
-                    "preemption::resume_elsewhere",
-                ],
+                "14.3",
             ),
             row(
                 "FFA_YIELD",
@@ -361,7 +339,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "chain::a_yield_reaches_the_normal_world",
                     "interrupt::its_owner_is_entered_from_the_normal_world",
                 ],
-                &["messages::partition_yields"],
+                "14.2",
             ),
             row(
                 "FFA_INTERRUPT",
@@ -374,7 +352,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "interrupt::another_partition_is_displaced_and_goes_on",
                     "interrupt::a_handler_that_takes_too_long_loses_the_core",
                 ],
-                &["preemption::interrupt_in_call", "preemption::bound"],
+                "14.4",
             ),
             row(
                 "FFA_ABORT (1.3)",
@@ -382,7 +360,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 PARTITION,
                 "The partition stops; who called it gets ABORTED.",
                 &["chain::a_callee_that_fails_is_told_to_its_caller"],
-                &[],
+                "of FF-A 1.3",
             ),
         ],
     ),
@@ -411,15 +389,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory/fields::ownership",
                     "memory/flows::linux_shares_and_op_tee_retrieves",
                 ],
-                &[
-                    "memory::one_page",
-                    "memory::scattered",
-                    "memory::wrong_descriptors",
-                    "memory::wrong_lengths",
-                    "memory::not_mine",
-                    "memory::overlapping",
-                    "memory::until_full",
-                ],
+                "DEN0140 2.3",
             ),
             row(
                 "FFA_MEM_LEND",
@@ -433,7 +403,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory/fields::lend_and_donate",
                     "memory/flows::memory_is_cleared_before_and_after",
                 ],
-                &[],
+                "DEN0140 2.2",
             ),
             row(
                 "FFA_MEM_DONATE",
@@ -447,7 +417,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory/flows::donated_memory_does_not_come_back",
                     "memory/fields::lend_and_donate",
                 ],
-                &[],
+                "DEN0140 2.1",
             ),
             row(
                 "FFA_MEM_RETRIEVE_REQ",
@@ -465,11 +435,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory::a_hypervisor_asks_what_a_handle_means",
                     "memory/describe::it_is_what_was_sent",
                 ],
-                &[
-                    "memory::retrieve_twice",
-                    "memory::retrieve_of_another",
-                    "memory::retrieve_unknown",
-                ],
+                "DEN0140 2.4",
             ),
             row(
                 "FFA_MEM_RELINQUISH",
@@ -481,7 +447,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory/fields::relinquish",
                     "memory::borrowers_calls_are_not_the_normal_worlds",
                 ],
-                &["memory::relinquish_unknown"],
+                "DEN0140 2.6",
             ),
             row(
                 "FFA_MEM_RECLAIM",
@@ -489,7 +455,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 BOTH,
                 "With clearing.",
                 &["memory/fields::reclaim", "memory/between::handles_of_others"],
-                &["memory::reclaim_while_retrieved", "memory::reclaim_unknown"],
+                "DEN0140 2.7",
             ),
             row(
                 "FFA_MEM_FRAG_TX",
@@ -502,7 +468,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory/flows::linux_sends_fragments",
                     "memory/flows::fragments_that_are_wrong",
                 ],
-                &["memory::small_fragments", "memory::fragment_unknown"],
+                "DEN0140 4.1.2",
             ),
             row(
                 "FFA_MEM_FRAG_RX",
@@ -515,7 +481,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "memory::a_hypervisor_asks_what_a_handle_means",
                     "memory/describe::parts_are_parts_of_the_whole",
                 ],
-                &[],
+                "DEN0140 4.1.2",
             ),
             row(
                 "FFA_MEM_OP_PAUSE, _RESUME",
@@ -523,7 +489,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 NOBODY,
                 "Withdrawn by FF-A 1.1: every operation is one step.",
                 &[],
-                &[],
+                "DEN0140 4.1.3",
             ),
             row(
                 "FFA_MEM_PERM_GET, _SET",
@@ -531,7 +497,7 @@ const ROWS: &[(&str, &[Row])] = &[
                 NOBODY,
                 "For S-EL0 partitions; here all are at S-EL1.",
                 &["discovery::what_does_not_exist_is_not_supported"],
-                &[],
+                "DEN0140 2.8 and 2.9",
             ),
         ],
     ),
@@ -548,7 +514,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "notification::bitmaps_are_made_once",
                     "vm::it_has_no_more_contexts_than_the_table_says",
                 ],
-                &[],
+                "16.1 and 16.2",
             ),
             row(
                 "FFA_NOTIFICATION_BIND, _UNBIND",
@@ -561,7 +527,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "policy::notifications",
                     "vm::it_is_notified_and_notifies",
                 ],
-                &[],
+                "16.3 and 16.4",
             ),
             row(
                 "FFA_NOTIFICATION_SET",
@@ -577,7 +543,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "notification::wrong_sets",
                     "notification::the_schedule_receiver_interrupt_can_wait_for_the_core",
                 ],
-                &[],
+                "16.5",
             ),
             row(
                 "FFA_NOTIFICATION_GET",
@@ -594,7 +560,7 @@ const ROWS: &[(&str, &[Row])] = &[
                     "notification::wrong_gets",
                     "indirect::the_normal_world_writes_to_a_partition",
                 ],
-                &[],
+                "16.6",
             ),
             row(
                 "FFA_NOTIFICATION_INFO_GET",
@@ -608,115 +574,8 @@ const ROWS: &[(&str, &[Row])] = &[
                     "notification::lists_that_do_not_fit_are_continued",
                     "interrupt::a_handler_that_takes_too_long_loses_the_core",
                 ],
-                &[],
+                "16.7",
             ),
         ],
     ),
 ];
-
-/// The repository.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().flat_map(|(_, rows)| rows.iter())
-}
-
-fn links(names: &[&str]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    if names.is_empty() {
-        "–".into()
-    } else {
-        names.join(", ")
-    }
-}
-
-fn page() -> String {
-    let mut text = String::from(
-        "# Conformance\n\n\
-         What of FF-A 1.2 (DEN0077A) Bulkhead serves, call by call. *N*: the normal world may make the call, *P*: a\n\
-         partition may. The tests of the host are in `hypervisor/core/src/tests` (those of the ledger in\n\
-         `hypervisor/core/src/memory/tests`), the cases on QEMU in `partitions/ns-boot/src/cases`.\n\n\
-         This page is written from the rows in `hypervisor/core/src/tests/conformance.rs`, which a test holds against\n\
-         what FFA_FEATURES answers, and against the tests that they name.\n",
-    );
-    for (title, rows) in ROWS {
-        text += &format!(
-            "\n## {title}\n\n| call | IDs | N | P | what | host tests | cases |\n|---|---|---|---|---|---|---|\n"
-        );
-        for row in *rows {
-            let ids: Vec<String> = row.ids.iter().map(|id| format!("{id:#x}")).collect();
-            let tick = |yes| if yes { "yes" } else { "–" };
-            text += &format!(
-                "| {} | {} | {} | {} | {} | {} | {} |\n",
-                row.name,
-                ids.join(", "),
-                tick(row.normal),
-                tick(row.partition),
-                row.what,
-                links(row.host),
-                links(row.qemu),
-            );
-        }
-    }
-    text
-}
-
-#[test]
-fn the_rows_say_what_features_says() {
-    let mut m = Machine::started();
-    let features = u64::from(f::FEATURES);
-    for row in rows() {
-        for id in row.ids {
-            let told = succeeded(m.normal(0, &[features, u64::from(*id)]));
-            assert_eq!(told, row.normal, "{} {id:#x} for the normal world", row.name);
-        }
-    }
-    m.enter(0, A);
-    for row in rows() {
-        for id in row.ids {
-            let told = succeeded(m.call(0, &[features, u64::from(*id)]));
-            assert_eq!(told, row.partition, "{} {id:#x} for a partition", row.name);
-        }
-    }
-    // And nothing is served that has no row.
-    for id in (0x60..0xf0).flat_map(|n| [0x8400_0000 | n, 0xc400_0000 | n]) {
-        let known = rows().any(|row| row.partition && row.ids.contains(&id));
-        assert_eq!(succeeded(m.call(0, &[features, u64::from(id)])), known, "{id:#x}");
-    }
-}
-
-#[test]
-fn the_tests_that_are_named_exist() {
-    let exists = |folder: &str, name: &str| {
-        let (file, function) = name.rsplit_once("::").expect(name);
-        let path = match file.strip_prefix("memory/") {
-            Some(file) => root().join("hypervisor/core/src/memory/tests").join(file),
-            None => root().join(folder).join(file),
-        };
-        let text = std::fs::read_to_string(path.with_extension("rs")).expect(name);
-        text.contains(&format!("fn {function}("))
-    };
-    for row in rows() {
-        for name in row.host {
-            assert!(exists("hypervisor/core/src/tests", name), "{name}");
-        }
-        for name in row.qemu {
-            assert!(exists("partitions/ns-boot/src/cases", name), "{name}");
-        }
-    }
-}
-
-#[test]
-fn the_page_is_what_the_rows_say() {
-    let path = root().join("docs/conformance.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, page()).expect("docs/conformance.md can be written");
-    }
-    let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == page(),
-        "docs/conformance.md is old: BLESS=1 cargo test -p bulkhead-core conformance"
-    );
-}

@@ -7,6 +7,8 @@ mod boot;
 mod chain;
 mod concurrent;
 mod conformance;
+mod conformance_holds;
+mod conformance_page;
 mod console;
 mod direct;
 mod discovery;
@@ -28,3 +30,5 @@ mod table;
 mod ticket;
 mod version;
 mod vm;
+
+use crate::function;

@@ -1,6 +1,6 @@
 //! Partitions that do what they must not: contained, their callers told, the others unharmed.
 use super::discovery::TX;
-use super::{A, B, Case, Outcome, VICTIM, alive, ask, ffa, tell, to};
+use super::{A, B, Case, Outcome, VICTIM, alive, ask, ffa, isolation, tell, to};
 use crate::arch::machine::{let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp::{self, forbidden};
@@ -8,67 +8,67 @@ use sp_rt::ffa::{self as f, Error};
 
 /// These cases. Each of the last five takes a partition of its own.
 pub const CASES: &[Case] = &[
-    ("attack-firmware", firmware),
-    ("attack-auxiliary-control", auxiliary),
-    ("attack-hang", hang),
-    ("attack-read-hypervisor", || {
+    isolation("attack-firmware", firmware),
+    isolation("attack-auxiliary-control", auxiliary),
+    isolation("attack-hang", hang),
+    isolation("attack-read-hypervisor", || {
         contained(VICTIM + 1, test_sp::READ, [0x0e10_0000, 0, 0, 0])
     }),
-    ("attack-write-neighbour", || {
+    isolation("attack-write-neighbour", || {
         contained(VICTIM + 2, test_sp::WRITE, [0x0e20_0000, 0xbad, 0, 0])
     }),
     // M4: memory that the normal world did not share.
-    ("attack-read-normal-world", || {
+    isolation("attack-read-normal-world", || {
         contained(VICTIM + 3, test_sp::READ, [TX.address(), 0, 0, 0])
     }),
     // R1: a partition that fails by itself.
-    ("attack-panic", || forbid(VICTIM + 4, forbidden::PANIC)),
+    isolation("attack-panic", || forbid(VICTIM + 4, forbidden::PANIC)),
 ];
 
 /// The cases of the table `attacks`: an instruction that reaches beyond the partition, each in one
 /// of its own.
 pub const INSTRUCTIONS: &[Case] = &[
-    ("attack-set-way", || forbid(VICTIM, forbidden::SET_WAY)),
-    ("attack-debug-registers", || forbid(VICTIM + 1, forbidden::DEBUG)),
-    ("attack-counters", || forbid(VICTIM + 2, forbidden::COUNTERS)),
-    ("attack-send-interrupt", || forbid(VICTIM + 3, forbidden::SGI)),
-    ("attack-keys", || forbid(VICTIM + 4, forbidden::KEYS)),
-    ("attack-sve", || forbid(VICTIM + 5, forbidden::SVE)),
-    ("attack-sleep", sleep),
+    isolation("attack-set-way", || forbid(VICTIM, forbidden::SET_WAY)),
+    isolation("attack-debug-registers", || forbid(VICTIM + 1, forbidden::DEBUG)),
+    isolation("attack-counters", || forbid(VICTIM + 2, forbidden::COUNTERS)),
+    isolation("attack-send-interrupt", || forbid(VICTIM + 3, forbidden::SGI)),
+    isolation("attack-keys", || forbid(VICTIM + 4, forbidden::KEYS)),
+    isolation("attack-sve", || forbid(VICTIM + 5, forbidden::SVE)),
+    isolation("attack-sleep", sleep),
 ];
 
 /// The same for the table `attacks-2`.
 pub const MORE_INSTRUCTIONS: &[Case] = &[
-    ("attack-interrupt-priority", mask_interrupts),
-    ("attack-trace", || forbid(VICTIM + 1, forbidden::TRACE)),
-    ("attack-unknown-register", || {
+    isolation("attack-interrupt-priority", mask_interrupts),
+    isolation("attack-trace", || forbid(VICTIM + 1, forbidden::TRACE)),
+    isolation("attack-unknown-register", || {
         forbid(VICTIM + 2, forbidden::UNKNOWN_REGISTER)
     }),
-    ("attack-os-lock", || forbid(VICTIM + 3, forbidden::OS_LOCK)),
-    ("attack-breakpoint", || forbid(VICTIM + 4, forbidden::BREAKPOINT)),
-    ("attack-undefined-instruction", || {
+    isolation("attack-os-lock", || forbid(VICTIM + 3, forbidden::OS_LOCK)),
+    isolation("attack-breakpoint", || forbid(VICTIM + 4, forbidden::BREAKPOINT)),
+    isolation("attack-undefined-instruction", || {
         forbid(VICTIM + 5, forbidden::OWN_FAULT)
     }),
 ];
 
 /// The same for the table `attacks-3`: registers that are the normal world's, EL3's or the machine's.
 pub const MORE_REGISTERS: &[Case] = &[
-    ("attack-virtual-timer", || {
+    isolation("attack-virtual-timer", || {
         forbid(VICTIM, forbidden::VIRTUAL_TIMER)
     }),
-    ("attack-physical-timer", || {
+    isolation("attack-physical-timer", || {
         forbid(VICTIM + 1, forbidden::PHYSICAL_TIMER)
     }),
-    ("attack-secure-timer", || {
+    isolation("attack-secure-timer", || {
         forbid(VICTIM + 2, forbidden::SECURE_TIMER)
     }),
-    ("attack-error-records", || {
+    isolation("attack-error-records", || {
         forbid(VICTIM + 3, forbidden::ERROR_RECORDS)
     }),
-    ("attack-activity-monitors", || {
+    isolation("attack-activity-monitors", || {
         forbid(VICTIM + 4, forbidden::ACTIVITY)
     }),
-    ("attack-ordering-regions", || {
+    isolation("attack-ordering-regions", || {
         forbid(VICTIM + 5, forbidden::ORDERING)
     }),
 ];

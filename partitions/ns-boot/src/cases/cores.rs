@@ -1,5 +1,5 @@
 //! Cores that come, go, and call at once (PSCI; DEN0077A, sections 4.4 and 5.3).
-use super::{A, B, Case, Outcome, ask, send};
+use super::{A, B, Case, Outcome, ask, clause, right, send};
 use crate::arch::machine::{CORES, core_index, core_is_off, core_on, now};
 use crate::ensure;
 use crate::test_sp;
@@ -8,9 +8,24 @@ use sp_rt::ffa;
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("core-off-and-on-100-times", off_and_on),
-    ("all-cores-off-and-on-at-once", all_off_and_on),
-    ("all-cores-call-at-once", all_call),
+    right(
+        "core-off-and-on-100-times",
+        &[ffa::SECONDARY_EP_REGISTER_64, ffa::DIRECT_REQ_64],
+        clause::CONTEXTS,
+        off_and_on,
+    ),
+    right(
+        "all-cores-off-and-on-at-once",
+        &[ffa::SECONDARY_EP_REGISTER_64, ffa::DIRECT_REQ_64],
+        clause::CONTEXTS,
+        all_off_and_on,
+    ),
+    right(
+        "all-cores-call-at-once",
+        &[ffa::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        all_call,
+    ),
 ];
 
 static RIGHT: [AtomicU64; CORES] = [const { AtomicU64::new(0) }; CORES];

@@ -1,5 +1,5 @@
 //! Discovery and set-up (DEN0077A, chapter 13).
-use super::{Case, Outcome, PARTITIONS, bad, ffa, good};
+use super::{Case, NARROW, Outcome, VISIBLE, bad, clause, ffa, good, right, wrong};
 use crate::arch::machine::Page;
 use crate::ensure;
 use sp_rt::ffa::{self as f, Error};
@@ -11,21 +11,71 @@ pub static RX: Page = Page::new();
 
 /// In this order: the later ones, and the memory cases, need the buffers.
 pub const CASES: &[Case] = &[
-    ("version", version),
-    ("version-nonsense", version_nonsense),
-    ("features", features),
-    ("features-unknown", features_unknown),
-    ("id-get", id_get),
-    ("spm-id-get", spm_id_get),
-    ("unknown-functions", unknown_functions),
-    ("calls-of-partitions-only", partitions_only),
-    ("info-count", info_count),
-    ("rxtx-wrong", rxtx_wrong),
-    ("rxtx-map", rxtx_map),
-    ("rx-release-unowned", rx_release_unowned),
-    ("info-list", info_list),
-    ("info-unknown-uuid", info_unknown_uuid),
-    ("info-regs", info_regs),
+    right("version", &[f::VERSION], clause::VERSION, version),
+    wrong(
+        "version-nonsense",
+        &[f::VERSION],
+        clause::VERSION,
+        version_nonsense,
+    ),
+    right("features", &[f::FEATURES], clause::FEATURES, features),
+    wrong(
+        "features-unknown",
+        &[f::FEATURES],
+        clause::FEATURES,
+        features_unknown,
+    ),
+    right("id-get", &[f::ID_GET], clause::ID_GET, id_get),
+    right("spm-id-get", &[f::SPM_ID_GET], clause::SPM_ID_GET, spm_id_get),
+    wrong("unknown-functions", &[], clause::STATUS, unknown_functions),
+    wrong(
+        "calls-of-partitions-only",
+        &[
+            f::MSG_WAIT,
+            f::SECONDARY_EP_REGISTER_64,
+            f::DIRECT_RESP_64,
+            f::MEM_RETRIEVE_RESP,
+        ],
+        clause::STATUS,
+        partitions_only,
+    ),
+    right(
+        "info-count",
+        &[f::PARTITION_INFO_GET],
+        clause::INFO_GET,
+        info_count,
+    ),
+    wrong("rxtx-wrong", &[f::RXTX_MAP_64], clause::RXTX_MAP, rxtx_wrong),
+    right(
+        "rxtx-map",
+        &[f::RXTX_MAP_64, f::RXTX_UNMAP],
+        clause::RXTX_MAP,
+        rxtx_map,
+    ),
+    wrong(
+        "rx-release-unowned",
+        &[f::RX_RELEASE],
+        clause::RX_RELEASE,
+        rx_release_unowned,
+    ),
+    right(
+        "info-list",
+        &[f::PARTITION_INFO_GET, f::RX_RELEASE],
+        clause::INFO_GET,
+        info_list,
+    ),
+    wrong(
+        "info-unknown-uuid",
+        &[f::PARTITION_INFO_GET],
+        clause::INFO_GET,
+        info_unknown_uuid,
+    ),
+    right(
+        "info-regs",
+        &[f::PARTITION_INFO_GET_REGS],
+        clause::INFO_GET_REGS,
+        info_regs,
+    ),
 ];
 
 /// Section 13.2: a compatible version is answered with the callee's own, 1.2.
@@ -109,7 +159,7 @@ fn partitions_only() -> Outcome {
 /// Section 13.8: bit 0 of the flags asks for the count only, which needs no buffer.
 fn info_count() -> Outcome {
     let count = good(f::PARTITION_INFO_GET, &[0, 0, 0, 0, 1])?.x(2);
-    ensure!(count == PARTITIONS, "{count} partitions");
+    ensure!(count == VISIBLE.len() as u64, "{count} partitions");
     Ok(())
 }
 
@@ -149,21 +199,26 @@ fn rx_release_unowned() -> Outcome {
     bad(f::RX_RELEASE, &[], Error::DENIED)
 }
 
+/// How many contexts a partition has: as many as the cores that the table gives it.
+fn contexts_of(partition: u16) -> u64 {
+    if partition == NARROW { 2 } else { 4 }
+}
+
 /// Section 13.8: 24-byte descriptors of all partitions, and the RX buffer is the caller's until it
 /// gives it back.
 fn info_list() -> Outcome {
     let answer = good(f::PARTITION_INFO_GET, &[0, 0, 0, 0, 0])?;
     ensure!(
-        answer.x(2) == PARTITIONS && answer.x(3) == 24,
+        answer.x(2) == VISIBLE.len() as u64 && answer.x(3) == 24,
         "{} of {} bytes",
         answer.x(2),
         answer.x(3)
     );
-    for n in 0..PARTITIONS {
-        let word = RX.read(n as usize * 3);
+    for (n, expected) in VISIBLE.into_iter().enumerate() {
+        let word = RX.read(n * 3);
         let (id, contexts) = (word & 0xffff, word >> 16 & 0xffff);
         ensure!(
-            id == 0x8001 + n && contexts == 4,
+            id == u64::from(expected) && contexts == contexts_of(expected),
             "entry {n}: id {id:#x}, {contexts} contexts"
         );
     }
@@ -182,7 +237,7 @@ fn info_regs() -> Outcome {
     let answer = good(f::PARTITION_INFO_GET_REGS, &[0, 0, 0])?;
     let (last, size) = (answer.x(2) & 0xffff, answer.x(2) >> 48);
     ensure!(
-        last == PARTITIONS - 1 && size == 24,
+        last == VISIBLE.len() as u64 - 1 && size == 24,
         "last index {last}, size {size}"
     );
     let first = answer.x(3) & 0xffff;

@@ -1,7 +1,7 @@
 //! Lent memory, and memory that changes while it is looked at (DEN0077A of 1.1, chapters 10 and 16).
 use super::discovery::TX;
 use super::share::{Descriptor, field};
-use super::{A, Case, Outcome, ask, bad, good, tell};
+use super::{A, Case, Outcome, ask, bad, clause, good, right, tell, wrong};
 use crate::arch::machine::{Page, core_is_off, core_on, now};
 use crate::ensure;
 use crate::test_sp;
@@ -11,12 +11,37 @@ use sp_rt::retrieve::{CLEAR_AFTER, KIND_LEND};
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("lend-cleared", cleared),
-    ("lend-as-it-is", as_it_is),
-    ("lend-cleared-afterwards", cleared_afterwards),
-    ("lend-cleared-by-its-owner", cleared_by_owner),
-    ("lend-is-no-share", no_share),
-    ("share-while-it-changes", while_it_changes),
+    right(
+        "lend-cleared",
+        &[f::MEM_LEND, f::MEM_RETRIEVE_REQ],
+        clause::LEND,
+        cleared,
+    ),
+    right("lend-as-it-is", &[f::MEM_LEND], clause::LEND, as_it_is),
+    right(
+        "lend-cleared-afterwards",
+        &[f::MEM_LEND, f::MEM_RELINQUISH],
+        clause::LEND,
+        cleared_afterwards,
+    ),
+    right(
+        "lend-cleared-by-its-owner",
+        &[f::MEM_LEND, f::MEM_RECLAIM],
+        clause::LEND,
+        cleared_by_owner,
+    ),
+    wrong(
+        "lend-is-no-share",
+        &[f::MEM_LEND, f::MEM_RETRIEVE_REQ],
+        clause::LEND,
+        no_share,
+    ),
+    wrong(
+        "share-while-it-changes",
+        &[f::MEM_SHARE],
+        clause::LEND,
+        while_it_changes,
+    ),
 ];
 
 static PAGE: Page = Page::new();

@@ -1,7 +1,7 @@
 //! Managed exit: a partition that is told of the normal world's interrupt, and has a bound to leave
 //! (DEN0077A, section 9.3).
 use super::preemption::{LONG, finish, interrupted, start};
-use super::{Case, MANAGED, MANAGED_LIMIT, Outcome, alive, ffa, to};
+use super::{Case, MANAGED, MANAGED_LIMIT, Outcome, alive, clause, ffa, right, to};
 use crate::arch::machine::{let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp;
@@ -10,10 +10,25 @@ use sp_rt::ffa::interrupt_call::MANAGED_EXIT;
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("managed-exit", obeyed),
-    ("managed-exit-not-obeyed", ignored),
-    ("managed-exit-twice-in-a-call", twice),
-    ("managed-exit-without-interrupt", none),
+    right("managed-exit", &[f::DIRECT_RESP_64], clause::MANAGED_EXIT, obeyed),
+    right(
+        "managed-exit-not-obeyed",
+        &[f::INTERRUPT, f::RUN],
+        clause::MANAGED_EXIT,
+        ignored,
+    ),
+    right(
+        "managed-exit-twice-in-a-call",
+        &[f::INTERRUPT, f::RUN],
+        clause::MANAGED_EXIT,
+        twice,
+    ),
+    right(
+        "managed-exit-without-interrupt",
+        &[f::DIRECT_RESP_64],
+        clause::MANAGED_EXIT,
+        none,
+    ),
 ];
 
 /// The timer of each try, in microseconds.

@@ -1,6 +1,6 @@
 //! Shared memory (DEN0077A of 1.1, chapters 10 and 16; DEN0140).
 use super::share::{Descriptor, field};
-use super::{A, B, Case, Outcome, VICTIM, ask, bad, ffa, good, tell};
+use super::{A, B, Case, MANAGED, Outcome, ask, bad, clause, ffa, good, right, tell, wrong};
 use crate::arch::machine::Page;
 use crate::ensure;
 use crate::test_sp;
@@ -8,23 +8,93 @@ use sp_rt::ffa::{self as f, Error};
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("share-one-page", one_page),
-    ("share-scattered", scattered),
-    ("share-in-small-fragments", small_fragments),
-    ("share-again-after-reclaim", again),
-    ("share-wrong-descriptors", wrong_descriptors),
-    ("share-wrong-lengths", wrong_lengths),
-    ("share-not-mine", not_mine),
-    ("share-twice", twice),
-    ("share-overlapping", overlapping),
-    ("retrieve-twice", retrieve_twice),
-    ("retrieve-of-another", retrieve_of_another),
-    ("retrieve-unknown", retrieve_unknown),
-    ("reclaim-while-retrieved", reclaim_while_retrieved),
-    ("reclaim-unknown", reclaim_unknown),
-    ("relinquish-unknown", relinquish_unknown),
-    ("fragment-unknown", fragment_unknown),
-    ("share-until-full", until_full),
+    right(
+        "share-one-page",
+        &[
+            f::MEM_SHARE,
+            f::MEM_RETRIEVE_REQ,
+            f::MEM_RELINQUISH,
+            f::MEM_RECLAIM,
+        ],
+        clause::SHARE,
+        one_page,
+    ),
+    right(
+        "share-scattered",
+        &[f::MEM_SHARE, f::MEM_FRAG_TX],
+        clause::FRAGMENTS,
+        scattered,
+    ),
+    right(
+        "share-in-small-fragments",
+        &[f::MEM_SHARE, f::MEM_FRAG_TX],
+        clause::FRAGMENTS,
+        small_fragments,
+    ),
+    right(
+        "share-again-after-reclaim",
+        &[f::MEM_SHARE, f::MEM_RECLAIM],
+        clause::SHARE,
+        again,
+    ),
+    wrong(
+        "share-wrong-descriptors",
+        &[f::MEM_SHARE],
+        clause::SHARE,
+        wrong_descriptors,
+    ),
+    wrong(
+        "share-wrong-lengths",
+        &[f::MEM_SHARE],
+        clause::SHARE,
+        wrong_lengths,
+    ),
+    wrong("share-not-mine", &[f::MEM_SHARE], clause::SHARE, not_mine),
+    wrong("share-twice", &[f::MEM_SHARE], clause::SHARE, twice),
+    wrong("share-overlapping", &[f::MEM_SHARE], clause::SHARE, overlapping),
+    wrong(
+        "retrieve-twice",
+        &[f::MEM_RETRIEVE_REQ],
+        clause::RETRIEVE,
+        retrieve_twice,
+    ),
+    wrong(
+        "retrieve-of-another",
+        &[f::MEM_RETRIEVE_REQ],
+        clause::RETRIEVE,
+        retrieve_of_another,
+    ),
+    wrong(
+        "retrieve-unknown",
+        &[f::MEM_RETRIEVE_REQ],
+        clause::RETRIEVE,
+        retrieve_unknown,
+    ),
+    wrong(
+        "reclaim-while-retrieved",
+        &[f::MEM_RECLAIM],
+        clause::RECLAIM,
+        reclaim_while_retrieved,
+    ),
+    wrong(
+        "reclaim-unknown",
+        &[f::MEM_RECLAIM],
+        clause::RECLAIM,
+        reclaim_unknown,
+    ),
+    wrong(
+        "relinquish-unknown",
+        &[f::MEM_RELINQUISH],
+        clause::RELINQUISH,
+        relinquish_unknown,
+    ),
+    wrong(
+        "fragment-unknown",
+        &[f::MEM_FRAG_TX, f::MEM_FRAG_RX],
+        clause::FRAGMENTS,
+        fragment_unknown,
+    ),
+    wrong("share-until-full", &[f::MEM_SHARE], clause::SHARE, until_full),
 ];
 
 static PAGE: Page = Page::new();
@@ -363,7 +433,7 @@ fn until_full() -> Outcome {
             break;
         }
     }
-    let other = Descriptor::new(VICTIM, [(OTHER.address(), 1)].into_iter()).share();
+    let other = Descriptor::new(MANAGED, [(OTHER.address(), 1)].into_iter()).share();
     for handle in &handles[..count] {
         ask(A, test_sp::RELINQUISH, [*handle, 0, 0, 0])?;
         reclaim(*handle)?;

@@ -1,25 +1,85 @@
 //! Direct messages (DEN0077A, chapter 15).
-use super::{A, B, Case, Outcome, alive, ask, bad, ffa, to};
+use super::{A, B, Case, MANAGED, Outcome, alive, ask, bad, clause, ffa, right, to, wrong};
 use crate::ensure;
 use crate::test_sp;
 use sp_rt::ffa::{self as f, Error};
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("direct-64", direct_64),
-    ("direct-32", direct_32),
-    ("direct-2", direct_2),
-    ("direct-to-nobody", to_nobody),
-    ("direct-from-another", from_another),
-    ("direct-flags", flags),
-    ("direct-identity", identity),
-    ("run-nothing", run_nothing),
-    ("run-waiting", run_waiting),
-    ("partition-calls-partition", partition_calls_partition),
-    ("partition-answers-another", partition_answers_another),
-    ("partition-waits-in-call", partition_yields),
-    ("partition-wrong-calls", partition_wrong_calls),
-    ("partition-calls-often", partition_calls_often),
+    right(
+        "direct-64",
+        &[f::DIRECT_REQ_64, f::DIRECT_RESP_64],
+        clause::DIRECT_REQ,
+        direct_64,
+    ),
+    right(
+        "direct-32",
+        &[f::DIRECT_REQ_32, f::DIRECT_RESP_32],
+        clause::DIRECT_REQ,
+        direct_32,
+    ),
+    right(
+        "direct-2",
+        &[f::DIRECT_REQ2, f::DIRECT_RESP2],
+        clause::DIRECT_REQ2,
+        direct_2,
+    ),
+    wrong(
+        "direct-to-nobody",
+        &[f::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        to_nobody,
+    ),
+    wrong(
+        "direct-from-another",
+        &[f::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        from_another,
+    ),
+    wrong("direct-flags", &[f::DIRECT_REQ_64], clause::DIRECT_REQ, flags),
+    right(
+        "direct-identity",
+        &[f::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        identity,
+    ),
+    wrong("run-nothing", &[f::RUN], clause::RUN, run_nothing),
+    right("run-waiting", &[f::RUN, f::MSG_WAIT], clause::RUN, run_waiting),
+    wrong(
+        "partition-calls-partition",
+        &[f::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        partition_calls_partition,
+    ),
+    wrong(
+        "partition-answers-another",
+        &[f::DIRECT_RESP_64],
+        clause::DIRECT_RESP,
+        partition_answers_another,
+    ),
+    right(
+        "partition-waits-in-call",
+        &[f::YIELD, f::RUN],
+        clause::YIELD,
+        partition_yields,
+    ),
+    wrong(
+        "partition-wrong-calls",
+        &[
+            f::CONSOLE_LOG_64,
+            f::SECONDARY_EP_REGISTER_64,
+            f::RUN,
+            f::RXTX_MAP_64,
+        ],
+        clause::STATUS,
+        partition_wrong_calls,
+    ),
+    right(
+        "partition-calls-often",
+        &[f::ID_GET],
+        clause::ID_GET,
+        partition_calls_often,
+    ),
 ];
 
 /// Section 15.2: x3 to x7 arrive and come back whole; nothing else comes back.
@@ -166,14 +226,14 @@ fn run_waiting() -> Outcome {
 
 /// C1: a partition may call only those that the table lets it call.
 fn partition_calls_partition() -> Outcome {
-    let ids = u64::from(A) << 16 | to(B);
+    let ids = u64::from(A) << 16 | to(MANAGED);
     let answer = ask(
         A,
         test_sp::CALL,
         [u64::from(f::DIRECT_REQ_64), ids, 0, test_sp::ECHO],
     )?;
     ensure!(answer[0] as u32 == f::ERROR, "{:#x}", answer[0]);
-    alive(B)
+    alive(MANAGED)
 }
 
 /// B3: a partition answers its own caller and nobody else's.

@@ -1,6 +1,6 @@
 //! Notifications between the normal world and a partition (DEN0077A, chapter 17), and the interrupt that
 //! tells the normal world of them.
-use super::{A, B, Case, Outcome, ask, bad, good};
+use super::{A, B, Case, Outcome, ask, bad, clause, good, right, wrong};
 use crate::arch::machine::{SCHEDULE_RECEIVER, came};
 use crate::ensure;
 use crate::test_sp;
@@ -9,12 +9,47 @@ use sp_rt::ffa::{self as f, Error};
 
 /// These cases, in this order: the first one makes the normal world's bitmap.
 pub const CASES: &[Case] = &[
-    ("notification-bitmap", bitmap),
-    ("notification-to-normal-world", to_normal),
-    ("notification-to-partition", to_partition),
-    ("notification-to-one-context", to_one_context),
-    ("notification-not-bound", not_bound),
-    ("notification-of-another", of_another),
+    right(
+        "notification-bitmap",
+        &[f::NOTIFICATION_BITMAP_CREATE, f::NOTIFICATION_BITMAP_DESTROY],
+        clause::BITMAP_CREATE,
+        bitmap,
+    ),
+    right(
+        "notification-to-normal-world",
+        &[
+            f::NOTIFICATION_BIND,
+            f::NOTIFICATION_SET,
+            f::NOTIFICATION_INFO_GET_64,
+            f::NOTIFICATION_GET,
+        ],
+        clause::SET,
+        to_normal,
+    ),
+    right(
+        "notification-to-partition",
+        &[f::NOTIFICATION_BIND, f::NOTIFICATION_SET, f::NOTIFICATION_GET],
+        clause::SET,
+        to_partition,
+    ),
+    right(
+        "notification-to-one-context",
+        &[f::NOTIFICATION_BIND, f::NOTIFICATION_SET, f::NOTIFICATION_GET],
+        clause::SET,
+        to_one_context,
+    ),
+    wrong(
+        "notification-not-bound",
+        &[f::NOTIFICATION_SET, f::NOTIFICATION_BIND],
+        clause::SET,
+        not_bound,
+    ),
+    wrong(
+        "notification-of-another",
+        &[f::NOTIFICATION_SET, f::NOTIFICATION_GET, f::NOTIFICATION_BIND],
+        clause::BIND,
+        of_another,
+    ),
 ];
 
 /// Flags of BIND and SET: for one context, whose number stands in bits 31 to 16 of SET's.

@@ -1,5 +1,5 @@
 //! Preemption by the normal world's interrupts (DEN0077A, sections 8.3 and 14.4).
-use super::{A, B, Case, Outcome, alive, ask, ffa, to};
+use super::{A, B, Case, Outcome, alive, ask, clause, ffa, right, to};
 use crate::arch::machine::{core_is_off, core_on, let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp;
@@ -8,12 +8,32 @@ use sp_rt::ffa as f;
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("interrupt-in-call", interrupt_in_call),
-    ("interrupt-often", interrupt_often),
-    ("call-another-while-preempted", another_while_preempted),
-    ("call-again-while-preempted", again_while_preempted),
-    ("interrupt-bound", bound),
-    ("resume-on-another-core", resume_elsewhere),
+    right(
+        "interrupt-in-call",
+        &[f::INTERRUPT, f::RUN],
+        clause::INTERRUPT,
+        interrupt_in_call,
+    ),
+    right(
+        "interrupt-often",
+        &[f::INTERRUPT, f::RUN],
+        clause::INTERRUPT,
+        interrupt_often,
+    ),
+    right(
+        "call-another-while-preempted",
+        &[f::DIRECT_REQ_64, f::INTERRUPT],
+        clause::INTERRUPT,
+        another_while_preempted,
+    ),
+    right(
+        "call-again-while-preempted",
+        &[f::DIRECT_REQ_64, f::INTERRUPT, f::RUN],
+        clause::INTERRUPT,
+        again_while_preempted,
+    ),
+    right("interrupt-bound", &[f::INTERRUPT], clause::INTERRUPT, bound),
+    right("resume-on-another-core", &[f::RUN], clause::RUN, resume_elsewhere),
 ];
 
 /// Steps that take a few hundred milliseconds here.

@@ -1,5 +1,5 @@
 //! A system in whose flash one package was changed (B2): its partition never runs, the others do.
-use super::{A, B, Case, Outcome, VICTIM, alive, bad, ffa, good, to};
+use super::{A, B, Case, Outcome, VICTIM, alive, bad, ffa, good, isolation, to};
 use crate::arch::machine::{core_is_off, core_on, now};
 use crate::ensure;
 use crate::test_sp;
@@ -7,9 +7,9 @@ use sp_rt::ffa::{self as f, Error};
 
 /// These cases; the table's partition `spoilt` is [`VICTIM`].
 pub const CASES: &[Case] = &[
-    ("spoilt-package-does-not-run", does_not_run),
-    ("spoilt-package-others-run", others_run),
-    ("spoilt-package-on-another-core", on_another_core),
+    isolation("spoilt-package-does-not-run", does_not_run),
+    isolation("spoilt-package-others-run", others_run),
+    isolation("spoilt-package-on-another-core", on_another_core),
 ];
 
 fn does_not_run() -> Outcome {

@@ -1,6 +1,6 @@
 //! What a call must keep and must not show (C2, C3).
 use super::preemption::{LONG, finish, interrupted};
-use super::{A, B, Case, Outcome, ask};
+use super::{A, B, Case, Outcome, ask, isolation};
 use crate::arch::machine::set_timer;
 use crate::arch::state::{
     REGISTERS, call_with_full_registers, call_with_full_vectors, registers, set_registers,
@@ -11,13 +11,13 @@ use sp_rt::ffa::{self, Regs};
 
 /// These cases.
 pub const CASES: &[Case] = &[
-    ("general-registers", general),
-    ("el1-registers", el1_registers),
-    ("vector-registers", vectors),
-    ("vector-registers-when-preempted", vectors_when_preempted),
-    ("registers-not-shown", not_shown),
-    ("partitions-keep-theirs", partitions_keep_theirs),
-    ("partitions-see-nothing", partitions_see_nothing),
+    isolation("general-registers", general),
+    isolation("el1-registers", el1_registers),
+    isolation("vector-registers", vectors),
+    isolation("vector-registers-when-preempted", vectors_when_preempted),
+    isolation("registers-not-shown", not_shown),
+    isolation("partitions-keep-theirs", partitions_keep_theirs),
+    isolation("partitions-see-nothing", partitions_see_nothing),
 ];
 
 const MARK: u64 = 0x00c0_ffee_00c0_ffe0;

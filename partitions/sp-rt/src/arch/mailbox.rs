@@ -19,6 +19,32 @@ static RX: Buffer = Buffer(UnsafeCell::new([0; SIZE]));
 static TX: Buffer = Buffer(UnsafeCell::new([0; SIZE]));
 static GIVEN: AtomicBool = AtomicBool::new(false);
 
+/// Pages that Rust code neither reads nor writes: for others, who reach them by their address.
+#[repr(C, align(4096))]
+pub struct Pages<const COUNT: usize>(UnsafeCell<[[u8; SIZE]; COUNT]>);
+// SAFETY: never borrowed; only the address is given away.
+unsafe impl<const COUNT: usize> Sync for Pages<COUNT> {}
+
+impl<const COUNT: usize> Pages<COUNT> {
+    /// Cleared pages.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new([[0; SIZE]; COUNT]))
+    }
+
+    /// Where they start.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.0.get().addr() as u64
+    }
+}
+
+impl<const COUNT: usize> Default for Pages<COUNT> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// The right to use the buffers; there is one.
 pub struct Mailbox(());
 
@@ -31,9 +57,24 @@ impl Mailbox {
         if GIVEN.swap(true, Ordering::AcqRel) {
             return Err(Error::DENIED);
         }
-        let (tx, rx) = (TX.0.get().addr() as u64, RX.0.get().addr() as u64);
+        let [tx, rx] = Self::addresses();
         call(&Regs::new(ffa::RXTX_MAP_64, &[tx, rx, 1])).success()?;
         Ok(Self(()))
+    }
+
+    /// Where TX and RX are.
+    #[must_use]
+    pub fn addresses() -> [u64; 2] {
+        [&TX, &RX].map(|buffer| buffer.0.get().addr() as u64)
+    }
+
+    /// Writes to the TX buffer from byte `at` on, as far as it goes.
+    pub fn send_at(&mut self, at: usize, bytes: &[u8]) {
+        let tx = TX.0.get().cast::<u8>();
+        for (n, byte) in (at..SIZE).zip(bytes) {
+            // SAFETY: within the buffer; volatile, since the callee reads it.
+            unsafe { tx.add(n).write_volatile(*byte) };
+        }
     }
 
     /// Gives the RX buffer back to its producer (FFA_RX_RELEASE).
@@ -47,11 +88,7 @@ impl Mailbox {
 
 impl retrieve::Mailbox for Mailbox {
     fn send(&mut self, bytes: &[u8]) {
-        let tx = TX.0.get().cast::<u8>();
-        for (n, byte) in bytes.iter().take(SIZE).enumerate() {
-            // SAFETY: within the buffer; volatile, since the callee reads it.
-            unsafe { tx.add(n).write_volatile(*byte) };
-        }
+        self.send_at(0, bytes);
     }
 
     fn receive(&mut self, offset: usize, to: &mut [u8]) {
