@@ -12,7 +12,7 @@ use crate::spmc::{Party, SECURE, Spmc, lists};
 use crate::table::{Caller, Messages, Partition, Preemption, Uuid};
 use crate::version::{V1_0, V1_1, V1_2};
 
-/// Feature IDs (DEN0077A, table 13.12).
+/// Feature IDs (DEN0077A 1.2, section 13.3).
 const NOTIFICATION_PENDING: u32 = 1;
 const SCHEDULE_RECEIVER: u32 = 2;
 const MANAGED_EXIT: u32 = 3;
@@ -30,7 +30,7 @@ const PER_ANSWER: usize = 5;
 const DESCRIPTOR_1_0: u32 = 8;
 const DESCRIPTOR: u32 = 24;
 
-/// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A, table 13.14).
+/// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A 1.2, section 13.3).
 const RETRIEVE_NS: u32 = 1 << 1;
 const HYPERVISOR_RETRIEVES: u32 = 1 << 2;
 
@@ -96,12 +96,12 @@ const PARTITION_ONLY: &[u32] = &[
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_ID_GET (DEN0077A, section 13.10).
+    /// FFA_ID_GET (DEN0077A 1.2, section 13.10).
     pub(crate) fn id_get(&self, party: Party) -> Reply {
         Reply::success(u32::from(self.id_of(party)), 0)
     }
 
-    /// FFA_FEATURES (DEN0077A, section 13.3): function IDs and feature IDs.
+    /// FFA_FEATURES (DEN0077A 1.2, section 13.3): function IDs and feature IDs.
     pub(crate) fn features(&self, party: Party, id: u32, input: u32) -> Result<Reply, Error> {
         match id {
             f::RXTX_MAP_32 | f::RXTX_MAP_64 => {
@@ -202,7 +202,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
     }
 
-    /// FFA_PARTITION_INFO_GET (DEN0077A, section 13.8), with descriptors of the caller's version.
+    /// FFA_PARTITION_INFO_GET (DEN0077A 1.2, section 13.8), with descriptors of the caller's version.
     pub(crate) fn partition_info_get<T: Ports>(
         &self,
         party: Party,
@@ -244,7 +244,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ))
     }
 
-    /// FFA_PARTITION_INFO_GET_REGS (DEN0077A, section 13.9): up to five descriptors from `start` on.
+    /// FFA_PARTITION_INFO_GET_REGS (DEN0077A 1.2, section 13.9): up to five descriptors from `start` on.
     pub(crate) fn partition_info_get_regs(
         &self,
         party: Party,
@@ -301,7 +301,7 @@ fn wanted(bytes: &[u8]) -> Option<Uuid> {
         .filter(|uuid| *uuid != NIL)
 }
 
-/// A partition information descriptor (DEN0077A, tables 13.36 to 13.39).
+/// A partition information descriptor (DEN0077A 1.2, tables 6.1 and 6.2).
 fn descriptor(partition: &Partition, properties: u32, uuid: Uuid, version: u32) -> [u8; DESCRIPTOR as usize] {
     let mask = match version {
         V1_0 => PROPERTIES_1_0,

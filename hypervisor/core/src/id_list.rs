@@ -1,4 +1,4 @@
-//! The lists of IDs that FFA_NOTIFICATION_INFO_GET returns (DEN0077A, section 17.7).
+//! The lists of IDs that FFA_NOTIFICATION_INFO_GET returns (DEN0077A 1.2, section 16.7).
 //!
 //! Each list is an endpoint ID and up to three vCPU IDs behind it, 16 bits each, packed from w3 or
 //! x3 on; the second result register says how many lists there are and how many vCPU IDs each has.

@@ -1,5 +1,5 @@
 //! Indirect messages: FFA_MSG_SEND2 copies a message from the sender's TX buffer to the receiver's RX
-//! buffer, whose owner learns of it by a framework notification (DEN0077A, sections 6.1.2, 10.9 and 15.1).
+//! buffer, whose owner learns of it by a framework notification (DEN0077A 1.2, sections 7.3, 10.8.1 and 15.1).
 
 use crate::api::Ports;
 use crate::callee::INDIRECT;
@@ -70,7 +70,7 @@ impl Header {
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_MSG_SEND2 (DEN0077A, section 15.1). The message is copied once, then looked at. One of a virtual
+    /// FFA_MSG_SEND2 (DEN0077A 1.2, section 15.1). The message is copied once, then looked at. One of a virtual
     /// machine is in that machine's TX buffer; the hypervisor that forwards it names the sender.
     ///
     /// INVALID_PARAMETERS: no buffers, a header that is not in order, another sender than the caller (or whom it

@@ -1,5 +1,5 @@
 //! Memory calls: descriptors go from TX into the hypervisor's memory once, and from there to the
-//! ledger (DEN0077A, chapter 16 of 1.1; DEN0140).
+//! ledger (DEN0140 1.2, chapter 2).
 //!
 //! Locks: the caller's mailbox, then the ledger. What happens under the ledger's lock is bounded by
 //! the length of one fragment and by the ranges and pages of one share.

@@ -1,4 +1,4 @@
-//! Notification calls (DEN0077A, chapter 17 of 1.2).
+//! Notification calls (DEN0077A 1.2, chapters 10 and 16).
 
 use core::sync::atomic::Ordering;
 

@@ -7,7 +7,7 @@ use crate::spmc::{Party, Spmc};
 use crate::table::Range;
 use crate::version::Version;
 
-/// Flag of FFA_MSG_WAIT: the RX buffer stays with the caller (DEN0077A, section 14.1).
+/// Flag of FFA_MSG_WAIT: the RX buffer stays with the caller (DEN0077A 1.2, section 14.1).
 pub(crate) const RETAIN_RX: u32 = 1;
 
 /// The field of FFA_RXTX_MAP that counts pages: w3[5:0].
@@ -117,7 +117,7 @@ pub(crate) fn copy_in<'a, T: Ports>(
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_RXTX_MAP (DEN0077A, section 13.6): one page each.
+    /// FFA_RXTX_MAP (DEN0077A 1.2, section 13.6): one page each.
     pub(crate) fn rxtx_map<T: Ports>(
         &self,
         party: Party,
@@ -189,7 +189,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// FFA_RXTX_UNMAP (DEN0077A, section 13.7).
+    /// FFA_RXTX_UNMAP (DEN0077A 1.2, section 13.7).
     pub(crate) fn rxtx_unmap(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
         let owner = self.own_or(party, endpoint)?;
         let mut mailbox = self.mailbox(owner).ok_or(Error::InvalidParameters)?.lock();
@@ -198,7 +198,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(Reply::done())
     }
 
-    /// FFA_RX_RELEASE (DEN0077A, section 13.4).
+    /// FFA_RX_RELEASE (DEN0077A 1.2, section 13.5).
     pub(crate) fn rx_release(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
         let owner = self.own_or(party, endpoint)?;
         let mut mailbox = self.mailbox(owner).ok_or(Error::InvalidParameters)?.lock();
@@ -212,7 +212,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// FFA_RX_ACQUIRE (DEN0077A, section 13.5): a hypervisor takes the RX buffer of one of its virtual machines,
+    /// FFA_RX_ACQUIRE (DEN0077A 1.2, section 13.4): a hypervisor takes the RX buffer of one of its virtual machines,
     /// or its own, so that nothing is written to it here until FFA_RX_RELEASE.
     pub(crate) fn rx_acquire(&self, party: Party, endpoint: u16) -> Result<Reply, Error> {
         if party != Party::Normal {

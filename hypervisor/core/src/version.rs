@@ -91,7 +91,7 @@ impl Version {
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A, section 13.2).
+    /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A 1.2, section 13.2).
     /// Whoever asks for a later minor version than 1.2 is told 1.2, and speaks that unless it has settled.
     pub(crate) fn negotiate(&self, party: Party, requested: u32) -> u32 {
         let refused = Error::NotSupported.code();

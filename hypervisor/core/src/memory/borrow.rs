@@ -27,7 +27,7 @@ struct Wanted {
 }
 
 impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<PARTITIONS, SHARES, RANGES> {
-    /// FFA_MEM_RETRIEVE_REQ (DEN0077A 1.1, section 16.4) of the partition with index `receiver`, which
+    /// FFA_MEM_RETRIEVE_REQ (DEN0140 1.2, section 2.4) of the partition with index `receiver`, which
     /// negotiated `version`: `buffer` starts with the request of `length` bytes, and with the answer
     /// afterwards, or as much of it as fits. The normal world's memory is mapped as one run of the partition's
     /// window; another partition's keeps its addresses, and belongs to this one if it was donated.
@@ -179,7 +179,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
     }
 
-    /// FFA_MEM_FRAG_RX (DEN0077A 1.1, section 16.9) of the partition with index `receiver`: the answer to its
+    /// FFA_MEM_FRAG_RX (DEN0140 1.2, section 4.1.2) of the partition with index `receiver`: the answer to its
     /// retrieve from `offset` on, as much as fits; returns how many bytes. An answer that names memory of the
     /// normal world has one range and fits its first fragment.
     ///
@@ -201,7 +201,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         self.answer(table, (index, grant), version, offset, out)
     }
 
-    /// FFA_MEM_RELINQUISH (DEN0077A 1.1, section 16.6) of the partition with index `receiver`: takes the
+    /// FFA_MEM_RELINQUISH (DEN0140 1.2, section 2.6) of the partition with index `receiver`: takes the
     /// memory out of its window, and clears it where the partition asked for that now or earlier.
     ///
     /// # Errors
@@ -376,7 +376,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     }
 }
 
-/// Checks the flags of a retrieve (DEN0077A 1.1, table 10.22) as far as they alone can be wrong.
+/// Checks the flags of a retrieve (DEN0140 1.2, table 1.22) as far as they alone can be wrong.
 fn check_flags(share: &Share, flags: u32) -> Result<(), Error> {
     let kind = flags >> descriptor::KIND_SHIFT & 0b11;
     let align = flags >> descriptor::ALIGN_SHIFT & 0b1111;

@@ -4,7 +4,7 @@ use super::descriptor::Bytes;
 use super::{FRAGMENT, PAGE};
 use crate::error::Error;
 
-/// Bytes of a constituent (DEN0077A 1.1, table 10.14).
+/// Bytes of a constituent (DEN0140 1.2, table 1.14).
 pub const CONSTITUENT: usize = 16;
 /// The most constituents that one fragment can hold.
 pub const BATCH: usize = FRAGMENT / CONSTITUENT;

@@ -1,5 +1,5 @@
 //! Descriptors of whole transactions, in as many fragments as it takes: what a hypervisor in the normal world
-//! asks for before it reclaims (DEN0077A 1.1, section 16.4.3), and what answers a partition that retrieves
+//! asks for before it reclaims (DEN0140 1.2, section 2.4.3), and what answers a partition that retrieves
 //! another's memory.
 
 use super::constituents::CONSTITUENT;

@@ -9,7 +9,7 @@ pub const V1_0: u32 = 0x1_0000;
 /// FF-A 1.2.
 pub const V1_2: u32 = 0x1_0002;
 
-/// Bytes of a composite memory region descriptor's header (DEN0077A 1.1, table 10.13).
+/// Bytes of a composite memory region descriptor's header (DEN0140 1.2, table 1.13).
 pub const COMPOSITE: usize = 16;
 /// Bytes of the largest answer to a retrieve.
 const LARGEST_ANSWER: usize = 48 + 32 + COMPOSITE + 16;
@@ -76,7 +76,7 @@ pub fn index(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-/// The fixed part of a memory transaction descriptor (DEN0077A 1.1, table 10.20; 1.0, table 5.19).
+/// The fixed part of a memory transaction descriptor (DEN0140 1.2, table 1.20; that of 1.0: table 4.17).
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     /// ID of the owner that sent the memory.
@@ -95,7 +95,7 @@ pub struct Header {
     stride: usize,
 }
 
-/// One endpoint memory access descriptor (DEN0077A 1.1, table 10.16; 1.2 adds 16 bytes).
+/// One endpoint memory access descriptor (DEN0140 1.2, table 1.16; 1.2 added 16 bytes).
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver {
     /// ID of the endpoint.
@@ -190,7 +190,7 @@ impl Composite {
     }
 }
 
-/// Reads a relinquish descriptor (DEN0077A 1.1, table 16.25) that must name `endpoint` and nobody
+/// Reads a relinquish descriptor (DEN0140 1.2, table 2.25) that must name `endpoint` and nobody
 /// else; returns the handle and the flags.
 pub fn relinquish(bytes: &[u8], endpoint: u16) -> Result<(u64, u32), Error> {
     let field = Bytes(bytes);

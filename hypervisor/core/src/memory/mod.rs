@@ -1,6 +1,6 @@
 //! The ledger of memory that the normal world and partitions share with, lend or donate to partitions.
 //!
-//! FF-A memory management (DEN0077A 1.1, chapters 10 and 16; DEN0140 1.2) with descriptors of 1.0, 1.1
+//! FF-A memory management (DEN0140 1.2) with descriptors of 1.0, 1.1
 //! and 1.2. All bytes that come in were copied into the hypervisor's memory before, so that each is
 //! read once. Ownership is kept in ranges of pages: what it costs grows with the number of ranges, not
 //! of pages. Everything is sized by the table and starts as zeros.

@@ -4,7 +4,7 @@ use super::share::Kind;
 use crate::api::Access;
 use crate::error::Error;
 
-/// Data access in a permissions byte (DEN0077A 1.1, table 10.15, bits 1:0).
+/// Data access in a permissions byte (DEN0140 1.2, table 1.15, bits 1:0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Data {
     Unspecified,
@@ -86,7 +86,7 @@ pub fn granted(access: Access) -> u8 {
     }
 }
 
-/// Memory attributes (DEN0077A 1.1, table 10.18), as far as bits 5:0 say: zero where unspecified.
+/// Memory attributes (DEN0140 1.2, table 1.18), as far as bits 5:0 say: zero where unspecified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attributes(u8);
 

@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How the flags of a retrieve and of its answer name it (DEN0077A 1.1, table 10.22, bits 4:3).
+    /// How the flags of a retrieve and of its answer name it (DEN0140 1.2, table 1.22, bits 4:3).
     pub fn code(self) -> u32 {
         match self {
             Self::Share => 1,
