@@ -1,6 +1,7 @@
 //! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
 use rust_tee::code::SUCCESS;
 use rust_tee::request::{Answer, Request};
+use rust_tee::services::Secrets;
 use rust_tee::{Memory, Tables, Tee};
 use sp_rt::ffa::{self, Regs};
 use sp_rt::mailbox::Mailbox;
@@ -8,6 +9,9 @@ use sp_rt::threads::{self, Outcome};
 use sp_rt::{Boot, MAX_THREADS, Window, call, interrupts, log, park};
 
 sp_rt::entry!(first, serve_context);
+
+/// Bulkhead's call for the partition's own key (docs/secrets.md).
+const PARTITION_KEY: u32 = 0xc600_0001;
 
 static TABLES: Tables = Tables::new();
 static TEE: spin::Once<Tee<Mailbox, Borrowed>> = spin::Once::new();
@@ -47,18 +51,23 @@ fn start(boot: &Boot) -> Result<u16, ffa::Error> {
     if boot.window.is_none() {
         log!("rust-tee: the manifest names no window: memory cannot be borrowed");
     }
-    TEE.call_once(|| Tee::new(own, own_key(), buffers, Borrowed(boot.window), &TABLES));
+    TEE.call_once(|| Tee::new(own, secrets(), buffers, Borrowed(boot.window), &TABLES));
     call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[boot.further_entry])).success()?;
     Ok(own)
 }
 
-/// A key that nobody else knows, new at every start; none without hardware that makes one.
-fn own_key() -> Option<[u8; 32]> {
-    let mut key = [0; 32];
-    for part in key.as_chunks_mut::<8>().0 {
-        *part = sp_rt::random()?.to_ne_bytes();
+/// The key that the hypervisor derived for this partition, by which it opens what it once sealed; where the
+/// table gives it none, one that is new at every start.
+fn secrets() -> Secrets {
+    let random = sp_rt::random;
+    let answer = call(&Regs::new(PARTITION_KEY, &[]));
+    let given = (answer.x(0) == 0).then(|| [1, 2, 3, 4].map(|n| answer.x(n)));
+    if given.is_none() {
+        log!("rust-tee: no key was given: what is sealed now cannot be opened after a restart");
     }
-    Some(key)
+    let words = given.or_else(|| Some([random()?, random()?, random()?, random()?]));
+    let key = words.and_then(|words| words.map(u64::to_le_bytes).as_flattened().try_into().ok());
+    Secrets { key, random }
 }
 
 /// Answers messages for ever.

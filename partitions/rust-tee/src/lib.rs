@@ -10,6 +10,7 @@
 pub mod code;
 pub mod message;
 pub mod request;
+mod seal;
 pub mod services;
 pub mod sessions;
 pub mod shares;

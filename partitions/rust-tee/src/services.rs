@@ -1,6 +1,7 @@
-//! The services that this TEE hosts: echo and keyed hash. Their numbers are part of their interface.
+//! The services that this TEE hosts: echo, keyed hash and sealed storage. Their numbers are part of their interface.
 use crate::code::{BAD_PARAMETERS, BAD_STATE, CANCEL, Code, MAC_INVALID, NOT_SUPPORTED, SHORT_BUFFER};
 use crate::message::Direction;
+use crate::seal::{self, OVERHEAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -8,6 +9,9 @@ use sha2::Sha256;
 pub const ECHO: [u8; 16] = 0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d01_u128.to_be_bytes();
 /// UUID of the keyed-hash service: b0b3ec40-7d3a-4f0e-9c52-1f0c8e6a7d02.
 pub const HASH: [u8; 16] = 0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d02_u128.to_be_bytes();
+
+/// UUID of the storage service: b0b3ec40-7d3a-4f0e-9c52-1f0c8e6a7d03.
+pub const STORAGE: [u8; 16] = 0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d03_u128.to_be_bytes();
 
 /// Commands of the echo service.
 pub mod echo {
@@ -33,6 +37,16 @@ pub mod hash {
     pub const VERIFY: u32 = 2;
 }
 
+/// Commands of the storage service: the client keeps what was sealed, and nobody but this TEE can open it.
+pub mod storage {
+    /// Parameter 0, 1 to 1,024 bytes in; parameter 1, the same sealed, [`OVERHEAD`] bytes longer, out.
+    pub const SEAL: u32 = 0;
+    /// Parameter 0, what was sealed in; parameter 1, the bytes out. MAC_INVALID where another TEE sealed it,
+    /// or it was changed.
+    pub const OPEN: u32 = 1;
+    pub use crate::seal::OVERHEAD;
+}
+
 /// Bytes of a tag.
 pub const TAG: usize = 32;
 /// The longest key in bytes.
@@ -49,6 +63,8 @@ pub enum Service {
     Echo,
     /// The keyed-hash service.
     Hash,
+    /// The storage service.
+    Storage,
 }
 
 impl Service {
@@ -58,6 +74,7 @@ impl Service {
         match uuid {
             ECHO => Some(Self::Echo),
             HASH => Some(Self::Hash),
+            STORAGE => Some(Self::Storage),
             _ => Option::None,
         }
     }
@@ -87,6 +104,15 @@ impl Default for State {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What the TEE has that nobody else knows.
+#[derive(Clone, Copy)]
+pub struct Secrets {
+    /// Its key; none where nobody gave it one and the core has no random numbers.
+    pub key: Option<[u8; 32]>,
+    /// Random numbers of the core; none where it has no source of them.
+    pub random: fn() -> Option<u64>,
 }
 
 /// The clients' memory that a command was given, reached by copies only.
@@ -127,9 +153,10 @@ pub fn invoke(
     parameters: &mut Parameters,
     buffers: &impl Buffers,
     state: &mut State,
-    own_key: Option<&[u8; 32]>,
+    secrets: &Secrets,
 ) -> Result<(), Code> {
     state.commands += 1;
+    let own_key = secrets.key.as_ref();
     match (service, command) {
         (Service::Echo, echo::VALUE) => value(parameters),
         (Service::Echo, echo::MEMORY) => memory(parameters, buffers),
@@ -139,7 +166,63 @@ pub fn invoke(
         (Service::Hash, hash::TAG) => tag(parameters, buffers, state, own_key),
         (Service::Hash, hash::SET_KEY) => set_key(parameters, buffers, state),
         (Service::Hash, hash::VERIFY) => verify(parameters, buffers, state, own_key),
+        (Service::Storage, storage::SEAL) => sealed(parameters, buffers, secrets),
+        (Service::Storage, storage::OPEN) => opened(parameters, buffers, own_key),
         _ => Err(NOT_SUPPORTED),
+    }
+}
+
+fn sealed(parameters: &mut Parameters, buffers: &impl Buffers, secrets: &Secrets) -> Result<(), Code> {
+    let [Memory(In, input), Memory(Out, output), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    let mut object = object(*input, 1, seal::LONGEST)?;
+    let needed = *input + OVERHEAD;
+    let room = core::mem::replace(output, needed);
+    if room < needed {
+        return Err(SHORT_BUFFER);
+    }
+    let (data, whole) = (*input as usize, needed as usize);
+    let bytes = object.get_mut(..whole).ok_or(BAD_PARAMETERS)?;
+    good(
+        buffers.read(
+            0,
+            0,
+            bytes
+                .get_mut(seal::NONCE..seal::NONCE + data)
+                .ok_or(BAD_PARAMETERS)?,
+        ),
+    )?;
+    seal::seal(secrets.key.as_ref().ok_or(BAD_STATE)?, secrets.random, bytes)?;
+    good(buffers.write(1, 0, bytes))
+}
+
+fn opened(
+    parameters: &mut Parameters,
+    buffers: &impl Buffers,
+    own_key: Option<&[u8; 32]>,
+) -> Result<(), Code> {
+    let [Memory(In, input), Memory(Out, output), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    let mut object = object(*input, OVERHEAD + 1, seal::LONGEST + OVERHEAD)?;
+    let needed = *input - OVERHEAD;
+    let room = core::mem::replace(output, needed);
+    if room < needed {
+        return Err(SHORT_BUFFER);
+    }
+    let bytes = object.get_mut(..*input as usize).ok_or(BAD_PARAMETERS)?;
+    good(buffers.read(0, 0, bytes))?;
+    let data = seal::open(own_key.ok_or(BAD_STATE)?, bytes)?;
+    good(buffers.write(1, 0, data))
+}
+
+/// Room for an object whose length has to lie within these bounds.
+fn object(length: u64, least: u64, most: u64) -> Result<[u8; seal::ROOM], Code> {
+    if (least..=most).contains(&length) {
+        Ok([0; seal::ROOM])
+    } else {
+        Err(BAD_PARAMETERS)
     }
 }
 
@@ -347,6 +430,13 @@ mod tests {
         }
     }
 
+    fn secrets(key: u8) -> Secrets {
+        Secrets {
+            key: Some([key; 32]),
+            random: || Some(0x1234_5678_9abc_def0),
+        }
+    }
+
     fn run(
         service: Service,
         command: u32,
@@ -354,7 +444,7 @@ mod tests {
         host: &Host,
         state: &mut State,
     ) -> Result<(), Code> {
-        invoke(service, command, 0x105, p, host, state, Some(&[7; 32]))
+        invoke(service, command, 0x105, p, host, state, &secrets(7))
     }
 
     #[test]
@@ -456,7 +546,10 @@ mod tests {
             &mut p,
             &host,
             &mut State::new(),
-            Option::None,
+            &Secrets {
+                key: Option::None,
+                random: || Option::None,
+            },
         );
         assert_eq!(result, Err(BAD_STATE));
     }
@@ -477,13 +570,109 @@ mod tests {
             run(Service::Hash, hash::TAG, &mut p, &host, &mut state),
             Err(SHORT_BUFFER)
         );
-        for service in [Service::Echo, Service::Hash] {
+        for service in [Service::Echo, Service::Hash, Service::Storage] {
             for command in 0..8 {
                 let mut p = [None; 4];
                 assert!(run(service, command, &mut p, &host, &mut state).is_err());
                 let mut p = [Value(InOut, 0, 0), Memory(InOut, 0), None, Value(In, 0, 0)];
                 assert!(run(service, command, &mut p, &host, &mut state).is_err());
             }
+        }
+    }
+
+    /// Seals with one key and opens with another one, or what became of it.
+    fn through(data: &[u8], change: impl Fn(&mut Vec<u8>), key: u8) -> Result<Vec<u8>, Code> {
+        let host = Host::new(data, data.len() + 40);
+        let mut p = [
+            Memory(In, data.len() as u64),
+            Memory(Out, data.len() as u64 + OVERHEAD),
+            None,
+            None,
+        ];
+        run(Service::Storage, storage::SEAL, &mut p, &host, &mut State::new())?;
+        let mut stored = host.memory.borrow()[1].clone();
+        assert!(
+            !stored
+                .windows(data.len().min(8))
+                .any(|part| part == &data[..data.len().min(8)])
+        );
+        change(&mut stored);
+        let host = Host::new(&stored, 2000);
+        let mut p = [Memory(In, stored.len() as u64), Memory(Out, 2000), None, None];
+        let mut state = State::new();
+        invoke(
+            Service::Storage,
+            storage::OPEN,
+            1,
+            &mut p,
+            &host,
+            &mut state,
+            &secrets(key),
+        )?;
+        let Memory(Out, length) = p[1] else { panic!() };
+        Ok(host.memory.borrow()[1][..length as usize].to_vec())
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_by_the_same_tee_alone() {
+        let data: Vec<u8> = (0..=255).cycle().take(1024).collect();
+        for length in [8, 100, 1024] {
+            assert_eq!(through(&data[..length], |_| (), 7), Ok(data[..length].to_vec()));
+            assert_eq!(through(&data[..length], |_| (), 8), Err(MAC_INVALID));
+        }
+        for place in [0, 23, 24, 123, 124, 139] {
+            assert_eq!(
+                through(&data[..100], |stored| stored[place] ^= 0x80, 7),
+                Err(MAC_INVALID),
+                "byte {place}"
+            );
+        }
+        assert_eq!(
+            through(&data[..100], |stored| stored.truncate(139), 7),
+            Err(MAC_INVALID)
+        );
+    }
+
+    #[test]
+    fn objects_that_cannot_be_sealed_or_opened() {
+        let host = Host::new(&[1; 2000], 2000);
+        let mut state = State::new();
+        for (command, length, room, code) in [
+            (storage::SEAL, 0, 2000, BAD_PARAMETERS),
+            (storage::SEAL, 1025, 2000, BAD_PARAMETERS),
+            (storage::SEAL, u64::MAX, 2000, BAD_PARAMETERS),
+            (storage::SEAL, 10, 49, SHORT_BUFFER),
+            (storage::OPEN, 40, 2000, BAD_PARAMETERS),
+            (storage::OPEN, 1065, 2000, BAD_PARAMETERS),
+            (storage::OPEN, 50, 9, SHORT_BUFFER),
+            (storage::OPEN, 50, 10, MAC_INVALID),
+        ] {
+            let mut p = [Memory(In, length), Memory(Out, room), None, None];
+            let before = host.memory.borrow()[1].clone();
+            let result = run(Service::Storage, command, &mut p, &host, &mut state);
+            assert_eq!(result, Err(code), "{command} {length} {room}");
+            assert_eq!(host.memory.borrow()[1], before);
+        }
+        for (secrets, code) in [
+            (
+                Secrets {
+                    key: Option::None,
+                    ..secrets(1)
+                },
+                BAD_STATE,
+            ),
+            (
+                Secrets {
+                    random: || Option::None,
+                    ..secrets(1)
+                },
+                BAD_STATE,
+            ),
+        ] {
+            let mut p = [Memory(In, 10), Memory(Out, 2000), None, None];
+            let seal = storage::SEAL;
+            let result = invoke(Service::Storage, seal, 1, &mut p, &host, &mut state, &secrets);
+            assert_eq!(result, Err(code));
         }
     }
 }

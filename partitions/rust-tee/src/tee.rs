@@ -2,7 +2,7 @@
 use crate::code::{self, BAD_PARAMETERS, Code, ITEM_NOT_FOUND, OUT_OF_MEMORY, Origin, SUCCESS};
 use crate::message::{self, Command, Direction, HEADER, Header, LONGEST, MAX_FOR_SERVICE, Marked, PARAMETER};
 use crate::request::{Answer, Request};
-use crate::services::{self, Buffers, Parameter, Parameters, Service};
+use crate::services::{self, Buffers, Parameter, Parameters, Secrets, Service};
 use crate::sessions::Sessions;
 use crate::shares::{Held, Shares};
 use sp_rt::Locked;
@@ -46,7 +46,7 @@ impl Default for Tables {
 /// `shares`, never after.
 pub struct Tee<B: Mailbox, M: Memory> {
     own: u16,
-    own_key: Option<[u8; 32]>,
+    secrets: Secrets,
     memory: M,
     mailbox: Locked<B>,
     shares: &'static Locked<Shares>,
@@ -74,18 +74,12 @@ struct Prepared {
 }
 
 impl<B: Mailbox, M: Memory> Tee<B, M> {
-    /// A TEE of endpoint ID `own`. `own_key` never leaves it; without one, the hash service wants a
-    /// key from its client.
-    pub const fn new(
-        own: u16,
-        own_key: Option<[u8; 32]>,
-        mailbox: B,
-        memory: M,
-        tables: &'static Tables,
-    ) -> Self {
+    /// A TEE of endpoint ID `own`. Its secrets never leave it; without a key, the hash service wants one
+    /// from its client, and nothing can be stored.
+    pub const fn new(own: u16, secrets: Secrets, mailbox: B, memory: M, tables: &'static Tables) -> Self {
         Self {
             own,
-            own_key,
+            secrets,
             memory,
             mailbox: Locked::new(mailbox),
             shares: &tables.shares,
@@ -295,7 +289,6 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             session: id,
         };
         let parameters = &mut prepared.parameters;
-        let key = self.own_key.as_ref();
         let result = services::invoke(
             service,
             header.function,
@@ -303,7 +296,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             parameters,
             &buffers,
             &mut state,
-            key,
+            &self.secrets,
         );
         self.sessions.with(|sessions| sessions.end(sender, id, state));
         result.map_err(|code| (code, Origin::Service))

@@ -76,7 +76,16 @@ impl World {
         spmc.shared.insert(8, vec![range(32 * PAGE, 8)]);
         let tables = Box::leak(Box::new(Tables::new()));
         Self {
-            tee: Tee::new(0x8003, Some([9; 32]), spmc, pages.clone(), tables),
+            tee: Tee::new(
+                0x8003,
+                Secrets {
+                    key: Some([9; 32]),
+                    random: || None,
+                },
+                spmc,
+                pages.clone(),
+                tables,
+            ),
             pages,
         }
     }
