@@ -1,7 +1,9 @@
 //! How much memory the hypervisor needs for a system, estimated: its linker knows exactly, but only after everything
 //! is built. The figures were taken from linked images of systems with 2 to 8 partitions on 4 and 8 cores, and rounded up.
 
-/// Code, constants, and what every system has: stage 1, the device tree's copy, the ledger's ranges.
+use crate::model::Range;
+
+/// Code, constants, and what every system has: stage 1, the device tree's copy, the ledger's common ranges.
 const FIXED: u64 = 368 << 10;
 /// A core's stack and blocks.
 const CORE: u64 = 30 << 10;
@@ -9,40 +11,107 @@ const CORE: u64 = 30 << 10;
 const PARTITION: u64 = 25 << 10;
 /// A context's registers.
 const CONTEXT: u64 = 3 << 9;
+/// A virtual machine's buffers and notifications.
+const MACHINE: u64 = 13 << 10;
 /// A share in the ledger.
 const SHARE: u64 = 96;
+/// A range of addresses in the ledger.
+const RANGE: u64 = 18;
+/// Shares and ranges that a caller with a limit of pages has to itself, where it may have as many pages.
+const OWN: (u64, u64) = (16, 512);
 /// A table of stage 2.
 const TABLE: u64 = 4 << 10;
-/// Bytes that a table of pages maps.
+/// Bytes that a table of pages maps, and a table of those.
 const BLOCK: u64 = 2 << 20;
-/// Tables of a region: one at each end that is no whole block.
+const GIGABYTE: u64 = 1 << 30;
+/// Tables of a region that is no lender's: one at each end that is no whole block.
 const REGION_TABLES: u64 = 2;
 
-/// What a system has of each.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// Cores of the board.
-    pub cores: u64,
-    /// Partitions.
-    pub partitions: u64,
-    /// Regions of all partitions.
-    pub regions: u64,
-    /// Devices of all partitions.
+/// What a partition needs of the hypervisor.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// Its memory.
+    pub memory: Vec<Range>,
+    /// How many devices it has.
     pub devices: u64,
-    /// Shares of all partitions.
+    /// Bytes of its window.
+    pub window: u64,
+    /// Shares that it may hold.
     pub shares: u64,
-    /// Bytes of all windows.
-    pub windows: u64,
+    /// Pages of each caller that has a limit of them.
+    pub limits: Vec<u64>,
+    /// Places of the partitions that may share memory with it, in the same list.
+    pub lenders: Vec<usize>,
 }
 
-/// Bytes of memory that the hypervisor needs, about.
-pub fn estimate(counts: Counts) -> u64 {
-    let tables = counts.windows.div_ceil(BLOCK) + REGION_TABLES * counts.regions + counts.devices;
+/// Bytes of memory that the hypervisor needs for so many cores and virtual machines and these partitions, about.
+pub fn estimate(cores: usize, machines: usize, partitions: &[Needs]) -> u64 {
+    let each = count(partitions.len());
+    let shares: u64 = partitions.iter().map(|partition| own(partition, OWN.0)).sum();
+    let shares = shares + partitions.iter().map(|partition| partition.shares).sum::<u64>();
+    let ranges: u64 = partitions.iter().map(|partition| own(partition, OWN.1)).sum();
     let bytes = FIXED
-        + CORE * counts.cores
-        + PARTITION * counts.partitions
-        + CONTEXT * counts.partitions * counts.cores
-        + SHARE * counts.shares
-        + TABLE * tables;
+        + CORE * count(cores)
+        + PARTITION * each
+        + CONTEXT * each * count(cores)
+        + MACHINE * count(machines)
+        + SHARE * shares
+        + RANGE * ranges
+        + TABLE * tables(partitions)
+        + (0..partitions.len())
+            .map(|place| sharing(partitions, place))
+            .sum::<u64>();
     bytes.next_multiple_of(TABLE)
+}
+
+/// Bytes of tables that a partition needs because it may hold others' memory, and others its own: that is mapped by
+/// pages in the tables of all of them.
+pub fn sharing(partitions: &[Needs], place: usize) -> u64 {
+    let Some(partition) = partitions.get(place) else {
+        return 0;
+    };
+    let lenders = partition
+        .lenders
+        .iter()
+        .filter_map(|lender| partitions.get(*lender));
+    let ranges = |partition: &Needs, what: fn(&[Range]) -> u64| what(&partition.memory);
+    let borrowed: u64 = lenders
+        .map(|lender| ranges(lender, blocks) + ranges(lender, gigabytes))
+        .sum();
+    let lends = partitions.iter().any(|other| other.lenders.contains(&place));
+    let own = if lends { ranges(partition, blocks) } else { 0 };
+    TABLE * (borrowed + own)
+}
+
+/// Tables of pages for windows, devices, and the ends of regions.
+fn tables(partitions: &[Needs]) -> u64 {
+    let each = partitions.iter().map(|partition| {
+        partition.window.div_ceil(BLOCK) + REGION_TABLES * count(partition.memory.len()) + partition.devices
+    });
+    each.sum()
+}
+
+/// What a partition's limited callers have to themselves, each at most `most`.
+fn own(partition: &Needs, most: u64) -> u64 {
+    partition.limits.iter().map(|pages| (*pages).min(most)).sum()
+}
+
+fn blocks(memory: &[Range]) -> u64 {
+    touched(memory, BLOCK)
+}
+
+fn gigabytes(memory: &[Range]) -> u64 {
+    touched(memory, GIGABYTE)
+}
+
+/// How many aligned pieces of this size each region touches, together.
+fn touched(memory: &[Range], size: u64) -> u64 {
+    let pages = memory.iter().filter(|range| range.size > 0);
+    pages
+        .map(|range| (range.end() - 1) / size - range.base / size + 1)
+        .sum()
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
 use crate::draft::{self, Delivery, Failure, Message, Power, Rights, Tee};
-use crate::footprint::{Counts, estimate};
+use crate::footprint::{Needs, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
 use crate::units::PAGE;
@@ -376,16 +376,23 @@ impl System {
     /// Bytes of memory that the hypervisor needs for this system, about.
     #[must_use]
     pub fn footprint(&self) -> u64 {
+        let needs: Vec<Needs> = self.partitions.iter().map(|each| self.needs(each)).collect();
+        estimate(self.board.cores.len(), self.machines.len(), &needs)
+    }
+
+    fn needs(&self, partition: &Partition) -> Needs {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let each = &self.partitions;
-        estimate(Counts {
-            cores: count(self.board.cores.len()),
-            partitions: count(each.len()),
-            regions: count(each.iter().map(|partition| partition.memory.len()).sum()),
-            devices: count(each.iter().map(|partition| partition.devices.len()).sum()),
-            shares: count(self.shares()),
-            windows: self.window_pages() * PAGE,
-        })
+        let callers = partition.callers.iter();
+        let lends = callers.clone().filter(|caller| caller.pages != Some(0));
+        let place = |id: u16| self.partitions.iter().position(|other| other.id == id);
+        Needs {
+            memory: partition.memory.iter().map(|region| region.range).collect(),
+            devices: count(partition.devices.len()),
+            window: partition.window.size,
+            shares: partition.shares.into(),
+            limits: callers.filter_map(|caller| caller.pages.map(u64::from)).collect(),
+            lenders: lends.filter_map(|caller| place(caller.id)).collect(),
+        }
     }
 
     /// 4 KiB pages of all windows together.

@@ -11,6 +11,7 @@ mod framework;
 mod identity;
 mod images;
 mod limits;
+mod means;
 mod memory;
 mod messages;
 mod needs;
@@ -44,6 +45,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
     if let Some(board) = board {
         memory::check(draft, board, faults);
         windows::check(draft, board, faults);
+        means::check(draft, board, faults);
         cores::check(draft, board, faults);
         devices::check(draft, board, faults);
         passthrough::check(draft, board, faults);

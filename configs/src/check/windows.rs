@@ -1,27 +1,22 @@
 //! Windows for borrowed memory.
 
-use super::memory::HYPERVISOR_LEAST;
 use crate::board::Board;
 use crate::draft::{Draft, Partition};
-use crate::footprint::{Counts, estimate};
 use crate::model::Range;
 use crate::preset;
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::Span;
-use crate::units::{PAGE, show_range, show_size};
+use crate::units::{show_range, show_size};
 
-/// The hypervisor's memory for each page of a window, in bytes.
-const BYTES_PER_PAGE: u64 = 8;
 /// Windows are made of large stage-2 blocks, in bytes.
 const STEP: u64 = 2 << 20;
 /// The largest window in bytes.
 const LARGEST: u64 = 512 << 20;
 
-/// Checks each window, and all of them against the hypervisor's memory.
+/// Checks each window.
 pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
-    let mut all: Vec<(u64, &Partition)> = Vec::new();
     for partition in &draft.partitions {
         let Some(size) = size(partition, faults) else {
             continue;
@@ -32,9 +27,7 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
         };
         own_memory(partition, window, faults);
         own_devices(partition, window, board, faults);
-        all.push((size, partition));
     }
-    means(draft, board, &all, faults);
 }
 
 /// The window's size, if it is within its limits.
@@ -42,7 +35,7 @@ fn size(partition: &Partition, faults: &mut Faults) -> Option<u64> {
     let Some(window) = &partition.window else {
         return partition.tee.as_ref().map(|tee| preset::of(tee.value).window);
     };
-    let good = (STEP..=LARGEST).contains(&window.value) && window.value.is_multiple_of(STEP);
+    let good = good_size(window.value);
     if !good {
         let title = format!(
             "the window of {} cannot have {}",
@@ -53,6 +46,11 @@ fn size(partition: &Partition, faults: &mut Faults) -> Option<u64> {
         faults.push(fault.help("use a multiple of 2 MiB from \"2MiB\" to \"512MiB\""));
     }
     good.then_some(window.value)
+}
+
+/// Whether a window can have so many bytes.
+pub fn good_size(bytes: u64) -> bool {
+    (STEP..=LARGEST).contains(&bytes) && bytes.is_multiple_of(STEP)
 }
 
 fn window_span(partition: &Partition) -> &Span {
@@ -99,46 +97,4 @@ fn overlap(partition: &Partition, window: Range, span: &Span, what: &str) -> Dia
     fault
         .at(window_span(partition), label)
         .help("make the window smaller, or move what it meets")
-}
-
-/// What all partitions need of the hypervisor, against its memory.
-fn means(draft: &Draft, board: &Board, windows: &[(u64, &Partition)], faults: &mut Faults) {
-    let hypervisor = draft.hypervisor.as_ref();
-    let Some(hypervisor) = hypervisor.filter(|size| size.value >= HYPERVISOR_LEAST) else {
-        return;
-    };
-    let each = &draft.partitions;
-    let needed = estimate(Counts {
-        cores: count(board.cores.len()),
-        partitions: count(each.len()),
-        regions: count(each.iter().map(|partition| partition.memory.len()).sum()),
-        devices: count(each.iter().map(|partition| partition.devices.len()).sum()),
-        shares: each.iter().map(shares).sum(),
-        windows: windows.iter().map(|(size, _)| size).sum(),
-    });
-    let largest = windows.iter().max_by_key(|(size, _)| *size);
-    let Some((size, largest)) = largest.filter(|_| needed > hypervisor.value) else {
-        return;
-    };
-    let title = format!("the hypervisor needs about {} for this system", show_size(needed));
-    let fault = Diagnostic::new(Rule::Means, title).at(&hypervisor.span, "it has this");
-    let label = format!(
-        "the largest window: {} of tables",
-        show_size(size / PAGE * BYTES_PER_PAGE)
-    );
-    let fault = fault.at(window_span(largest), label);
-    faults.push(fault.help("give the hypervisor more memory, or make windows smaller"));
-}
-
-/// Shares within their limits; others are reported as such.
-fn shares(partition: &Partition) -> u64 {
-    match (&partition.shares, &partition.tee) {
-        (Some(shares), _) => shares.value.min(256),
-        (None, Some(tee)) => preset::of(tee.value).shares.into(),
-        (None, None) => 0,
-    }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
