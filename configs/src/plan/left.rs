@@ -5,6 +5,10 @@ use crate::emit::picture::memory::pieces;
 use crate::model::System;
 use crate::units::{PAGE, show_size};
 
+/// What nobody should overlook where virtual machines are callers.
+pub const WITHOUT_HYPERVISOR: &str = "only a hypervisor in the normal world tells its virtual machines apart: without \
+     one, any software there can use the ID of any of them";
+
 /// Bytes of secure memory that are free, and the largest piece of them.
 pub fn free(system: &System) -> (u64, u64) {
     let free = pieces(system).into_iter().filter(|piece| piece.is_free());
@@ -77,7 +81,8 @@ pub fn interrupts(system: &System) -> String {
     names.join(", ")
 }
 
-fn none_if_empty(text: String) -> String {
+/// A word where there is nothing to show.
+pub fn none_if_empty(text: String) -> String {
     if text.is_empty() { "none".to_owned() } else { text }
 }
 
@@ -105,11 +110,9 @@ pub fn remarks(system: &System) -> Vec<String> {
     if !board.has_store() {
         out.push("no store of pristine images: no partition can be restarted".to_owned());
     }
-    out.push(
-        "callers of the normal world are told apart by its own hypervisor: without one, any of its software \
-         can use any of their IDs"
-            .to_owned(),
-    );
+    if !system.machines.is_empty() {
+        out.push(WITHOUT_HYPERVISOR.to_owned());
+    }
     out
 }
 

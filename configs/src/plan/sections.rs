@@ -1,7 +1,7 @@
 //! The plan's tables.
 
 use super::Section;
-use super::left::{left, remarks};
+use super::left::{left, none_if_empty, remarks};
 use crate::board::Owner;
 use crate::draft::{KINDS, MESSAGES, POWER, word};
 use crate::model::{Caller, NORMAL_WORLD_ID, OnFailure, Partition, Preemption, System};
@@ -14,14 +14,9 @@ const NO: &str = "·";
 
 /// All tables but the one of memory, in the order in which they are shown.
 pub fn sections(system: &System) -> Vec<Section> {
-    let mut sections = vec![
-        cores(system),
-        calls(system),
-        memory(system),
-        policies(system),
-        devices(system),
-        interrupts(system),
-    ];
+    let mut sections = vec![cores(system), calls(system), memory(system)];
+    sections.extend(machines(system));
+    sections.extend([policies(system), devices(system), interrupts(system)]);
     let mut rest = Section::new("Left", &["what", "how much"]);
     rest.rows
         .extend(left(system).into_iter().map(|(what, much)| vec![what, much]));
@@ -153,6 +148,38 @@ fn memory(system: &System) -> Section {
         section.rows.push(row);
     }
     section
+}
+
+/// What each virtual machine of the normal world may reach. Only a hypervisor there keeps them apart.
+fn machines(system: &System) -> Option<Section> {
+    if system.machines.is_empty() {
+        return None;
+    }
+    let mut section = Section::new("Virtual machines", &["machine", "id", "contexts", "reaches"]);
+    let name = |partition: &Partition| partition.name.clone();
+    let mut any: Vec<String> = Vec::new();
+    for machine in &system.machines {
+        let callees = system.partitions.iter();
+        let callees = callees.filter(|partition| partition.caller(machine.id).is_some());
+        let reached: Vec<String> = callees.map(name).collect();
+        any.extend(reached.iter().cloned());
+        section.rows.push(vec![
+            machine.name.clone(),
+            format!("{:#06x}", machine.id),
+            machine.contexts.to_string(),
+            none_if_empty(reached.join(", ")),
+        ]);
+    }
+    let normal =
+        |partition: &&Partition| partition.caller(NORMAL_WORLD_ID).is_some() || any.contains(&partition.name);
+    let reached: Vec<String> = system.partitions.iter().filter(normal).map(name).collect();
+    section.rows.push(vec![
+        "any software, if no hypervisor is there".to_owned(),
+        "any of these".to_owned(),
+        String::new(),
+        none_if_empty(reached.join(", ")),
+    ]);
+    Some(section)
 }
 
 /// All that can call: the normal world, its virtual machines, the partitions.

@@ -3,9 +3,10 @@
 use super::memory::FREE;
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, HYPERVISOR, INK, MARGIN, WIDTH, colour};
-use crate::model::{Partition, Preemption, System};
+use crate::draft::{KINDS, word};
+use crate::model::{Caller, Partition, Preemption, SPMC_ID, System};
 use crate::plan::left;
-use crate::units::{show_duration, show_range, show_size};
+use crate::units::{PAGE, show_duration, show_range, show_size};
 
 const ROW: f64 = 26.0;
 /// From one line of a cell to the next.
@@ -53,7 +54,8 @@ pub fn draw(svg: &mut Svg, system: &System, top: f64) -> f64 {
         y = row(svg, y, colour(index), &cells(system, partition));
     }
     y = row(svg, y, FREE, &left(system));
-    not_built(svg, system, y)
+    let y = not_built(svg, system, y);
+    machines(svg, system, y)
 }
 
 /// What nobody has.
@@ -111,15 +113,58 @@ fn not_built(svg: &mut Svg, system: &System, above: f64) -> f64 {
     y
 }
 
+/// What keeps virtual machines apart, where there are some.
+fn machines(svg: &mut Svg, system: &System, above: f64) -> f64 {
+    if system.machines.is_empty() {
+        return above;
+    }
+    let y = above + ROW + 8.0;
+    let text = "Virtual machines are told apart by a hypervisor in the normal world only: without one, any software \
+                there can use any of their IDs.";
+    svg.text(MARGIN, y, text, Font::sans(12.5).bold(), "#b4551a", Anchor::Start);
+    y
+}
+
+/// A caller's name, with what it may send if that is less than the partition takes.
+fn called_by(system: &System, partition: &Partition, caller: &Caller) -> String {
+    let name = system.endpoint_name(caller.id);
+    if partition.takes_all_from(caller) {
+        return name.to_owned();
+    }
+    let kinds: Vec<&str> = caller.messages.iter().map(|kind| word(KINDS, *kind)).collect();
+    let kinds = if kinds.is_empty() {
+        "no messages".to_owned()
+    } else {
+        kinds.join(" and ")
+    };
+    format!("{name} ({kinds})")
+}
+
+/// What a partition may hold of the normal world's memory and of each other partition's.
+fn borrows(system: &System, partition: &Partition) -> String {
+    let mut text = format!(
+        "{} in {} shares",
+        show_size(partition.window.size),
+        partition.shares
+    );
+    for lender in partition.callers.iter().filter(|caller| caller.id > SPMC_ID) {
+        let pages = lender.pages.unwrap_or_default();
+        if pages > 0 {
+            let name = system.endpoint_name(lender.id);
+            text += &format!(", {} of {name}", show_size(u64::from(pages) * PAGE));
+        }
+    }
+    text
+}
+
 fn cells(system: &System, partition: &Partition) -> [String; 6] {
     let ranges = partition
         .memory
         .iter()
         .map(|region| show_range(region.range.base, region.range.end()));
-    let callers: Vec<&str> = partition
-        .callers
-        .iter()
-        .map(|caller| system.endpoint_name(caller.id))
+    let callers = partition.callers.iter();
+    let callers: Vec<String> = callers
+        .map(|caller| called_by(system, partition, caller))
         .collect();
     let devices = partition.devices.iter().map(|device| device.name.clone());
     let interrupts = partition
@@ -135,11 +180,7 @@ fn cells(system: &System, partition: &Partition) -> [String; 6] {
         } else {
             callers.join(", ")
         },
-        format!(
-            "{} in {} shares",
-            show_size(partition.window.size),
-            partition.shares
-        ),
+        borrows(system, partition),
         match partition.preemption {
             Preemption::AtOnce => "at once".to_owned(),
             Preemption::ManagedExit { limit_us } => {

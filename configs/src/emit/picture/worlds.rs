@@ -152,18 +152,29 @@ fn normal_world(svg: &mut Svg, system: &System, at: Rect) {
         FAINT,
         Anchor::Start,
     );
+    let mut y = at.y + 86.0;
+    if !system.machines.is_empty() {
+        let names: Vec<&str> = system
+            .machines
+            .iter()
+            .map(|machine| machine.name.as_str())
+            .collect();
+        let font = Font::sans(12.0);
+        let text = font.fit(&format!("VMs: {}", names.join(", ")), at.width - 28.0);
+        svg.text(at.x + 14.0, y - 16.0, &text, font, FAINT, Anchor::Start);
+        y += 14.0;
+    }
     let clients = system
         .partitions
         .iter()
         .enumerate()
         .filter_map(|(index, each)| Some((index, each.client.as_ref()?)));
-    let mut y = at.y + 86.0;
     let dedicated = dedicated_cores(system);
     if !dedicated.is_empty() {
         let text = format!("without core {}", dedicated.join(", "));
         svg.text(
             at.x + 14.0,
-            at.y + 70.0,
+            y - 16.0,
             &text,
             Font::sans(12.0),
             FAINT,
@@ -172,7 +183,12 @@ fn normal_world(svg: &mut Svg, system: &System, at: Rect) {
         y += 14.0;
     }
     let count = clients.clone().count();
-    let shown = if count > LISTED { LISTED - 1 } else { count };
+    let listed = if system.machines.is_empty() {
+        LISTED
+    } else {
+        LISTED - 1
+    };
+    let shown = if count > listed { listed - 1 } else { count };
     if clients.clone().next().is_some() {
         svg.text(
             at.x + 14.0,
