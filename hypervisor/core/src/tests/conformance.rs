@@ -487,7 +487,7 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_MEM_OP_PAUSE, _RESUME",
                 &[0x8400_0078, 0x8400_0079],
                 NOBODY,
-                "Withdrawn by FF-A 1.1: every operation is one step.",
+                "Time slicing is optional: here every operation is one step.",
                 &[],
                 "DEN0140 4.1.3",
             ),

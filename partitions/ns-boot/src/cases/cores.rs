@@ -1,4 +1,4 @@
-//! Cores that come, go, and call at once (PSCI; DEN0077A, sections 4.4 and 5.3).
+//! Cores that come, go, and call at once (PSCI; DEN0077A 1.2, sections 4.7 and 18.2).
 use super::{A, B, Case, Outcome, ask, clause, right, send};
 use crate::arch::machine::{CORES, core_index, core_is_off, core_on, now};
 use crate::ensure;

@@ -1,4 +1,4 @@
-//! Discovery and set-up (DEN0077A, chapter 13).
+//! Discovery and set-up (DEN0077A 1.2, chapter 13).
 use super::{Case, NARROW, Outcome, VISIBLE, bad, clause, ffa, good, right, wrong};
 use crate::arch::machine::Page;
 use crate::ensure;
@@ -118,14 +118,14 @@ fn features_unknown() -> Outcome {
     Ok(())
 }
 
-/// Section 13.9: the normal world without a hypervisor is 0.
+/// Section 13.10: the normal world without a hypervisor is 0.
 fn id_get() -> Outcome {
     let id = good(f::ID_GET, &[])?.w(2);
     ensure!(id == 0, "{id:#x}");
     Ok(())
 }
 
-/// Section 13.10: the SPMC is 0x8000.
+/// Section 13.11: the SPMC is 0x8000.
 fn spm_id_get() -> Outcome {
     let id = good(f::SPM_ID_GET, &[])?.w(2);
     ensure!(id == 0x8000, "{id:#x}");
@@ -232,7 +232,7 @@ fn info_unknown_uuid() -> Outcome {
     rx_release_unowned()
 }
 
-/// Section 13.9 of 1.2: the same without buffers.
+/// Section 13.9: the same without buffers.
 fn info_regs() -> Outcome {
     let answer = good(f::PARTITION_INFO_GET_REGS, &[0, 0, 0])?;
     let (last, size) = (answer.x(2) & 0xffff, answer.x(2) >> 48);

@@ -1,4 +1,4 @@
-//! Lent memory, and memory that changes while it is looked at (DEN0077A of 1.1, chapters 10 and 16).
+//! Lent memory, and memory that changes while it is looked at (DEN0140 1.2, sections 2.2 and 2.4).
 use super::discovery::TX;
 use super::share::{Descriptor, field};
 use super::{A, Case, Outcome, ask, bad, clause, good, right, tell, wrong};
@@ -39,7 +39,7 @@ pub const CASES: &[Case] = &[
     wrong(
         "share-while-it-changes",
         &[f::MEM_SHARE],
-        clause::LEND,
+        clause::SHARE,
         while_it_changes,
     ),
 ];

@@ -1,5 +1,5 @@
 //! Managed exit: a partition that is told of the normal world's interrupt, and has a bound to leave
-//! (DEN0077A, section 9.3).
+//! (DEN0077A 1.2, section 9.3.1).
 use super::preemption::{LONG, finish, interrupted, start};
 use super::{Case, MANAGED, MANAGED_LIMIT, Outcome, alive, clause, ffa, right, to};
 use crate::arch::machine::{let_in, now, set_timer, stop_timer};

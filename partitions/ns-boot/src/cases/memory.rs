@@ -1,4 +1,4 @@
-//! Shared memory (DEN0077A of 1.1, chapters 10 and 16; DEN0140).
+//! Shared memory (DEN0140 1.2, chapters 1 and 2).
 use super::share::{Descriptor, field};
 use super::{A, B, Case, MANAGED, Outcome, ask, bad, clause, ffa, good, right, tell, wrong};
 use crate::arch::machine::Page;
@@ -114,7 +114,7 @@ fn reclaim(handle: u64) -> Outcome {
     good(f::MEM_RECLAIM, &handle_arguments(handle)).map(drop)
 }
 
-/// Section 16.1 to 16.6: a page appears in the borrower's window, both see what the other one
+/// DEN0140 1.2, sections 2.3 to 2.7: a page appears in the borrower's window, both see what the other one
 /// writes, it goes away again, and is the owner's.
 fn one_page() -> Outcome {
     PAGE.write(5, 0x5555_aaaa);
@@ -208,7 +208,7 @@ fn refused(what: &str, descriptor: &Descriptor) -> Outcome {
     Ok(())
 }
 
-/// Section 10: fields that are wrong by themselves.
+/// DEN0140 1.2, chapter 1: fields that are wrong by themselves.
 fn wrong_descriptors() -> Outcome {
     let cases: [(&str, usize, &[u8]); 24] = [
         ("another sender", field::SENDER, &[1]),
@@ -259,7 +259,7 @@ fn wrong_descriptors() -> Outcome {
     reclaim(handle)
 }
 
-/// Section 16.1: total and fragment lengths that do not fit.
+/// DEN0140 1.2, section 4.1.2: total and fragment lengths that do not fit.
 fn wrong_lengths() -> Outcome {
     let _ = one(A)
         .send(4096)
@@ -331,7 +331,7 @@ fn overlapping() -> Outcome {
     Ok(())
 }
 
-/// Section 16.3: DENIED where it is retrieved already.
+/// DEN0140 1.2, section 2.4: DENIED where it is retrieved already.
 fn retrieve_twice() -> Outcome {
     let handle = one(A).share()?;
     ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
@@ -365,7 +365,7 @@ fn retrieve_unknown() -> Outcome {
     Ok(())
 }
 
-/// Section 16.5: DENIED while a borrower has it.
+/// DEN0140 1.2, section 2.7: DENIED while a borrower has it.
 fn reclaim_while_retrieved() -> Outcome {
     let handle = one(A).share()?;
     ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
@@ -374,7 +374,7 @@ fn reclaim_while_retrieved() -> Outcome {
     reclaim(handle)
 }
 
-/// Section 16.5: INVALID_PARAMETERS for unknown handles and flags.
+/// DEN0140 1.2, section 2.7: INVALID_PARAMETERS for unknown handles and flags.
 fn reclaim_unknown() -> Outcome {
     for handle in [0, 0x77, u64::MAX] {
         bad(
@@ -407,7 +407,7 @@ fn relinquish_unknown() -> Outcome {
     reclaim(handle)
 }
 
-/// Section 16.9: a fragment of no transaction.
+/// DEN0140 1.2, section 4.1.2: a fragment of no transaction.
 fn fragment_unknown() -> Outcome {
     let answer = ffa(f::MEM_FRAG_TX, &[0x77, 0, 16, 0]);
     ensure!(answer.function() == f::ERROR, "{:#x}", answer.x(0));

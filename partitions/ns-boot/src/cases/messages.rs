@@ -1,4 +1,4 @@
-//! Direct messages (DEN0077A, chapter 15).
+//! Direct messages (DEN0077A 1.2, chapter 15).
 use super::{A, B, Case, MANAGED, Outcome, alive, ask, bad, clause, ffa, right, to, wrong};
 use crate::ensure;
 use crate::test_sp;
@@ -191,7 +191,7 @@ fn identity() -> Outcome {
     Ok(())
 }
 
-/// Section 14.4: FFA_RUN of a context that does not exist.
+/// Section 14.3: FFA_RUN of a context that does not exist.
 fn run_nothing() -> Outcome {
     for which in [
         0x8077_0000,
@@ -206,7 +206,7 @@ fn run_nothing() -> Outcome {
     alive(A)
 }
 
-/// Section 14.4: FFA_RUN of a context that waits lets it wait again; of one of another core is refused.
+/// Section 14.3: FFA_RUN of a context that waits lets it wait again; of one of another core is refused.
 fn run_waiting() -> Outcome {
     let answer = ffa(f::RUN, &[u64::from(A) << 16]);
     ensure!(

@@ -1,4 +1,4 @@
-//! Notifications between the normal world and a partition (DEN0077A, chapter 17), and the interrupt that
+//! Notifications between the normal world and a partition (DEN0077A 1.2, chapter 16), and the interrupt that
 //! tells the normal world of them.
 use super::{A, B, Case, Outcome, ask, bad, clause, good, right, wrong};
 use crate::arch::machine::{SCHEDULE_RECEIVER, came};
@@ -91,7 +91,7 @@ fn nothing_pending() -> Outcome {
     bad(f::NOTIFICATION_INFO_GET_64, &[], Error::NO_DATA)
 }
 
-/// Sections 17.1 and 17.2: made once, unmade once.
+/// Sections 16.1 and 16.2: made once, unmade once.
 fn bitmap() -> Outcome {
     good(f::NOTIFICATION_BITMAP_CREATE, &[0, 4])?;
     bad(f::NOTIFICATION_BITMAP_CREATE, &[0, 4], Error::DENIED)?;

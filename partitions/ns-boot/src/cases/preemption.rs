@@ -1,4 +1,4 @@
-//! Preemption by the normal world's interrupts (DEN0077A, sections 8.3 and 14.4).
+//! Preemption by the normal world's interrupts (DEN0077A 1.2, sections 9.3 and 14.3).
 use super::{A, B, Case, Outcome, alive, ask, clause, ffa, right, to};
 use crate::arch::machine::{core_is_off, core_on, let_in, now, set_timer, stop_timer};
 use crate::ensure;

@@ -40,7 +40,7 @@ fn answered(r: &[u64; 8]) -> Outcome {
     Ok(())
 }
 
-/// C2: x18 to x28 come back (SMCCC 1.2, section 2.6).
+/// C2: x18 to x28 come back (DEN0028E, section 2.7).
 fn general() -> Outcome {
     let mut r = request(A, test_sp::CLOBBER, MARK, 0x77);
     let changed = call_with_full_registers(&mut r);
