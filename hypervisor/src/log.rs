@@ -19,6 +19,9 @@ pub fn note(note: Note) {
         Note::StartTimeout { partition } => {
             defmt::error!("{=str}: did not start in time; it stays stopped", name(partition));
         }
+        Note::PowerTimeout { partition } => {
+            defmt::warn!("{=str}: did not answer a power message in time", name(partition));
+        }
         Note::Stopped { context, fault } => defmt::error!(
             "{=str}: stopped on core {=u8}: syndrome {=u64:#x} pc {=u64:#x} address {=u64:#x} ipa {=u64:#x}",
             name(context.partition),

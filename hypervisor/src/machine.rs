@@ -57,6 +57,10 @@ impl Ports for Machine {
         gic::schedule_receiver(self.core);
     }
 
+    fn call_core(&mut self, core: CoreIndex) {
+        gic::call(usize::from(core));
+    }
+
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
         gic::deactivate(intid, usize::from(core));
     }

@@ -100,6 +100,7 @@ impl Ports for Nothing {
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {
         None
     }
+    fn call_core(&mut self, _: Core) {}
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}
 }

@@ -67,6 +67,9 @@ pub enum Event {
     /// A secure interrupt was acknowledged here (not the deadline timer's), while a partition ran
     /// or behind the SPMD's FFA_INTERRUPT. It stays active until `Ports::end_interrupt`.
     SecureInterrupt(u32),
+    /// Another core has called this one by `Ports::call_core`: while a partition ran, or behind the
+    /// SPMD's FFA_INTERRUPT. It is dealt with already, and may come without need.
+    Called,
     /// The deadline of the context that runs here has passed.
     Deadline,
     /// The partition that runs here did what it must not.
@@ -186,6 +189,11 @@ pub enum Note {
         /// Index in the table.
         partition: usize,
     },
+    /// A partition did not answer a power message in time.
+    PowerTimeout {
+        /// Index in the table.
+        partition: usize,
+    },
     /// A partition reported that it cannot start.
     StartFailed {
         /// Index in the table.
@@ -241,6 +249,8 @@ pub trait Ports {
     /// Random bits for a partition, different at each call and from every other's; none where the machine
     /// has no source of them, or it fails.
     fn random(&mut self, partition: usize) -> Option<[u64; 3]>;
+    /// Has [`Event::Called`] happen on a core, which may be this one. Nobody but the hypervisor can.
+    fn call_core(&mut self, core: Core);
     /// A partition's console output, 1 to 128 bytes.
     fn console(&mut self, partition: usize, bytes: &[u8]);
     /// A line for the log.

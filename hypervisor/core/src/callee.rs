@@ -59,6 +59,17 @@ impl<const C: usize> Callee<'_, C> {
             Err(Error::Denied)
         }
     }
+
+    /// Whether a call of the normal world on a core can reach it, there or on another core.
+    ///
+    /// # Errors
+    /// As `open_on`.
+    pub(crate) fn open_from(&self, core: Core) -> Result<(), Error> {
+        match self.open_on(core) {
+            Err(Error::Denied) if self.partition.forwards => Ok(()),
+            result => result,
+        }
+    }
 }
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>

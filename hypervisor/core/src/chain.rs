@@ -83,8 +83,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         match task {
+            Task::Request {
+                kind: Kind::Power, ..
+            } => self.leave(here, to, reply, ports),
             Task::Request { source, .. } if source >= SECURE => {
                 self.return_to_caller(here, to, source, reply, ports)
+            }
+            Task::Forwarded { .. } => {
+                self.keep_answer(here.context, reply);
+                self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports)
             }
             // That it failed is for whoever gave it the cycles.
             Task::Orphan { .. } if to == State::Waiting => {
@@ -141,6 +148,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             match task {
                 // Each turn ends one context: the loop is as long as the chain.
                 Task::Request { source: above, .. } if above >= SECURE => source = above,
+                Task::Forwarded { .. } => {
+                    self.keep_answer(
+                        Context {
+                            partition: index,
+                            home,
+                        },
+                        &reply,
+                    );
+                    break;
+                }
                 _ => break,
             }
         }
@@ -236,10 +253,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 fn chain_deadline<const C: usize>(here: &Here<'_, C>, pressed: bool) -> Deadline {
     let takes_part = matches!(here.partition.preemption, Preemption::ManagedExit { .. });
     match here.cpu.mode() {
-        Mode::Serving if pressed && takes_part && paravirtual::begin_managed_exit(here.seat) => {
-            Deadline::Keep
-        }
-        Mode::Serving => Deadline::None,
-        Mode::Boot | Mode::CoreOn | Mode::Interrupt => Deadline::Keep,
+        mode if !mode.serves() => Deadline::Keep,
+        _ if pressed && takes_part && paravirtual::begin_managed_exit(here.seat) => Deadline::Keep,
+        _ => Deadline::None,
     }
 }

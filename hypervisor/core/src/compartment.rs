@@ -61,7 +61,7 @@ pub(crate) struct Compartment<const C: usize> {
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
-    pub tickets: Mutex<Tickets>,
+    pub tickets: Mutex<Tickets<C>>,
     pub notifications: Mutex<Notifications>,
     pub counters: Counters,
 }

@@ -7,6 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::Regs;
 use crate::decode::{Direct, Form, low};
+use crate::power::POWER_ANSWER;
+use crate::spmc::SECURE;
 use crate::table::Core;
 
 /// What a context is doing.
@@ -78,6 +80,13 @@ pub(crate) enum Task {
     },
     /// Nothing: it was entered for a secure interrupt of its own.
     Interrupt,
+    /// A direct request of the normal world whose response goes into its ticket.
+    Forwarded {
+        /// The sender.
+        source: u16,
+        /// Which kind of response answers it.
+        kind: Kind,
+    },
 }
 
 /// What a direct request is, and so what its response has to be.
@@ -91,6 +100,8 @@ pub(crate) enum Kind {
     VmCreated,
     /// A framework message: a virtual machine is gone.
     VmDestroyed,
+    /// A framework message of the SPMC: something happens to the core.
+    Power,
 }
 
 impl Kind {
@@ -111,6 +122,7 @@ impl Kind {
             Self::Extended => None,
             Self::VmCreated => Some(VM_CREATED | 1),
             Self::VmDestroyed => Some(VM_DESTROYED | 1),
+            Self::Power => Some(POWER_ANSWER),
         }
     }
 }
@@ -127,6 +139,7 @@ impl Task {
             Self::Request { source, kind } => 1 | (kind as u32) << 8 | (source as u32) << 16,
             Self::Orphan { source, kind } => 2 | (kind as u32) << 8 | (source as u32) << 16,
             Self::Interrupt => 3,
+            Self::Forwarded { source, kind } => 4 | (kind as u32) << 8 | (source as u32) << 16,
         }
     }
 
@@ -136,12 +149,14 @@ impl Task {
             0 => Kind::Plain,
             1 => Kind::Extended,
             2 => Kind::VmCreated,
-            _ => Kind::VmDestroyed,
+            3 => Kind::VmDestroyed,
+            _ => Kind::Power,
         };
         match value & 0xff {
             1 => Self::Request { source, kind },
             2 => Self::Orphan { source, kind },
             3 => Self::Interrupt,
+            4 => Self::Forwarded { source, kind },
             _ => Self::Cycles,
         }
     }
@@ -237,18 +252,32 @@ impl Seat {
         self.task.store(task.pack(), Ordering::Relaxed);
     }
 
-    /// Makes a request of an endpoint below `secure` one that nobody waits for.
-    pub(crate) fn orphan(&self, secure: u16) {
+    /// Makes a request of the normal world one that nobody waits for.
+    pub(crate) fn orphan(&self) {
+        self.retask(|task| match task {
+            Task::Request { source, kind } if source < SECURE => Some(Task::Orphan { source, kind }),
+            Task::Forwarded { source, kind } => Some(Task::Orphan { source, kind }),
+            _ => None,
+        });
+    }
+
+    /// Makes a request of the normal world one whose answer goes into its ticket; false where it is none.
+    pub(crate) fn forward(&self) -> bool {
+        self.retask(|task| match task {
+            Task::Request { source, kind } if source < SECURE => Some(Task::Forwarded { source, kind }),
+            _ => None,
+        })
+    }
+
+    /// Gives a context that does not run another task. One that was resumed meanwhile may have a new one by
+    /// now: that stays.
+    fn retask(&self, change: impl Fn(Task) -> Option<Task>) -> bool {
         let packed = self.task.load(Ordering::Relaxed);
-        if let Task::Request { source, kind } = Task::unpack(packed)
-            && source < secure
-        {
-            let orphan = Task::Orphan { source, kind }.pack();
-            // A context that was resumed meanwhile may have another task by now: that one stays.
-            let _ = self
-                .task
-                .compare_exchange(packed, orphan, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        change(Task::unpack(packed)).is_some_and(|task| {
+            self.task
+                .compare_exchange(packed, task.pack(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        })
     }
 
     /// Whether a managed exit is under way.

@@ -1,10 +1,11 @@
 //! One core: which context it runs, why, and what the normal world had in the registers that no
-//! answer changes. Only the core itself writes it.
+//! answer changes. Only the core itself writes it, but for the mark that another one has called it.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::{Context, Regs};
 use crate::context::{Kept, State};
+use crate::power::Power;
 use crate::table::Core;
 
 /// Whom the core works for.
@@ -18,6 +19,17 @@ pub(crate) enum Mode {
     CoreOn,
     /// A secure interrupt that came while the normal world, or another partition, had the core.
     Interrupt,
+    /// A request from a core that its partition does not list, while the normal world had this one.
+    Forward,
+    /// Partitions that hear of what happens to the core.
+    Power,
+}
+
+impl Mode {
+    /// Whether a call of the normal world is worked at: its interrupts take the core back as the table says.
+    pub(crate) fn serves(self) -> bool {
+        matches!(self, Self::Serving | Self::Forward)
+    }
 }
 
 /// How much longer than a secure interrupt's handling the core is not taken for the next one.
@@ -42,6 +54,28 @@ fn unpack(value: u32) -> Option<Context> {
     })
 }
 
+fn pack_mode(mode: Mode) -> u32 {
+    match mode {
+        Mode::Serving => 0,
+        Mode::Boot => 1,
+        Mode::CoreOn => 2,
+        Mode::Interrupt => 3,
+        Mode::Forward => 4,
+        Mode::Power => 5,
+    }
+}
+
+fn unpack_mode(value: u32) -> Mode {
+    match value {
+        1 => Mode::Boot,
+        2 => Mode::CoreOn,
+        3 => Mode::Interrupt,
+        4 => Mode::Forward,
+        5 => Mode::Power,
+        _ => Mode::Serving,
+    }
+}
+
 /// What is known of one core.
 #[derive(Debug)]
 pub(crate) struct Cpu {
@@ -60,9 +94,24 @@ pub(crate) struct Cpu {
     ticket: AtomicU32,
     /// The context that a secure interrupt displaced, as `current`.
     beneath: AtomicU32,
+    /// Whom the core works for again when the interrupt is dealt with, as `mode`.
+    beneath_mode: AtomicU32,
     /// When the interrupt at hand came, and until when no other displaces anybody (microseconds).
     began: AtomicU64,
     rest: AtomicU64,
+    /// When the request of another core came that is at hand, and until when the core takes no other
+    /// (microseconds).
+    forward_began: AtomicU64,
+    forward_rest: AtomicU64,
+    /// The partition that had one last.
+    turn: AtomicU32,
+    /// What happens to the core, while partitions are told, and the message's x0 to x7.
+    event: AtomicU32,
+    message: [AtomicU64; 8],
+    /// Whether the core is on, as far as the SPMD has told.
+    on: AtomicBool,
+    /// Another core has called this one, and it has not looked yet.
+    called: AtomicBool,
 }
 
 impl Cpu {
@@ -76,8 +125,16 @@ impl Cpu {
             chores: AtomicU32::new(0),
             ticket: AtomicU32::new(0),
             beneath: AtomicU32::new(0),
+            beneath_mode: AtomicU32::new(0),
             began: AtomicU64::new(0),
             rest: AtomicU64::new(0),
+            forward_began: AtomicU64::new(0),
+            forward_rest: AtomicU64::new(0),
+            turn: AtomicU32::new(0),
+            event: AtomicU32::new(0),
+            message: [const { AtomicU64::new(0) }; 8],
+            on: AtomicBool::new(false),
+            called: AtomicBool::new(false),
         }
     }
 
@@ -106,23 +163,12 @@ impl Cpu {
     }
 
     pub(crate) fn mode(&self) -> Mode {
-        match self.mode.load(Ordering::Relaxed) {
-            1 => Mode::Boot,
-            2 => Mode::CoreOn,
-            3 => Mode::Interrupt,
-            _ => Mode::Serving,
-        }
+        unpack_mode(self.mode.load(Ordering::Relaxed))
     }
 
     /// Sets the mode, and the start of the boot order.
     pub(crate) fn set_mode(&self, mode: Mode) {
-        let value = match mode {
-            Mode::Serving => 0,
-            Mode::Boot => 1,
-            Mode::CoreOn => 2,
-            Mode::Interrupt => 3,
-        };
-        self.mode.store(value, Ordering::Relaxed);
+        self.mode.store(pack_mode(mode), Ordering::Relaxed);
         self.next.store(0, Ordering::Relaxed);
     }
 
@@ -160,13 +206,17 @@ impl Cpu {
         (chores & SCHEDULE != 0, (chores & TICKET != 0).then_some(ticket))
     }
 
-    /// Remembers the context that a secure interrupt displaced.
-    pub(crate) fn set_beneath(&self, context: Option<Context>) {
+    /// A secure interrupt is dealt with, and has displaced this context.
+    pub(crate) fn displace(&self, context: Option<Context>) {
         self.beneath.store(context.map_or(0, pack), Ordering::Relaxed);
+        let beneath = self.mode.load(Ordering::Relaxed);
+        self.beneath_mode.store(beneath, Ordering::Relaxed);
+        self.set_mode(Mode::Interrupt);
     }
 
-    /// The context that a secure interrupt displaced; it is remembered no more.
-    pub(crate) fn take_beneath(&self) -> Option<Context> {
+    /// The context that a secure interrupt displaced, with the mode that it was in.
+    pub(crate) fn restore(&self) -> Option<Context> {
+        self.set_mode(unpack_mode(self.beneath_mode.load(Ordering::Relaxed)));
         unpack(self.beneath.swap(0, Ordering::Relaxed))
     }
 
@@ -184,6 +234,82 @@ impl Cpu {
         let took = now.saturating_sub(self.began.load(Ordering::Relaxed));
         let rest = now.saturating_add(took.saturating_mul(REST));
         self.rest.store(rest, Ordering::Relaxed);
+    }
+
+    /// Remembers what partitions are told of the core.
+    pub(crate) fn set_message(&self, event: Power, regs: &Regs) {
+        self.event.store(event as u32, Ordering::Relaxed);
+        for (to, from) in self.message.iter().zip(&regs.0) {
+            to.store(*from, Ordering::Relaxed);
+        }
+    }
+
+    /// What partitions are told.
+    pub(crate) fn message(&self) -> (Power, Regs) {
+        let event = match self.event.load(Ordering::Relaxed) {
+            0 => Power::Off,
+            1 => Power::Suspend,
+            2 => Power::Resume,
+            _ => Power::On,
+        };
+        let mut regs = Regs([0; 18]);
+        for (to, from) in regs.0.iter_mut().zip(&self.message) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        (event, regs)
+    }
+
+    /// The core came up, or goes off. A call to it that it did not look at is void.
+    pub(crate) fn set_on(&self, on: bool) {
+        self.called.store(false, Ordering::Relaxed);
+        self.on.store(on, Ordering::Release);
+    }
+
+    /// Whether the core is on.
+    pub(crate) fn is_on(&self) -> bool {
+        self.on.load(Ordering::Acquire)
+    }
+
+    /// Marks that another core calls this one; false where one has already.
+    pub(crate) fn call(&self) -> bool {
+        !self.called.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether another core has called this one, and it has not looked yet.
+    pub(crate) fn is_called(&self) -> bool {
+        self.called.load(Ordering::Acquire)
+    }
+
+    /// It looks now.
+    pub(crate) fn answer_call(&self) {
+        self.called.store(false, Ordering::Release);
+    }
+
+    /// Whether the core can take another core's request at this moment (microseconds): the normal world
+    /// has it, and has had it for as long as the last one took. Other cores ask this, too: for them it is
+    /// a guess.
+    pub(crate) fn takes_forwarded(&self, now: u64) -> bool {
+        self.is_on() && self.current().is_none() && now >= self.forward_rest.load(Ordering::Relaxed)
+    }
+
+    /// A request of another core to this partition takes the core at this moment (microseconds).
+    pub(crate) fn begin_forward(&self, partition: usize, now: u64) {
+        self.turn.store((partition & 0xffff) as u32, Ordering::Relaxed);
+        self.forward_began.store(now, Ordering::Relaxed);
+        self.set_mode(Mode::Forward);
+    }
+
+    /// The partition whose turn it is to have such a request: the one behind the last that had.
+    pub(crate) fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed) as usize + 1
+    }
+
+    /// It gives the core back: the normal world has it for as long.
+    pub(crate) fn end_forward(&self, now: u64) {
+        let took = now.saturating_sub(self.forward_began.load(Ordering::Relaxed));
+        self.forward_rest
+            .store(now.saturating_add(took), Ordering::Relaxed);
+        self.set_mode(Mode::Serving);
     }
 
     /// Remembers x8 to x17 of the normal world's call.

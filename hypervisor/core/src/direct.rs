@@ -9,7 +9,7 @@ use crate::decode::{Direct, Form, low, low_half};
 use crate::error::Error;
 use crate::function;
 use crate::reply::Reply;
-use crate::spmc::{Here, SECURE, Spmc};
+use crate::spmc::{Here, SECURE, Spmc, lists};
 use crate::table::{Core, Partition};
 
 /// Partition properties: it wants to hear of virtual machines that are created, and destroyed.
@@ -20,21 +20,27 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A, sections 15.2 and 15.4).
-    pub(crate) fn direct_request(&self, core: Core, cpu: &Cpu, request: &Direct) -> Action {
+    pub(crate) fn direct_request<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        request: &Direct,
+        ports: &mut T,
+    ) -> Action {
         if request.target == self.table.spmc_id && request.source == crate::power::SPMD {
-            return Action::Normal(self.spmd_message(request).over(&cpu.kept()));
+            return self.spmd_message(core, cpu, request, ports);
         }
         let reply = match self.admit(core, request) {
             Ok(index) => match self.deliver(core, cpu, index, request) {
                 Some(action) => return action,
-                None => self.park(core, index, request),
+                None => self.park(core, index, request, ports),
             },
             Err(error) => Reply::error(error),
         };
         Action::Normal(reply.over(&cpu.kept()))
     }
 
-    /// Whether a request may reach its target on this core; the target's index.
+    /// Whether a request may reach its target from this core; the target's index.
     fn admit(&self, core: Core, request: &Direct) -> Result<usize, Error> {
         if request.source >= SECURE {
             // The SPMD lets none of these through; nobody out there speaks for a partition.
@@ -45,7 +51,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.admit_framework(core, request, framework);
         }
         let callee = self.addressee(request)?;
-        callee.open_on(core)?;
+        callee.open_from(core)?;
         Ok(callee.index)
     }
 
@@ -82,7 +88,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if callee.partition.properties & needed == 0 {
             return Err(Error::InvalidParameters);
         }
-        callee.open_on(core)?;
+        callee.open_from(core)?;
         if message == VM_DESTROYED {
             machine.forget();
         }
@@ -107,23 +113,33 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
     }
 
-    /// Parks a request whose context is busy: preempted, or resumed on another core.
-    fn park(&self, core: Core, index: usize, request: &Direct) -> Reply {
+    /// Parks a request whose context is busy (preempted, or resumed on another core), or on another core.
+    fn park<T: Ports>(&self, core: Core, index: usize, request: &Direct, ports: &mut T) -> Reply {
         let Some((partition, compartment, seat)) = self.seat(index, core) else {
             return Reply::error(Error::InvalidParameters);
         };
-        if seat.state() == State::Off {
+        let carried = !lists(partition, core);
+        let reachable = if carried {
+            self.reachable(index)
+        } else {
             // It never got so far: the partition registered no entry for it, or its start failed.
+            seat.state() != State::Off
+        };
+        if !reachable {
             return Reply::error(if compartment.stopped() {
                 Error::Aborted
             } else {
                 Error::Denied
             });
         }
-        match compartment.tickets.lock().park(request) {
-            Some(number) => Reply::interrupt(partition.id, number),
-            None => Reply::error(Error::Busy),
+        let mut tickets = compartment.tickets.lock();
+        let Some(number) = tickets.park(request, carried, ports.now()) else {
+            return Reply::error(Error::Busy);
+        };
+        if carried && let Some(ticket) = tickets.get(number) {
+            self.call_a_core(index, ticket, ports);
         }
+        Reply::interrupt(partition.id, number)
     }
 
     /// A partition with its seat on a core.
@@ -195,7 +211,9 @@ fn serves(partition: &Partition, regs: &Regs) -> bool {
 }
 
 fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Result<(), Error> {
-    let (Task::Request { source, kind } | Task::Orphan { source, kind }) = here.seat.task() else {
+    let (Task::Request { source, kind } | Task::Forwarded { source, kind } | Task::Orphan { source, kind }) =
+        here.seat.task()
+    else {
         return Err(Error::Denied);
     };
     let flags = match response.form {

@@ -11,18 +11,18 @@ use core::sync::atomic::Ordering;
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
 use crate::context::{State, Task};
-use crate::cpu::{Cpu, Mode};
+use crate::cpu::Cpu;
 use crate::function;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
-use crate::spmc::{Here, Spmc};
+use crate::spmc::{Here, RESUME, Spmc};
 use crate::table::{Core, Partition, Preemption};
 
 /// Time that a partition without managed exit has for one interrupt, in microseconds.
 const LIMIT_US: u32 = 1_000;
 
 /// Time that a partition has for one interrupt, in microseconds: as long as for a managed exit.
-fn limit_us(partition: &Partition) -> u32 {
+pub(crate) fn limit_us(partition: &Partition) -> u32 {
     match partition.preemption {
         Preemption::ManagedExit { limit_us } => limit_us,
         Preemption::AtOnce => LIMIT_US,
@@ -44,7 +44,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let owner = self.pend_physical(core, intid, ports);
         let others = owner.filter(|owner| here.is_none_or(|here| here.context != *owner));
         if let Some(owner) = others
-            && cpu.mode() == Mode::Serving
+            && cpu.mode().serves()
         {
             if let Some(action) = self.enter_handler(core, cpu, here, owner, ports) {
                 return action;
@@ -53,7 +53,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         match here {
             Some(here) => self.resume(here),
-            None => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
+            None => Action::Normal(RESUME),
         }
     }
 
@@ -82,8 +82,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(here) = here {
             here.seat.leave(State::Displaced(core));
         }
-        cpu.set_beneath(here.map(|here| here.context));
-        cpu.set_mode(Mode::Interrupt);
+        cpu.displace(here.map(|here| here.context));
         let handler = Here::occupy(core, cpu, owner, (partition, compartment, seat));
         let told = u64::from(target(partition.id, Self::vcpu(partition, owner.home)));
         let entry = Entry::Answer(Regs::new(&[u64::from(function::INTERRUPT), told]));
@@ -106,9 +105,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Gives the core back to whom an interrupt took it from.
     pub(crate) fn end_interrupt<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
-        cpu.set_mode(Mode::Serving);
+        let beneath = cpu.restore();
         cpu.end_interrupt(ports.now());
-        let context = cpu.take_beneath()?;
+        let context = beneath?;
         let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
         if !seat.change(State::Displaced(core), State::Running(core)) {
             return None;

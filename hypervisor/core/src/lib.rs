@@ -16,6 +16,7 @@ mod decode;
 mod direct;
 mod discovery;
 pub mod error;
+mod forward;
 pub mod function;
 mod id_list;
 mod indirect;

@@ -3,15 +3,21 @@
 //! A context that was started keeps its state while its core is off: all of it lies in the
 //! hypervisor's memory. A core that comes up again therefore starts only contexts that were never
 //! entered.
+//!
+//! Partitions that the table lists for it hear of power events by framework messages (DEN0077A,
+//! section 18.2), one after the other in the order of their start, before the SPMD is answered. Each has
+//! as long as for an interrupt; one that takes longer is left where it is, and its answer reaches nobody.
+//! One that is busy is not told.
 
 use core::sync::atomic::Ordering;
 
 use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
-use crate::context::{State, Task};
+use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::{Direct, low};
 use crate::error::Error;
 use crate::function;
+use crate::interrupt::limit_us;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Party, Spmc, lists};
@@ -24,26 +30,58 @@ pub(crate) const SPMD: u16 = 0xffff;
 
 /// Framework message bit of w2 (DEN0077A, section 18.2).
 const FRAMEWORK: u32 = 1 << 31;
-/// Message types of w2[7:0]: power management request and response; the version of the normal world.
+/// Message types of w2[7:0]: PSCI function, warm boot, and the response to either; the version of the
+/// normal world.
 const POWER_REQUEST: u32 = 0;
+const WARM_BOOT: u32 = 1;
 const POWER_RESPONSE: u32 = 2;
 const VERSION_REQUEST: u32 = 8;
 const VERSION_RESPONSE: u32 = 9;
-/// PSCI CPU_OFF, and PSCI's success.
+/// Flags of the response to a power message.
+pub(crate) const POWER_ANSWER: u32 = FRAMEWORK | POWER_RESPONSE;
+/// Warm boot type: the core has left a low-power state in which it kept nothing that matters here.
+const FROM_LOW_POWER: u64 = 1;
+/// PSCI functions, and PSCI's success.
 const PSCI_CPU_OFF: u32 = 0x8400_0002;
+const PSCI_CPU_SUSPEND_32: u32 = 0x8400_0001;
+const PSCI_CPU_SUSPEND_64: u32 = 0xc400_0001;
 const PSCI_SUCCESS: u32 = 0;
 const PSCI_NOT_SUPPORTED: u32 = 0xffff_ffff;
 
 /// Time that one context has from its entry to its first FFA_MSG_WAIT.
 pub(crate) const START_LIMIT_US: u32 = 5_000_000;
 
+/// What happens to a core, as the bits of `Partition::power_messages` number it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    /// It goes off.
+    Off = 0,
+    /// It is suspended.
+    Suspend = 1,
+    /// It is back from a suspension.
+    Resume = 2,
+    /// It came up, and some contexts of it were started in an earlier life.
+    On = 3,
+}
+
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
     /// Starts contexts on this core one after the other, in the table's order.
     pub(crate) fn start_all<T: Ports>(&self, core: Core, cpu: &Cpu, mode: Mode, ports: &mut T) -> Action {
+        cpu.set_on(true);
         cpu.set_mode(mode);
         cpu.set_current(None);
+        if mode == Mode::CoreOn {
+            // Contexts that are entered for the first time have no earlier life to be told of.
+            let message = [
+                u64::from(function::DIRECT_REQ_32),
+                0,
+                u64::from(FRAMEWORK | WARM_BOOT),
+                FROM_LOW_POWER,
+            ];
+            return self.tell_all(core, cpu, Power::On, &Regs::new(&message), ports);
+        }
         self.start_next(core, cpu, mode, ports)
     }
 
@@ -116,23 +154,106 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// A message of the SPMD to the SPMC (TF-A `services/std_svc/spmd`): the answer goes back as a
     /// direct response.
-    pub(crate) fn spmd_message(&self, request: &Direct) -> Reply {
+    pub(crate) fn spmd_message<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        request: &Direct,
+        ports: &mut T,
+    ) -> Action {
         let [_, _, w2, w3, ..] = request.regs.0.map(low);
-        let (kind, value) = if w2 == FRAMEWORK | POWER_REQUEST {
-            (
-                POWER_RESPONSE,
-                if w3 == PSCI_CPU_OFF {
-                    PSCI_SUCCESS
-                } else {
-                    PSCI_NOT_SUPPORTED
-                },
-            )
-        } else if w2 == FRAMEWORK | VERSION_REQUEST {
-            (VERSION_RESPONSE, self.negotiate(Party::Normal, w3))
-        } else {
-            return Reply::error(Error::InvalidParameters);
+        let event = match (w2.checked_sub(FRAMEWORK), w3) {
+            (Some(POWER_REQUEST), PSCI_CPU_OFF) => Power::Off,
+            (Some(POWER_REQUEST), PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64) => Power::Suspend,
+            (Some(WARM_BOOT), _) => Power::Resume,
+            (Some(POWER_REQUEST), _) => return self.answer_spmd(cpu, POWER_RESPONSE, PSCI_NOT_SUPPORTED),
+            (Some(VERSION_REQUEST), _) => {
+                let version = self.negotiate(Party::Normal, w3);
+                return self.answer_spmd(cpu, VERSION_RESPONSE, version);
+            }
+            _ => return Action::Normal(Reply::error(Error::InvalidParameters).over(&cpu.kept())),
         };
+        if event == Power::Off {
+            cpu.set_on(false);
+        }
+        self.tell_all(core, cpu, event, &request.regs, ports)
+    }
+
+    fn answer_spmd(&self, cpu: &Cpu, kind: u32, value: u32) -> Action {
         let info = target(self.table.spmc_id, SPMD);
-        Reply::words(function::DIRECT_RESP_32, &[info, FRAMEWORK | kind, value])
+        let reply = Reply::words(function::DIRECT_RESP_32, &[info, FRAMEWORK | kind, value]);
+        Action::Normal(reply.over(&cpu.kept()))
+    }
+
+    /// Tells partitions of what happens to this core, one after the other.
+    fn tell_all<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        event: Power,
+        message: &Regs,
+        ports: &mut T,
+    ) -> Action {
+        cpu.set_message(event, message);
+        cpu.set_mode(Mode::Power);
+        self.tell_next(core, cpu, ports)
+    }
+
+    /// Tells the next one. Behind the last one the SPMD has its answer: always that it may go on, as no
+    /// partition may keep a core (and TF-A panics at any other).
+    pub(crate) fn tell_next<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Action {
+        let (event, message) = cpu.message();
+        // At most as many turns as the boot order has places.
+        while let Some(index) = self.table.boot_order.get(cpu.take_place()) {
+            if let Some(action) = self.tell(core, cpu, usize::from(*index), event, &message) {
+                return action;
+            }
+        }
+        if event == Power::On {
+            cpu.set_mode(Mode::CoreOn);
+            return self.start_next(core, cpu, Mode::CoreOn, ports);
+        }
+        cpu.set_mode(Mode::Serving);
+        self.answer_spmd(cpu, POWER_RESPONSE, PSCI_SUCCESS)
+    }
+
+    fn tell(&self, core: Core, cpu: &Cpu, index: usize, event: Power, message: &Regs) -> Option<Action> {
+        let (partition, compartment, seat) = self.seat(index, core)?;
+        let wanted = partition.power_messages >> event as u32 & 1 == 1;
+        if !wanted || compartment.stopped() || !lists(partition, core) {
+            return None;
+        }
+        if !seat.change(State::Waiting, State::Running(core)) {
+            return None;
+        }
+        seat.set_task(Task::Request {
+            source: self.table.spmc_id,
+            kind: Kind::Power,
+        });
+        let mut regs = *message;
+        regs.0[1] = u64::from(target(self.table.spmc_id, partition.id));
+        let context = Context {
+            partition: index,
+            home: core,
+        };
+        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
+        let deadline = Deadline::Micros(limit_us(partition));
+        Some(self.enter(&here, Entry::Answer(regs), deadline))
+    }
+
+    /// The time for a power message is over: the core goes its way, and the context goes on when somebody
+    /// else needs it.
+    pub(crate) fn power_timeout<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        let told = self.outermost(here.context);
+        ports.note(Note::PowerTimeout {
+            partition: told.partition,
+        });
+        if let Some((_, _, seat)) = self.seat(told.partition, told.home) {
+            seat.set_task(Task::Orphan {
+                source: self.table.spmc_id,
+                kind: Kind::Power,
+            });
+        }
+        self.leave(here, State::Preempted(here.core), &Reply::done(), ports)
     }
 }

@@ -8,9 +8,9 @@
 //! the last one did (`version`).
 
 use crate::api::{Context, Ports};
-use crate::context::State;
+use crate::context::{State, Task};
 use crate::notification::Notifications;
-use crate::spmc::{SECURE, Spmc};
+use crate::spmc::Spmc;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -28,13 +28,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
             for (home, seat) in (0u8..).zip(&compartment.seats) {
-                // One that runs has a core of the normal world waiting for it: that is no past life.
+                // One that runs has a core of the normal world waiting for it, which is no past life, or a ticket.
                 let resumed = self.innermost(Context { partition, home });
                 let state = self
                     .seat(resumed.partition, home)
                     .map(|(_, _, seat)| seat.state());
-                if matches!(state, Some(State::Preempted(_) | State::Yielded(_))) {
-                    seat.orphan(SECURE);
+                let waits = matches!(state, Some(State::Preempted(_) | State::Yielded(_)));
+                if waits || matches!(seat.task(), Task::Forwarded { .. }) {
+                    seat.orphan();
                 }
             }
         }

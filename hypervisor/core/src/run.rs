@@ -6,6 +6,7 @@
 //! restart of a partition, which is not part of this version.
 
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Ports, Regs};
+use crate::callee::Callee;
 use crate::compartment::count;
 use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -16,7 +17,7 @@ use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
 use crate::spmc::{Here, Party, SECURE, Spmc, lists};
 use crate::table::{Core, Preemption};
-use crate::ticket::Tickets;
+use crate::ticket::{Stage, Ticket, Tickets};
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -30,7 +31,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         vcpu: u16,
         ports: &mut T,
     ) -> Action {
-        let outcome = if Tickets::names(vcpu) {
+        let outcome = if Tickets::<C>::names(vcpu) {
             self.run_ticket(core, cpu, endpoint, vcpu, ports)
         } else {
             self.run_context(core, cpu, endpoint, vcpu, ports)
@@ -49,21 +50,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .is_some_and(|(_, _, seat)| seat.task() == Task::Interrupt)
     }
 
-    /// The partition whose context or ticket FFA_RUN names, where it can be entered on this core.
-    fn runnable(&self, core: Core, endpoint: u16, vcpu: u16) -> Result<usize, Error> {
+    /// The partition that FFA_RUN names, where the normal world may name it.
+    fn runnable(&self, endpoint: u16, vcpu: u16) -> Result<Callee<'_, C>, Error> {
         let callee = self.callee(endpoint)?;
         let normal = callee.partition.callers.iter().any(|caller| caller.id < SECURE);
         if !normal && !self.overdue(callee.index, vcpu) {
             return Err(Error::InvalidParameters);
         }
-        let named = Self::home(callee.partition, vcpu).and_then(|home| self.seat(callee.index, home));
+        Ok(callee)
+    }
+
+    /// Whether the context of a partition at this home, or what it works on, can be reached from a core.
+    fn open_from(&self, callee: &Callee<'_, C>, core: Core, home: Option<Core>) -> Result<(), Error> {
+        let named = home.and_then(|home| self.seat(callee.index, home));
         if named.is_none_or(|(_, _, seat)| seat.state() != State::Blocked) {
-            callee.open_on(core)?;
-        } else if !lists(callee.partition, core) {
-            // Whether it was stopped does not matter: whom a blocked context called is still to be ended.
-            return Err(Error::Denied);
+            return callee.open_from(core);
         }
-        Ok(callee.index)
+        // Whether it was stopped does not matter: whom a blocked context called is still to be ended.
+        if lists(callee.partition, core) || callee.partition.forwards {
+            Ok(())
+        } else {
+            Err(Error::Denied)
+        }
     }
 
     fn run_ticket<T: Ports>(
@@ -74,21 +82,56 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         number: u16,
         ports: &mut T,
     ) -> Result<Action, Error> {
-        let index = self.runnable(core, endpoint, number)?;
-        let compartment = self.compartments.get(index).ok_or(Error::InvalidParameters)?;
+        let callee = self.runnable(endpoint, number)?;
         // Held until the request is with its context: two cores with one number deliver it once.
-        let mut tickets = compartment.tickets.lock();
-        let request = tickets.look(number).ok_or(Error::InvalidParameters)?;
-        if let Some(action) = self.deliver(core, cpu, index, &request) {
-            tickets.free(number);
-            return Ok(action);
-        }
-        let blocker = Context {
-            partition: index,
-            home: core,
+        let mut tickets = callee.compartment.tickets.lock();
+        let ticket = tickets.get(number).map(|ticket| *ticket);
+        let home = ticket.and_then(|ticket| ticket.home());
+        let ticket = match ticket {
+            Some(Ticket {
+                stage: Stage::Answered(reply),
+                ..
+            }) => {
+                tickets.free(number);
+                return Ok(Action::Normal(reply.over(&cpu.kept())));
+            }
+            ticket => {
+                self.open_from(&callee, core, home)?;
+                ticket.ok_or(Error::InvalidParameters)?
+            }
         };
-        let way = self.clear_way(cpu, blocker, target(endpoint, number), ports);
-        Ok(way.unwrap_or_else(|| Action::Normal(Reply::interrupt(endpoint, number).over(&cpu.kept()))))
+        let listed = lists(callee.partition, core);
+        match ticket.stage {
+            Stage::Waits { request, .. } if listed => {
+                if let Some(action) = self.deliver(core, cpu, callee.index, &request) {
+                    tickets.free(number);
+                    return Ok(action);
+                }
+            }
+            Stage::Waits { .. } if !self.reachable(callee.index) => {
+                tickets.free(number);
+                return Err(Error::Denied);
+            }
+            _ => {}
+        }
+        let name = target(endpoint, number);
+        // What follows may end a context, whose answer goes into a ticket.
+        drop(tickets);
+        let action = match ticket.stage {
+            Stage::Waits { .. } if listed => {
+                let blocker = Context {
+                    partition: callee.index,
+                    home: core,
+                };
+                self.clear_way(cpu, blocker, name, ports)
+            }
+            Stage::Waits { .. } => self.carry(&callee, number, ports),
+            _ => self.go_on(core, cpu, &callee, number, ports),
+        };
+        Ok(action.unwrap_or_else(|| {
+            let reply = self.again(name, ports.now().saturating_sub(ticket.since));
+            Action::Normal(reply.over(&cpu.kept()))
+        }))
     }
 
     fn run_context<T: Ports>(
@@ -99,21 +142,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         vcpu: u16,
         ports: &mut T,
     ) -> Result<Action, Error> {
-        let index = self.runnable(core, endpoint, vcpu)?;
-        let partition = self.table.partitions.get(index).ok_or(Error::InvalidParameters)?;
-        let home = Self::home(partition, vcpu).ok_or(Error::InvalidParameters)?;
+        let callee = self.runnable(endpoint, vcpu)?;
+        let home = Self::home(callee.partition, vcpu);
+        self.open_from(&callee, core, home)?;
+        let home = home.ok_or(Error::InvalidParameters)?;
         let named = Context {
-            partition: index,
+            partition: callee.index,
             home,
         };
         // A chain is resumed where it was preempted.
         let resumed = self.innermost(named);
-        if let Some(callee) = self.table.partitions.get(resumed.partition)
-            && !lists(callee, core)
-        {
-            // The caller of all may have moved to a core that its callee's callee does not list: that is
-            // no error of its own, and it may move again.
-            return Ok(Action::Normal(Reply::interrupt(endpoint, vcpu).over(&cpu.kept())));
+        let there = self.table.partitions.get(resumed.partition);
+        if there.is_some_and(|there| !lists(there, core)) || !lists(callee.partition, core) {
+            // The caller of all has moved to a core that the callee, or its callee's callee, does not list.
+            return self.adopt(core, cpu, named, ports);
         }
         self.resume_context(core, cpu, resumed, ports)
     }
@@ -187,7 +229,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// FFA_YIELD (DEN0077A, section 14.3); not during a start, which has nobody to yield to.
     pub(crate) fn yield_core<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
-        if here.cpu.mode() != Mode::Serving {
+        if !here.cpu.mode().serves() {
             return self.answer(here, &Reply::error(Error::Denied), call);
         }
         if here.seat.managed() {
@@ -201,7 +243,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// An interrupt of the normal world came while a partition ran.
     pub(crate) fn normal_interrupt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         // A start has no normal world to go back to, and a managed exit is on its way already.
-        if here.cpu.mode() != Mode::Serving || here.seat.managed() {
+        if !here.cpu.mode().serves() || here.seat.managed() {
             return self.resume(here);
         }
         here.compartment.counters.preempted(here.context.partition, ports);
@@ -223,8 +265,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// The deadline passed: of a start, or of a managed exit.
     pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         match here.cpu.mode() {
-            Mode::Serving => {}
+            Mode::Serving | Mode::Forward => {}
             Mode::Interrupt => return self.interrupt_timeout(here, ports),
+            Mode::Power => return self.power_timeout(here, ports),
             Mode::Boot | Mode::CoreOn => {
                 ports.note(Note::StartTimeout {
                     partition: here.context.partition,

@@ -36,6 +36,13 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
 }
 
+/// FFA_NORMAL_WORLD_RESUME: the normal world goes on where an interrupt took the core from it.
+pub(crate) const RESUME: Regs = {
+    let mut regs = [0; 18];
+    regs[0] = function::NORMAL_WORLD_RESUME as u64;
+    Regs(regs)
+};
+
 /// First endpoint ID of the secure world; those below are the normal world's.
 pub(crate) const SECURE: u16 = 0x8000;
 
@@ -152,6 +159,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
             Event::Boot => return self.start_all(core, cpu, Mode::Boot, ports),
             Event::CoreOn => return self.start_all(core, cpu, Mode::CoreOn, ports),
+            Event::Called => cpu.answer_call(),
             _ => {}
         }
         let Some(here) = self.here(core, cpu) else {
@@ -166,16 +174,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
             Event::Fault(fault) => self.fault(&here, fault, ports),
-            Event::Normal(_) | Event::Boot | Event::CoreOn => self.resume(&here),
+            Event::Normal(_) | Event::Boot | Event::CoreOn | Event::Called => self.resume(&here),
         }
     }
 
-    /// An event of a partition where none runs: only a secure interrupt can be meant.
+    /// An event of a partition where none runs: only an interrupt can be meant.
     fn no_context<T: Ports>(&self, core: Core, cpu: &Cpu, event: Event, ports: &mut T) -> Action {
-        if let Event::SecureInterrupt(intid) = event {
-            return self.secure_interrupt(core, cpu, None, intid, ports);
-        }
-        Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]))
+        let action = match event {
+            Event::SecureInterrupt(intid) => {
+                return self.secure_interrupt(core, cpu, None, intid, ports);
+            }
+            Event::Called => self.take_forwarded(core, cpu, ports),
+            _ => None,
+        };
+        action.unwrap_or(Action::Normal(RESUME))
     }
 
     fn here<'a>(&'a self, core: Core, cpu: &'a Cpu) -> Option<Here<'a, C>> {
@@ -195,10 +207,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     fn normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &Regs, ports: &mut T) -> Action {
         match decode(regs) {
-            Call::DirectRequest(request) => self.direct_request(core, cpu, &request),
+            Call::DirectRequest(request) => self.direct_request(core, cpu, &request, ports),
             Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu, ports),
             // From the SPMD: a secure interrupt that is no longer there.
-            Call::Interrupt => Action::Normal(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)])),
+            Call::Interrupt => Action::Normal(RESUME),
             call => {
                 self.goes_on(Party::Normal, &call);
                 Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs))
@@ -300,7 +312,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Enters the context that runs here.
     pub(crate) fn enter(&self, here: &Here<'_, C>, entry: Entry, deadline: Deadline) -> Action {
         let (virtual_irq, virtual_fiq) = paravirtual::lines(here.seat);
-        let hold_normal = here.cpu.mode() != Mode::Serving || here.seat.managed();
+        let hold_normal = !here.cpu.mode().serves() || here.seat.managed();
         Action::Run(Run {
             context: here.context,
             entry,
@@ -341,10 +353,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         match cpu.mode() {
             Mode::Serving if cpu.has_chores() => self.depart_with_chores(cpu, reply, ports),
             Mode::Serving => Action::Normal(reply.over(&cpu.kept())),
-            Mode::Interrupt => self.end_interrupt(core, cpu, ports).unwrap_or_else(|| {
-                let resume = Reply::Wide(Regs::new(&[u64::from(function::NORMAL_WORLD_RESUME)]));
-                self.depart_with_chores(cpu, &resume, ports)
-            }),
+            Mode::Interrupt => self
+                .end_interrupt(core, cpu, ports)
+                .unwrap_or_else(|| self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)),
+            Mode::Power => self.tell_next(core, cpu, ports),
+            Mode::Forward => {
+                cpu.end_forward(ports.now());
+                self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)
+            }
             mode => self.start_next(core, cpu, mode, ports),
         }
     }

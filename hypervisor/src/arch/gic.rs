@@ -1,5 +1,6 @@
-//! The physical GICv3, as far as S-EL2 needs it: its own timer, secure interrupts of partitions, and
-//! the SGI that asks the normal world to schedule a receiver (Arm IHI0069).
+//! The physical GICv3, as far as S-EL2 needs it: its own timer, secure interrupts of partitions, the
+//! SGI by which its cores call each other, and the one that asks the normal world to schedule a receiver
+//! (Arm IHI0069).
 
 use aarch64_cpu::asm::barrier;
 
@@ -12,9 +13,14 @@ const ICACTIVER: u64 = 0x380;
 const IPRIORITYR: u64 = 0x400;
 const ICFGR: u64 = 0xc00;
 const IGRPMODR: u64 = 0xd00;
+const NSACR: u64 = 0xe00;
 const IROUTER: u64 = 0x6000;
 const SGI_FRAME: u64 = 0x1_0000;
 const CTLR_ENABLE_GROUP1_SECURE: u32 = 1 << 2;
+
+/// The SGI by which cores call each other: among those that Arm leaves to the secure world (8 to 15).
+pub const CALL: u32 = 9;
+const _: () = assert!(TABLE.board.schedule_receiver_intid != CALL);
 
 /// Priority of secure interrupts: above all that the normal world can set (0x80 and up).
 const SECURE_PRIORITY: u8 = 0x20;
@@ -93,6 +99,11 @@ pub fn init_core(index: usize) {
     let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
     set_group(frame, TABLE.board.timer_intid, Group::Secure);
     enable(frame, TABLE.board.timer_intid);
+    set_group(frame, CALL, Group::Secure);
+    // The normal world cannot send it.
+    let sends = frame + NSACR;
+    write(sends, read(sends) & !(0b11 << (CALL * 2)));
+    enable(frame, CALL);
     set_group(frame, TABLE.board.schedule_receiver_intid, Group::Normal);
     for interrupt in TABLE
         .partitions
@@ -157,11 +168,22 @@ pub fn deactivate(intid: u32, index: usize) {
 
 /// Raises the schedule-receiver interrupt in the normal world, on the core with this index.
 pub fn schedule_receiver(index: usize) {
+    r::icc_asgi1r_el1::write(sgi(TABLE.board.schedule_receiver_intid, index));
+    barrier::isb(barrier::SY);
+}
+
+/// Calls the core with this index: it takes `CALL`. What was written before is seen there.
+pub fn call(index: usize) {
+    barrier::dsb(barrier::ISHST);
+    r::icc_sgi1r_el1::write(sgi(CALL, index));
+    barrier::isb(barrier::SY);
+}
+
+/// What sends an SGI to the core with this index.
+fn sgi(intid: u32, index: usize) -> u64 {
     let affinity = TABLE.board.cores[index];
     let aff0 = affinity & 0xff;
     let target = (affinity >> 8 & 0xff) << 16 | (affinity >> 16 & 0xff) << 32 | (affinity >> 32 & 0xff) << 48;
     let range = (aff0 / 16) << 44;
-    let sgi = u64::from(TABLE.board.schedule_receiver_intid) << 24;
-    r::icc_asgi1r_el1::write(target | range | sgi | 1 << (aff0 % 16));
-    barrier::isb(barrier::SY);
+    target | range | u64::from(intid) << 24 | 1 << (aff0 % 16)
 }

@@ -98,7 +98,7 @@ impl Core {
         if call.0[0] & 0xffff_ffff == FFA_INTERRUPT
             && let Some(intid) = gic::acknowledge()
         {
-            return Event::SecureInterrupt(intid);
+            return self.interrupt(intid);
         }
         Event::Normal(call)
     }
@@ -134,7 +134,16 @@ impl Core {
             gic::deactivate(intid, self.index);
             return Some(Event::Deadline);
         }
-        Some(Event::SecureInterrupt(intid))
+        Some(self.interrupt(intid))
+    }
+
+    /// What a secure interrupt means that is not the timer's.
+    fn interrupt(&self, intid: u32) -> Event {
+        if intid == gic::CALL {
+            gic::deactivate(intid, self.index);
+            return Event::Called;
+        }
+        Event::SecureInterrupt(intid)
     }
 
     /// Another context takes the core, or the first one since the normal world had it. The vector

@@ -59,6 +59,8 @@ system_registers! {
     icc_ap1r0_el1 = "S3_0_C12_C9_0", write;
     /// Group 1 enable of this security state.
     icc_igrpen1_el1 = "S3_0_C12_C12_7", write;
+    /// Sends an SGI to this security state's group 1.
+    icc_sgi1r_el1 = "S3_0_C12_C11_5", write;
     /// Sends an SGI to the other security state's group 1.
     icc_asgi1r_el1 = "S3_0_C12_C11_6", write;
     /// Controls of the virtual CPU interface, which is not used.

@@ -232,6 +232,9 @@ impl Ports for Memory {
         None
     }
 
+    fn call_core(&mut self, core: Core) {
+        assert!(core < 4);
+    }
     fn console(&mut self, _: usize, bytes: &[u8]) {
         assert!((1..=128).contains(&bytes.len()));
     }

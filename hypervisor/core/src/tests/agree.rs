@@ -8,8 +8,8 @@ use std::vec::Vec;
 
 use super::amount;
 use super::machine::{Machine, mark};
-use super::model::{self, Cause, Expect, How, Message, Model, Place, Until};
-use super::table::{A, B, C, CHAINS, NORMAL, POLICY, SMALL, TABLE, VM};
+use super::model::{self, Cause, Expect, How, Message, Model, Parked, Place, Until};
+use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, SMALL, TABLE, VM};
 use crate::api::{Action, Conduit, Deadline, Entry, Event, Fault, Regs};
 use crate::function as f;
 use crate::table::{Core, Table};
@@ -53,6 +53,9 @@ struct Pair {
     /// Events after which a partition ran, and those with a chain of all three.
     entered: usize,
     deep: usize,
+    /// The ticket that FFA_RUN names, and how often a core was called.
+    asked_for: Option<u64>,
+    calls: usize,
 }
 
 fn ends(from: u16, to: u16) -> u64 {
@@ -81,6 +84,8 @@ impl Pair {
             trace: Vec::new(),
             entered: 0,
             deep: 0,
+            asked_for: None,
+            calls: 0,
         }
     }
 
@@ -98,7 +103,7 @@ impl Pair {
         self.trace.push(format!("   {action:x?}\n   {expect:x?}"));
         let same = match (&action, expect) {
             (Action::Normal(regs), Expect::Normal(wanted)) => first(regs, wanted, true) && preserved(regs),
-            (Action::Normal(regs), Expect::Parked(partition)) => self.parked(regs, *partition),
+            (Action::Normal(regs), Expect::Parked(partition, _)) => self.parked(regs, *partition),
             (Action::Run(run), Expect::Run(who, how, line, until, hold)) => {
                 let how = match (run.entry, how) {
                     (Entry::Resume, How::Resume) => true,
@@ -127,8 +132,8 @@ impl Pair {
     /// A new ticket: a number that is no context's and nobody else's.
     fn parked(&self, regs: &Regs, partition: usize) -> bool {
         let id = u64::from(self.model.table.partitions[partition].id);
-        let fresh = self.model.tickets.iter().all(|t| t.0 != regs.0[1]);
-        regs.0[0] == model::INTERRUPT && regs.0[1] >> 16 == id && regs.0[1] & 0x4000 != 0 && fresh
+        let fresh = self.model.tickets.iter().all(|t| t.name != regs.0[1]);
+        regs.0[0] == model::INTERRUPT && regs.0[1] >> 16 == id && regs.0[1] & 0x8000 != 0 && fresh
     }
 
     fn step(&mut self, core: Core, event: Event) -> Action {
@@ -171,8 +176,12 @@ impl Pair {
     }
 
     fn normal(&mut self, core: Core) {
+        if self.model.called[usize::from(core)] && self.dice.one_in(2) {
+            return self.look(core);
+        }
         match self.dice.below(100) {
-            0..50 => self.request(core),
+            0 => self.look(core),
+            1..50 => self.request(core),
             50..85 => self.run(core),
             85..97 => self.interrupt(core),
             97 => self.start_anew(core),
@@ -195,10 +204,36 @@ impl Pair {
         let (message, regs) = self.message(true, source, target);
         let action = self.step(core, Event::Normal(regs));
         let expect = self.model.request(core, &message);
-        let parked = matches!(expect, Expect::Parked(_));
         self.check(action, &expect, true);
-        if let (Action::Normal(regs), Expect::Parked(partition), true) = (action, expect, parked) {
-            self.model.tickets.push((regs.0[1], partition, message));
+        self.note_ticket(action, expect, message);
+    }
+
+    /// A new ticket is the model's, too; and the core that was called for one is one that it names.
+    fn note_ticket(&mut self, action: Action, expect: Expect, message: Message) {
+        let mut name = first_of(&action, 1);
+        if let Expect::Parked(partition, stage) = expect {
+            let called = None;
+            self.model.tickets.push(Parked {
+                name,
+                partition,
+                message,
+                stage,
+                called,
+            });
+        } else if let Some(run) = self.asked_for.take() {
+            name = run;
+        }
+        let to_call = core::mem::take(&mut self.model.to_call);
+        let called = core::mem::take(&mut self.m.ports.called);
+        match called[..] {
+            [] if to_call.is_empty() => {}
+            [core] if to_call.contains(&core) => {
+                self.calls += 1;
+                self.model.called[usize::from(core)] = true;
+                let ticket = self.model.tickets.iter_mut().find(|t| t.name == name);
+                ticket.unwrap().called = Some(core);
+            }
+            _ => self.fail(&format!("called {called:?}, not one of {to_call:?}")),
         }
     }
 
@@ -212,14 +247,23 @@ impl Pair {
                 // All partitions of these tables list the lowest cores, so that rank and core agree.
                 ends(self.model.table.partitions[link.partition].id, chain.home.into())
             }
-            5..9 if tickets > 0 => self.model.tickets[self.dice.below(tickets)].0,
+            5..9 if tickets > 0 => self.model.tickets[self.dice.below(tickets)].name,
             _ => ends(
                 self.dice.of(&[A, B, C, 0, 0x8003]),
-                self.dice.of(&[0, 1, 2, 3, 4, 0x4011]),
+                self.dice.of(&[0, 1, 2, 3, 4, 0x8011]),
             ),
         };
         let action = self.step(core, Event::Normal(marked(&[model::RUN, named])));
         let expect = self.model.run_call(core, (named >> 16) as u16, named as u16);
+        self.check(action, &expect, true);
+        self.asked_for = Some(named);
+        let (nothing, _) = self.message(true, 0, 0);
+        self.note_ticket(action, expect, nothing);
+    }
+
+    fn look(&mut self, core: Core) {
+        let action = self.step(core, Event::Called);
+        let expect = self.model.look(core);
         self.check(action, &expect, true);
     }
 
@@ -265,7 +309,8 @@ impl Pair {
                 let expect = self.model.deadline(core);
                 self.check(action, &expect, true);
             }
-            100..180 => self.interrupt(core),
+            100..160 => self.interrupt(core),
+            160..180 => self.look(core),
             180..280 => self.hypercall(core),
             _ => self.call(core),
         }
@@ -302,7 +347,7 @@ impl Pair {
         let link = *chain.links.last().unwrap();
         let own = self.model.table.partitions[link.partition].id;
         let (asked, source) = (
-            chain.links.len() > 1 || chain.cause == Cause::Request,
+            chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Forwarded),
             link.source,
         );
         let kind = self.dice.below(100);
@@ -423,6 +468,14 @@ fn respelt(mut message: Message, mut regs: Regs, extended: bool) -> (Message, Re
     (message, regs)
 }
 
+/// A register that an action hands to the normal world.
+fn first_of(action: &Action, n: usize) -> u64 {
+    match action {
+        Action::Normal(regs) => regs.0[n],
+        Action::Run(_) => 0,
+    }
+}
+
 /// Whether registers begin with these values, and are zero from there to x7.
 fn first(regs: &Regs, wanted: &[u64], exact: bool) -> bool {
     regs.0[..wanted.len()] == *wanted && (!exact || regs.0[wanted.len()..8].iter().all(|x| *x == 0))
@@ -435,19 +488,23 @@ fn preserved(regs: &Regs) -> bool {
 
 #[test]
 fn with_the_model_of_endpoints() {
-    let (mut entered, mut deep) = (0, 0);
+    let (mut entered, mut deep, mut calls) = (0, 0, 0);
     let lives = amount::calls(EVENTS).div_ceil(LIFE);
     for life in 0..lives as u64 {
         let seed = amount::seed().wrapping_add(life);
-        let table = [&TABLE, &CHAINS, &POLICY, &CHAINS][seed as usize % 4];
+        let table = [&TABLE, &CHAINS, &POLICY, &FORWARDING, &CHAINS, &FORWARDING][seed as usize % 6];
         let mut pair = Pair::new(table, seed);
         pair.live();
         entered += pair.entered;
         deep += pair.deep;
+        calls += pair.calls;
     }
-    // The dice throw what matters: partitions run, also three of them in a chain.
+    // The dice throw what matters: partitions run, also three of them in a chain, also for other cores.
     let events = lives * LIFE;
     if events >= EVENTS {
-        assert!(entered > events / 3 && deep > events / 50, "{entered} {deep}");
+        assert!(
+            entered > events / 3 && deep > events / 50 && calls > events / 100,
+            "{entered} {deep} {calls}"
+        );
     }
 }

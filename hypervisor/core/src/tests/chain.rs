@@ -355,7 +355,7 @@ fn a_caller_may_be_busy_for_others_meanwhile() {
     call(&mut m, 0, A, B);
     m.step(0, Event::NormalInterrupt);
     let ticket = x(m.normal(0, &super::machine::request(A)), 1);
-    assert!(ticket & 0x4000 != 0, "parked");
+    assert!(ticket & 0x8000 != 0, "parked");
     assert_eq!(regs(m.normal(0, &[RUN, ticket])).0[..2], [INTERRUPT, ticket]);
     m.normal(0, &[RUN, ends(A, 0)]);
     answer(&mut m, 0, B, A);

@@ -24,6 +24,8 @@ pub struct Recorder {
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
+    /// Cores that were called.
+    pub called: Vec<Core>,
     pub now: u64,
     /// What was read is overwritten at once, and counted in `read`.
     pub spoils: bool,
@@ -97,6 +99,10 @@ impl Ports for Recorder {
 
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {
         self.random
+    }
+
+    fn call_core(&mut self, core: Core) {
+        self.called.push(core);
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

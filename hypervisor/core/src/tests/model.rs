@@ -23,6 +23,37 @@ pub enum Cause {
     Cycles,
     /// A secure interrupt.
     Interrupt,
+    /// A request of the normal world whose answer goes into its ticket.
+    Forwarded,
+}
+
+impl Cause {
+    /// Whether it is a request, which has to be answered.
+    fn asks(self) -> bool {
+        matches!(self, Self::Request | Self::Orphan | Self::Forwarded)
+    }
+}
+
+/// How far a parked request has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits for a context: of any core, if it is carried.
+    Waits { carried: bool },
+    /// The context of this home works on it; its caller came for it, and was told of a yield.
+    Given { home: Core, asked: bool, told: bool },
+    /// The first registers of the answer.
+    Answered(Vec<u64>),
+}
+
+/// A parked request.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub name: u64,
+    pub partition: usize,
+    pub message: Message,
+    pub stage: Stage,
+    /// The core that was called for it last.
+    pub called: Option<Core>,
 }
 
 /// Where a chain is.
@@ -76,8 +107,8 @@ pub enum Expect {
     Run(Who, How, bool, Until, bool),
     /// The normal world gets these in its first registers, zero in the others up to x7.
     Normal(Vec<u64>),
-    /// FFA_INTERRUPT for a new ticket of this partition.
-    Parked(usize),
+    /// FFA_INTERRUPT for a new ticket of this partition, in this stage.
+    Parked(usize, Stage),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +160,17 @@ pub struct Model {
     /// Contexts that are no more, or never were.
     pub off: BTreeSet<Who>,
     pub lines: Vec<[Lines; 4]>,
-    /// Parked requests: number, partition, request.
-    pub tickets: Vec<(u64, usize, Message)>,
+    /// Parked requests, in the order in which they were.
+    pub tickets: Vec<Parked>,
+    /// Cores of which one has to be called now; none where there is none.
+    pub to_call: Vec<Core>,
+    /// Cores that were called and have not looked.
+    pub called: [bool; 4],
+    /// Which cores work for other cores' callers, and for which partition they did last.
+    pub forwarding: [bool; 4],
+    pub turn: [usize; 4],
+    /// Which cores are on.
+    pub is_on: [bool; 4],
     /// The ticket whose way a core clears.
     pub clearing: [Option<u64>; 4],
     /// Which cores deal with an interrupt.
@@ -162,6 +202,11 @@ impl Model {
                 .collect(),
             lines: table.partitions.iter().map(lines).collect(),
             tickets: Vec::new(),
+            to_call: Vec::new(),
+            called: [false; 4],
+            forwarding: [false; 4],
+            turn: [0; 4],
+            is_on: [true; 4],
             clearing: [None; 4],
             handling: [false; 4],
         }
@@ -253,7 +298,7 @@ impl Model {
             self.chains[chain].place = Place::On(core);
             return self.run(chain, core, How::Resume, Until::None);
         }
-        if handled {
+        if core::mem::take(&mut self.forwarding[usize::from(core)]) || handled {
             return Expect::Normal(Vec::from([RESUME]));
         }
         match self.clearing[usize::from(core)].take() {
@@ -277,6 +322,7 @@ impl Model {
         let (mut reply, chain) = (reply, self.on(core).unwrap());
         let pressed = self.chains[chain].pressed;
         self.press(chain, false);
+        let outermost = self.chains[chain].links[0].partition;
         let failed = loop {
             let home = self.chains[chain].home;
             let done = self.chains[chain].links.pop().unwrap();
@@ -293,7 +339,10 @@ impl Model {
             reply = error(ABORTED);
         };
         let gone = self.chains.remove(chain);
-        if gone.cause == Cause::Orphan && !failed {
+        if gone.cause == Cause::Forwarded {
+            self.ticket_of((outermost, gone.home)).stage = Stage::Answered(reply);
+            reply = Vec::from([MSG_WAIT]);
+        } else if gone.cause == Cause::Orphan && !failed {
             reply = Vec::from([MSG_WAIT]);
         }
         self.depart(core, reply)
@@ -306,12 +355,51 @@ impl Model {
         match self.admit(core, message) {
             Err(code) => Expect::Normal(error(code)),
             Ok(target) if self.waits((target, core)) => self.deliver(core, target, message),
-            Ok(target) if self.off.contains(&(target, core)) => Expect::Normal(error(DENIED)),
-            Ok(target) if self.tickets.iter().filter(|t| t.1 == target).count() == 16 => {
-                Expect::Normal(error(BUSY))
+            Ok(target) if self.lists(target, core) && self.off.contains(&(target, core)) => {
+                Expect::Normal(error(DENIED))
             }
-            Ok(target) => Expect::Parked(target),
+            Ok(target) if !self.lists(target, core) && !self.reachable(target) => {
+                Expect::Normal(error(DENIED))
+            }
+            Ok(target) if self.full(target) => Expect::Normal(error(BUSY)),
+            Ok(target) => {
+                let carried = !self.lists(target, core);
+                if carried {
+                    self.summon(|model, core| model.waits((target, core)));
+                }
+                Expect::Parked(target, Stage::Waits { carried })
+            }
         }
+    }
+
+    fn full(&self, partition: usize) -> bool {
+        self.tickets.iter().filter(|t| t.partition == partition).count() == 32
+    }
+
+    /// Whether any core could take a request to a partition in the end.
+    fn reachable(&self, partition: usize) -> bool {
+        (0..4).any(|core| {
+            self.is_on[usize::from(core)]
+                && self.lists(partition, core)
+                && !self.off.contains(&(partition, core))
+        })
+    }
+
+    /// One of the cores that the normal world has and that are able to has to be called.
+    fn summon(&mut self, able: impl Fn(&Self, Core) -> bool) {
+        let free = |core: &Core| {
+            let at = usize::from(*core);
+            self.is_on[at] && !self.called[at] && self.on(*core).is_none()
+        };
+        self.to_call = (0..4).filter(|core| free(core) && able(self, *core)).collect();
+    }
+
+    /// The ticket of the request that a context works on.
+    fn ticket_of(&mut self, who: Who) -> &mut Parked {
+        let given = |t: &&mut Parked| {
+            t.partition == who.0 && matches!(t.stage, Stage::Given { home, .. } if home == who.1)
+        };
+        self.tickets.iter_mut().find(given).unwrap()
     }
 
     fn admit(&self, core: Core, message: &Message) -> Result<usize, i32> {
@@ -319,7 +407,7 @@ impl Model {
         if self.stopped[target] {
             return Err(ABORTED);
         }
-        if !self.lists(target, core) {
+        if !self.lists(target, core) && !self.table.partitions[target].forwards {
             return Err(DENIED);
         }
         Ok(target)
@@ -386,19 +474,35 @@ impl Model {
         {
             return Err(INVALID);
         }
+        let ticket = u64::from(id) << 16 | u64::from(vcpu);
+        let place = self.tickets.iter().position(|t| t.name == ticket);
+        if let Some(at) = place
+            && let Stage::Answered(answer) = self.tickets[at].stage.clone()
+        {
+            self.tickets.remove(at);
+            return Ok(Expect::Normal(answer));
+        }
+        let chain = match place.map(|at| &self.tickets[at].stage) {
+            Some(Stage::Given { home, .. }) => self.of((named, *home)),
+            Some(_) => None,
+            None => chain,
+        };
         let blocked = chain.is_some_and(|c| self.chains[c].inner() != named);
         if self.stopped[named] && !blocked {
             return Err(ABORTED);
         }
-        if !self.lists(named, core) {
+        if !self.lists(named, core) && !self.table.partitions[named].forwards {
             return Err(DENIED);
         }
-        if vcpu & 0x4000 != 0 {
-            return self.run_ticket(core, named, u64::from(id) << 16 | u64::from(vcpu));
+        if vcpu & 0x8000 != 0 {
+            return self.run_ticket(core, named, place.ok_or(INVALID)?);
         }
         let home = home.ok_or(INVALID)?;
         match chain {
-            Some(chain) => self.resume(core, chain, (named, home)),
+            Some(chain) if !self.lists(self.chains[chain].inner(), core) || !self.lists(named, core) => {
+                self.adopt(core, chain, (named, home))
+            }
+            Some(chain) => self.resume(core, chain),
             None if self.off.contains(&(named, home)) || home != core => Err(DENIED),
             None => {
                 let answer = Vec::from([RUN, self.target((named, home))]);
@@ -416,12 +520,8 @@ impl Model {
         }
     }
 
-    fn resume(&mut self, core: Core, chain: usize, named: Who) -> Result<Expect, i32> {
+    fn resume(&mut self, core: Core, chain: usize) -> Result<Expect, i32> {
         let inner = self.chains[chain].inner();
-        if !self.lists(inner, core) {
-            let outer = Vec::from([INTERRUPT, self.target(named)]);
-            return Ok(Expect::Normal(outer));
-        }
         let how = match self.chains[chain].place {
             Place::On(_) | Place::Displaced(_) => return Err(BUSY),
             Place::Preempted => How::Resume,
@@ -434,30 +534,174 @@ impl Model {
         Ok(self.run(chain, core, how, Until::None))
     }
 
-    fn run_ticket(&mut self, core: Core, target: usize, ticket: u64) -> Result<Expect, i32> {
-        let place = self.tickets.iter().position(|t| t.0 == ticket).ok_or(INVALID)?;
-        if self.waits((target, core)) {
-            let (_, _, message) = self.tickets.remove(place);
-            return Ok(self.deliver(core, target, &message));
+    /// FFA_RUN of a chain on a core where it cannot run.
+    fn adopt(&mut self, core: Core, chain: usize, named: Who) -> Result<Expect, i32> {
+        if !self.still(chain) {
+            return Err(BUSY);
         }
-        let again = Expect::Normal(Vec::from([INTERRUPT, ticket]));
-        let Some(chain) = self.of((target, core)) else {
-            return Ok(again);
+        let outer = &self.chains[chain].links[0];
+        let asked = self.chains[chain].cause == Cause::Request || outer.partition != named.0;
+        if !asked && !self.lists(named.0, core) {
+            return Err(DENIED);
+        }
+        let name = Vec::from([INTERRUPT, self.target(named)]);
+        if self.chains[chain].cause != Cause::Request || outer.partition != named.0 || self.full(named.0) {
+            return Ok(Expect::Normal(name));
+        }
+        self.chains[chain].cause = Cause::Forwarded;
+        let inner = self.chains[chain].inner();
+        self.summon(|model, core| model.lists(inner, core));
+        let stage = Stage::Given {
+            home: named.1,
+            asked: true,
+            told: true,
         };
-        let abandoned = matches!(self.chains[chain].cause, Cause::Orphan | Cause::Interrupt);
-        let still = matches!(self.chains[chain].place, Place::Preempted | Place::Yielded);
-        if !abandoned || !still || !self.lists(self.chains[chain].inner(), core) {
+        Ok(Expect::Parked(named.0, stage))
+    }
+
+    /// Whether a chain waits for a core.
+    fn still(&self, chain: usize) -> bool {
+        matches!(self.chains[chain].place, Place::Preempted | Place::Yielded)
+    }
+
+    fn run_ticket(&mut self, core: Core, target: usize, place: usize) -> Result<Expect, i32> {
+        let listed = self.lists(target, core);
+        let name = self.tickets[place].name;
+        let again = Expect::Normal(Vec::from([INTERRUPT, name]));
+        match self.tickets[place].stage {
+            Stage::Waits { .. } if listed && self.waits((target, core)) => {
+                let parked = self.tickets.remove(place);
+                Ok(self.deliver(core, target, &parked.message))
+            }
+            Stage::Waits { .. } if listed => {
+                let Some(chain) = self.of((target, core)) else {
+                    return Ok(again);
+                };
+                let abandoned = matches!(self.chains[chain].cause, Cause::Orphan | Cause::Interrupt);
+                if !abandoned || !self.still(chain) || !self.lists(self.chains[chain].inner(), core) {
+                    return Ok(again);
+                }
+                self.clearing[usize::from(core)] = Some(name);
+                self.resume(core, chain)
+            }
+            Stage::Waits { .. } if !self.reachable(target) => {
+                self.tickets.remove(place);
+                Err(DENIED)
+            }
+            Stage::Waits { .. } => {
+                self.tickets[place].stage = Stage::Waits { carried: true };
+                self.summon_for(place, |model, core| {
+                    model.lists(target, core) && model.waits((target, core))
+                });
+                Ok(again)
+            }
+            Stage::Given { home, told, .. } => self.go_on(core, place, (target, home), told, again),
+            Stage::Answered(_) => unreachable!("it was handed out"),
+        }
+    }
+
+    fn go_on(
+        &mut self,
+        core: Core,
+        place: usize,
+        who: Who,
+        told: bool,
+        again: Expect,
+    ) -> Result<Expect, i32> {
+        let (home, name) = (who.1, self.tickets[place].name);
+        let chain = self.of(who).unwrap();
+        if !self.still(chain) {
             return Ok(again);
         }
-        self.clearing[usize::from(core)] = Some(ticket);
-        self.resume(core, chain, (target, core))
+        if self.chains[chain].place == Place::Yielded && !told {
+            let (asked, told) = (false, true);
+            self.tickets[place].stage = Stage::Given { home, asked, told };
+            return Ok(Expect::Normal(Vec::from([YIELD, name])));
+        }
+        let inner = self.chains[chain].inner();
+        if self.lists(inner, core) {
+            let (asked, told) = (false, false);
+            self.tickets[place].stage = Stage::Given { home, asked, told };
+            self.clearing[usize::from(core)] = Some(name);
+            return self.resume(core, chain);
+        }
+        let (asked, told) = (true, true);
+        self.tickets[place].stage = Stage::Given { home, asked, told };
+        self.summon_for(place, |model, core| model.lists(inner, core));
+        Ok(again)
+    }
+
+    /// As `summon`, unless a core that was called for this ticket has not looked yet.
+    fn summon_for(&mut self, place: usize, able: impl Fn(&Self, Core) -> bool) {
+        let under_way = self.tickets[place].called;
+        if under_way.is_none_or(|core| !self.called[usize::from(core)]) {
+            self.summon(able);
+        }
+    }
+
+    /// A core was called, and looks.
+    pub fn look(&mut self, core: Core) -> Expect {
+        self.called[usize::from(core)] = false;
+        if let Some(chain) = self.on(core) {
+            let stopped = self.stopped[self.chains[chain].inner()];
+            return if stopped {
+                self.finish(core, error(ABORTED))
+            } else {
+                self.run(chain, core, How::Resume, Until::Keep)
+            };
+        }
+        if self.is_on[usize::from(core)] {
+            let count = self.table.partitions.len();
+            let first = self.turn[usize::from(core)] + 1;
+            for partition in (first..count).chain(0..first.min(count)) {
+                if let Some(expect) = self.take(core, partition) {
+                    self.turn[usize::from(core)] = partition;
+                    return expect;
+                }
+            }
+        }
+        Expect::Normal(Vec::from([RESUME]))
+    }
+
+    fn take(&mut self, core: Core, partition: usize) -> Option<Expect> {
+        let begun = |t: &Parked| match t.stage {
+            Stage::Given {
+                home, asked: true, ..
+            } if t.partition == partition => {
+                let chain = self.of((partition, home))?;
+                let can = self.still(chain) && self.lists(self.chains[chain].inner(), core);
+                can.then_some((chain, home))
+            }
+            _ => None,
+        };
+        let found = self.tickets.iter().enumerate();
+        let found = found.filter_map(|(place, t)| Some((place, begun(t)?))).next();
+        if let Some((place, (chain, home))) = found {
+            let (asked, told) = (false, false);
+            self.tickets[place].stage = Stage::Given { home, asked, told };
+            self.forwarding[usize::from(core)] = true;
+            return self.resume(core, chain).ok();
+        }
+        if self.stopped[partition] || !self.lists(partition, core) || !self.waits((partition, core)) {
+            return None;
+        }
+        let waits = |t: &Parked| t.partition == partition && t.stage == Stage::Waits { carried: true };
+        let place = self.tickets.iter().position(waits)?;
+        let (home, asked, told) = (core, false, false);
+        self.tickets[place].stage = Stage::Given { home, asked, told };
+        self.forwarding[usize::from(core)] = true;
+        let message = self.tickets[place].message.clone();
+        let expect = self.deliver(core, partition, &message);
+        self.chains.last_mut().unwrap().cause = Cause::Forwarded;
+        Some(expect)
     }
 
     /// The normal world has started anew.
     pub fn start_anew(&mut self) {
         self.tickets.clear();
         for chain in &mut self.chains {
-            if chain.cause == Cause::Request && matches!(chain.place, Place::Preempted | Place::Yielded) {
+            let waits = matches!(chain.place, Place::Preempted | Place::Yielded);
+            if chain.cause == Cause::Forwarded || chain.cause == Cause::Request && waits {
                 chain.cause = Cause::Orphan;
             }
         }
@@ -624,7 +868,7 @@ impl Model {
     pub fn respond(&mut self, core: Core, message: &Message) -> Expect {
         let chain = &self.chains[self.on(core).unwrap()];
         let link = *chain.links.last().unwrap();
-        let asked = chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Orphan);
+        let asked = chain.links.len() > 1 || chain.cause.asks();
         if !asked {
             return self.answer(core, error(DENIED));
         }
@@ -641,7 +885,7 @@ impl Model {
     /// FFA_MSG_WAIT.
     pub fn wait(&mut self, core: Core) -> Expect {
         let chain = &self.chains[self.on(core).unwrap()];
-        if chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Orphan) {
+        if chain.links.len() > 1 || chain.cause.asks() {
             return self.answer(core, error(DENIED));
         }
         self.finish(core, Vec::from([MSG_WAIT]))

@@ -164,6 +164,66 @@ pub static CHAINS: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// Partitions that do not list every core: a and b ask for forwarding, c does not. Any may call those behind
+/// it, and the normal world all.
+pub static FORWARDING: Table = Table {
+    name: "forwarding",
+    partitions: &LISTED,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+/// Partitions that hear of power events: a of all but the return from a suspension, b of cores that go off
+/// and of that return, c of none. Otherwise as in `CHAINS`, but that the normal world calls all.
+pub static POWER: Table = Table {
+    name: "power",
+    partitions: &TOLD,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+static TOLD: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        power_messages: 0b1011,
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        interrupts: &INTERRUPTS,
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        power_messages: 0b0101,
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
+        ..partition("c", C, 2, 0b0111)
+    },
+];
+
+static LISTED: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        forwards: true,
+        ..partition("a", A, 0, 0b0011)
+    },
+    Partition {
+        interrupts: &INTERRUPTS,
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        forwards: true,
+        ..partition("b", B, 1, 0b0111)
+    },
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
+        ..partition("c", C, 2, 0b0011)
+    },
+];
+
 static CALLERS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },

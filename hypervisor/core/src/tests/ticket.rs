@@ -53,7 +53,7 @@ fn its_caller_may_have_moved() {
 #[test]
 fn a_full_pool_is_busy_and_drains() {
     let mut m = busy();
-    let tickets: std::vec::Vec<u64> = (0..TICKETS as u64).map(|n| park(&mut m, n)).collect();
+    let tickets: std::vec::Vec<u64> = (0..4 * TICKETS as u64).map(|n| park(&mut m, n)).collect();
     m.refused(1, &request(B), Error::Busy);
     assert!(
         matches!(m.normal(1, &request(A)), Action::Run(_)),

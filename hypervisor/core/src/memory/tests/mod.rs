@@ -323,6 +323,9 @@ impl Ports for Windows {
         None
     }
 
+    fn call_core(&mut self, _: crate::table::Core) {
+        unreachable!("the ledger has no cores");
+    }
     fn console(&mut self, _: usize, _: &[u8]) {
         unreachable!("the ledger has no console");
     }
