@@ -87,9 +87,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Transaction::Retrieve => return self.retrieve(party, request, ports),
         };
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
-        let (version, buffers) = (mailbox.version(), mailbox.buffers);
+        let (version, buffers) = (mailbox.version(), places(mailbox.buffers));
+        let machines = self.machine_buffers(party);
         let fragment = copy_in(&mut mailbox, request.fragment, ports)?;
-        let sender = sender(self.sender(party, fragment)?, version, buffers);
+        let sender = Sender {
+            id: self.sender(party, fragment)?,
+            version,
+            buffers,
+            machines: &machines,
+        };
         let mut ledger = self.ledger.lock();
         let progress = ledger.share(self.table, &sender, kind, request.total, fragment, ports)?;
         Ok(told(sender.id, progress))
@@ -107,7 +113,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let id = self.sender_of(party, handle);
         named(id, endpoint)?;
         let mut mailbox = self.mailbox(party).ok_or(Error::InvalidParameters)?.lock();
-        let sender = sender(id, mailbox.version(), mailbox.buffers);
+        let machines = self.machine_buffers(party);
+        let sender = Sender {
+            id,
+            version: mailbox.version(),
+            buffers: places(mailbox.buffers),
+            machines: &machines,
+        };
         let fragment = copy_in(&mut mailbox, length, ports)?;
         let mut ledger = self.ledger.lock();
         let progress = ledger.fragment_tx(self.table, &sender, handle, fragment, ports)?;
@@ -238,6 +250,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(id)
     }
 
+    /// The buffers of the machines that a caller speaks for. No others can be registered while the caller's
+    /// mailbox is locked.
+    fn machine_buffers(&self, party: Party) -> [Option<[u64; 2]>; VMS] {
+        core::array::from_fn(|index| {
+            let machine = self.machines.get(index).filter(|_| party == Party::Normal)?;
+            places(machine.mailbox.lock().buffers)
+        })
+    }
+
     /// Who goes on with a transaction: a hypervisor in the normal world does so for the virtual machine
     /// that began it.
     fn sender_of(&self, party: Party, handle: u64) -> u16 {
@@ -248,10 +269,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 }
 
-/// An endpoint as the ledger wants to know it when it sends memory.
-fn sender(id: u16, version: u32, buffers: Option<Buffers>) -> Sender {
-    let buffers = buffers.map(|buffers| [buffers.rx.address, buffers.tx.address]);
-    Sender { id, version, buffers }
+/// Where a pair of buffers is.
+fn places(buffers: Option<Buffers>) -> Option<[u64; 2]> {
+    buffers.map(|buffers| [buffers.rx.address, buffers.tx.address])
 }
 
 /// Writes the start of what is staged into the RX buffer, which is its owner's then.

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bulkhead_core::api::{Conduit, Event, Fault, Regs};
-use bulkhead_core_fuzz::{IDS, Machine, Source};
+use bulkhead_core_fuzz::{IDS, Machine, Source, VMS};
 use libfuzzer_sys::fuzz_target;
 
 fn registers(source: &mut Source<'_>, id: u64) -> Regs {
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
             }
             20..34 => {
                 // An answer to a call of anybody.
-                let to = [0, 3, IDS[0], IDS[1], IDS[2]][usize::from(source.byte()) % 5];
+                let to = [0, VMS[0], IDS[0], IDS[1], IDS[2]][usize::from(source.byte()) % 5];
                 let ends = u64::from(IDS[runs.partition]) << 16 | u64::from(to);
                 Event::Call(Conduit::Smc, Regs::new(&[0x8400_0070, ends]))
             }

@@ -1,4 +1,4 @@
-//! A machine without hardware for the fuzzers: memory, windows, four cores, three partitions.
+//! A machine without hardware for the fuzzers: memory, windows, four cores, three partitions, two virtual machines.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,14 @@ use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Po
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Caller, Core, Image, Interrupt, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
+    Board, Caller, Core, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights,
+    RootSecret, Table, Uuid, VirtualMachine,
 };
 
-/// IDs of the partitions: the normal world and virtual machine 3 call a, a both others, b c, c a.
+/// IDs of the virtual machines.
+pub const VMS: [u16; 2] = [3, 4];
+/// IDs of the partitions: the normal world and virtual machine 3 call a, a both others, b c, c a; some of them
+/// may not send every kind of message.
 pub const IDS: [u16; 3] = [0x8001, 0x8002, 0x8005];
 /// The normal world's memory.
 pub const NORMAL: Range = Range {
@@ -20,6 +24,11 @@ pub const NORMAL: Range = Range {
 /// Base of a partition's memory.
 pub const fn memory(index: usize) -> u64 {
     0x0e20_0000 + index as u64 * 0x10_0000
+}
+
+/// Where a virtual machine's TX buffer is; RX is the next page.
+pub const fn buffers(vm: u16) -> u64 {
+    NORMAL.base + NORMAL.size - 0x2000 * (vm as u64 - 2)
 }
 
 const fn region(index: usize) -> [Region; 1] {
@@ -79,6 +88,23 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
     }
 }
 
+const fn sending(id: u16, messages: Messages, pages: u32) -> Caller {
+    Caller { id, messages, pages }
+}
+
+static MACHINES: [VirtualMachine; 2] = [
+    VirtualMachine {
+        name: "large",
+        id: VMS[0],
+        contexts: 64,
+    },
+    VirtualMachine {
+        name: "small",
+        id: VMS[1],
+        contexts: 2,
+    },
+];
+
 /// The table.
 pub static TABLE: Table = Table {
     name: "fuzz",
@@ -108,11 +134,19 @@ pub static TABLE: Table = Table {
     spmc_id: 0x8000,
     partitions: &[
         Partition {
-            callers: &[Caller::unlimited(0), Caller::unlimited(3), upto(IDS[2], 6)],
+            callers: &[
+                Caller::unlimited(0),
+                Caller::unlimited(VMS[0]),
+                sending(VMS[1], Messages::INDIRECT.and(Messages::NOTIFICATIONS), 0),
+                upto(IDS[2], 6),
+            ],
             ..partition("a", 0, 0b1111)
         },
         Partition {
-            callers: &[Caller::unlimited(0), upto(IDS[0], 12)],
+            callers: &[
+                sending(0, Messages::DIRECT.and(Messages::NOTIFICATIONS), u32::MAX),
+                upto(IDS[0], 12),
+            ],
             preemption: Preemption::AtOnce,
             interrupts: &[
                 Interrupt {
@@ -129,11 +163,14 @@ pub static TABLE: Table = Table {
             ..partition("b", 1, 0b1111)
         },
         Partition {
-            callers: &[Caller::unlimited(IDS[0]), upto(IDS[1], 3)],
+            callers: &[
+                Caller::unlimited(IDS[0]),
+                sending(IDS[1], Messages::DIRECT.and(Messages::DIRECT2), 3),
+            ],
             ..partition("c", 2, 0b0111)
         },
     ],
-    virtual_machines: &[],
+    virtual_machines: &MACHINES,
     boot_order: &[1, 0, 2],
 };
 
@@ -243,7 +280,7 @@ impl Ports for Memory {
 
 /// A started machine.
 pub struct Machine {
-    spmc: Box<Spmc<3, 4, 33, 149, 0>>,
+    spmc: Box<Spmc<3, 4, 33, 149, 2>>,
     /// Its memory.
     pub memory: Memory,
     /// What runs on each core.
@@ -280,12 +317,17 @@ impl Machine {
     }
 
     /// All have buffers: TX first, then RX, in the first pages of the normal world's and each
-    /// partition's memory; the normal world has a bitmap.
+    /// partition's memory; the normal world has a bitmap, and its virtual machines have both, too.
     pub fn ready(version: u64) -> Self {
         let mut machine = Self::new();
         machine.normal(0, &[f::VERSION.into(), version]);
         machine.normal(0, &[f::RXTX_MAP_64.into(), NORMAL.base, NORMAL.base + 0x1000, 1]);
         machine.normal(0, &[f::NOTIFICATION_BITMAP_CREATE.into(), 0, 4]);
+        for vm in VMS {
+            machine.register(vm, version);
+            machine.normal(0, &[f::RXTX_MAP_64.into(), 0, 0, 0]);
+            machine.normal(0, &[f::NOTIFICATION_BITMAP_CREATE.into(), vm.into(), 2]);
+        }
         machine.normal(0, &[f::DIRECT_REQ_32.into(), IDS[0].into()]);
         machine.set_up(0, version);
         for index in 1..3 {
@@ -304,6 +346,32 @@ impl Machine {
         machine.partition(0, &[f::DIRECT_RESP_32.into(), u64::from(IDS[0]) << 16]);
         assert!(machine.runs[0].is_none());
         machine
+    }
+
+    /// Writes into the hypervisor's TX buffer which buffers a virtual machine has.
+    pub fn register(&mut self, vm: u16, version: u64) {
+        let tx = buffers(vm);
+        let mut words = [0u32; 20];
+        let ranges = if version == 0x1_0000 {
+            words[..3].copy_from_slice(&[vm.into(), 1, 1]);
+            [3, 7]
+        } else {
+            words[..3].copy_from_slice(&[vm.into(), 16, 48]);
+            for at in [4, 12] {
+                (words[at], words[at + 1]) = (1, 1);
+            }
+            [8, 16]
+        };
+        for (at, address) in ranges.into_iter().zip([tx + 0x1000, tx]) {
+            (words[at], words[at + 2]) = (address as u32, 1);
+        }
+        let page = self.memory.page(Page {
+            world: World::Normal,
+            address: NORMAL.base,
+        });
+        for (to, word) in page.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
     }
 
     fn set_up(&mut self, index: usize, version: u64) {
@@ -388,7 +456,8 @@ impl Source<'_> {
             40,
             64,
             80,
-            96,
+            // What the SPMD and the SPMC tell each other.
+            0xffff_8000,
             112,
             128,
             4096,
@@ -408,14 +477,14 @@ impl Source<'_> {
             memory(1),
             memory(1) + 0x1000,
         ];
-        const ENDS: [u64; 8] = [0, 1, 3, 0x8001, 0x8002, 0x8005, 0x8000, 0xffff];
+        const ENDS: [u64; 8] = [0, 1, 3, 4, 0x8001, 0x8002, 0x8005, 0x8000];
         match self.byte() {
             n @ 0..0x60 => KNOWN[usize::from(n) % 32],
             n @ 0x60..0xa0 => ENDS[usize::from(n) / 8 % 8] << 16 | ENDS[usize::from(n) % 8],
             // An execution context, or a ticket.
             n @ 0xa0..0xc0 => ENDS[usize::from(n) / 4 % 8] << 16 | u64::from(n % 4),
             n @ 0xc0..0xe0 => {
-                0x4000 | ENDS[3 + usize::from(n) % 3] << 16 | u64::from(self.byte()) << 4 | u64::from(n & 7)
+                0x4000 | ENDS[4 + usize::from(n) % 3] << 16 | u64::from(self.byte()) << 4 | u64::from(n & 7)
             }
             n => (0..n & 7).fold(u64::from(self.byte()), |value, _| {
                 value << 8 | u64::from(self.byte())

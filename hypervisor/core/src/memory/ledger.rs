@@ -69,7 +69,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     pub fn share(
         &mut self,
         table: &Table,
-        sender: &Sender,
+        sender: &Sender<'_>,
         kind: Kind,
         total: u32,
         fragment: &[u8],
@@ -92,7 +92,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     pub fn fragment_tx(
         &mut self,
         table: &Table,
-        sender: &Sender,
+        sender: &Sender<'_>,
         handle: u64,
         fragment: &[u8],
         ports: &mut impl Ports,
@@ -282,7 +282,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     fn extend(
         &mut self,
         table: &Table,
-        sender: &Sender,
+        sender: &Sender<'_>,
         share: usize,
         bytes: &[u8],
         ports: &mut impl Ports,
@@ -299,7 +299,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     fn try_extend(
         &mut self,
         table: &Table,
-        sender: &Sender,
+        sender: &Sender<'_>,
         index: usize,
         bytes: &[u8],
     ) -> Result<Progress, Error> {

@@ -50,13 +50,15 @@ pub use share::Kind;
 
 /// An endpoint that sends memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
+pub struct Sender<'a> {
     /// Its ID.
     pub id: u16,
     /// The version that it negotiated.
     pub version: u32,
     /// Where its registered RX and TX buffers are, which cannot be part of a transaction.
     pub buffers: Option<[u64; 2]>,
+    /// Those of a hypervisor's virtual machines: the normal world's memory is one.
+    pub machines: &'a [Option<[u64; 2]>],
 }
 
 /// Bytes in a page: the granule of every address and count in FF-A.

@@ -24,7 +24,7 @@ impl Offer {
     /// Reads a first fragment and checks all that does not depend on the ledger's state.
     pub fn parse(
         table: &Table,
-        sender: &Sender,
+        sender: &Sender<'_>,
         kind: Kind,
         total: u32,
         fragment: &[u8],

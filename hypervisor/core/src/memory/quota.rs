@@ -131,10 +131,11 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     }
 }
 
-impl Sender {
-    /// Whether a registered buffer of the sender's lies in these pages.
+impl Sender<'_> {
+    /// Whether a registered buffer of the sender's, or of one of its machines, lies in these pages.
     pub(super) fn holds(&self, first: u64, end: u64) -> bool {
         let within = |buffer: u64| (first..end).contains(&(buffer / PAGE));
-        self.buffers.is_some_and(|both| both.into_iter().any(within))
+        let buffers = self.machines.iter().chain([&self.buffers]);
+        buffers.flatten().flatten().copied().any(within)
     }
 }

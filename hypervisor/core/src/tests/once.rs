@@ -1,7 +1,7 @@
 //! What stands in a shared buffer is read once: one that changes behind every read cannot get past a check.
 
 use super::machine::{Machine, regs, succeeded};
-use super::table::{A, C, CHAINS, NORMAL, memory};
+use super::table::{A, C, CHAINS, NORMAL, VM, memory};
 use crate::api::{Page, Ports, World};
 use crate::function as f;
 
@@ -111,4 +111,36 @@ fn messages() {
     );
     assert!(!succeeded(m.call(0, &[f::MSG_SEND2.into(), 0, 0])));
     assert_eq!(m.ports.read, 4096);
+}
+
+#[test]
+fn what_a_hypervisor_says_of_its_machines() {
+    const BUFFERS: u64 = NORMAL.base + 0x4000;
+    let mut m = ready();
+    let mut words = [0u32; 20];
+    (words[0], words[1], words[2]) = (VM.into(), 16, 48);
+    for (at, address) in [(4, BUFFERS + 0x1000), (12, BUFFERS)] {
+        (words[at], words[at + 1], words[at + 6]) = (1, 1, 1);
+        words[at + 4] = address as u32;
+    }
+    let pair: std::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    put(&mut m, false, &pair);
+    assert!(succeeded(m.normal(1, &[f::RXTX_MAP_64.into(), 0, 0, 0])));
+    assert_eq!(m.ports.read, 4096, "the page, once");
+    let mut bytes = [0; 24];
+    let ends = u32::from(VM) << 16 | u32::from(A);
+    for (to, word) in bytes.chunks_exact_mut(4).zip([0, 0, 20, ends, 4, 0x6f6c_6c65]) {
+        to.copy_from_slice(&u32::to_le_bytes(word));
+    }
+    let tx = Page {
+        world: World::Normal,
+        address: BUFFERS,
+    };
+    m.ports.write(tx, 0, &bytes);
+    m.ports.read = 0;
+    assert!(succeeded(
+        m.normal(1, &[f::MSG_SEND2.into(), u64::from(VM) << 16, 0])
+    ));
+    assert_eq!(m.ports.read, 4096);
+    assert_eq!(m.ports.pages[&(true, memory(0) + 0x1000)][..24], bytes);
 }

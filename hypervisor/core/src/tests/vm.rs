@@ -2,11 +2,12 @@
 
 use std::vec::Vec;
 
-use super::machine::{Machine, regs, run, succeeded, x};
+use super::machine::{Machine, Recorder, Subject, regs, run, succeeded, x};
 use super::table::{A, B, C, CHAINS, NORMAL, SMALL, VM, memory};
-use crate::api::{Action, Page, Ports, World};
+use crate::api::{Action, Conduit, Event, Page, Ports, Regs, World};
 use crate::error::Error;
 use crate::function as f;
+use crate::table::Core;
 
 const MAP: u64 = f::RXTX_MAP_64 as u64;
 const MAP_32: u64 = f::RXTX_MAP_32 as u64;
@@ -98,6 +99,10 @@ fn with_partition(m: &mut Machine) {
 
 /// Writes a message of five bytes into a TX buffer.
 fn message(m: &mut Machine, page: Page, from: u16, to: u16) {
+    put_message(&mut m.ports, page, from, to);
+}
+
+fn put_message(ports: &mut Recorder, page: Page, from: u16, to: u16) {
     let mut bytes = std::vec![0; 45];
     for (to, word) in bytes[8..20]
         .chunks_exact_mut(4)
@@ -106,7 +111,7 @@ fn message(m: &mut Machine, page: Page, from: u16, to: u16) {
         to.copy_from_slice(&word.to_le_bytes());
     }
     bytes[40..].copy_from_slice(b"hello");
-    m.ports.write(page, 0, &bytes);
+    ports.write(page, 0, &bytes);
 }
 
 #[test]
@@ -206,6 +211,21 @@ fn pages_that_are_not_the_normal_worlds() {
         Pair::new(VM, (16, 48), tx, rx).put(&mut m);
         m.refused(0, &[MAP, 0, 0, 0], Error::Denied);
     }
+}
+
+#[test]
+fn its_buffers_are_lent_to_nobody() {
+    let mut m = ready();
+    let call = [f::MEM_SHARE_64.into(), 112, 112];
+    for sender in [0, VM] {
+        for page in [OWN, OWN + 0x1000, BUFFERS, BUFFERS + 0x1000] {
+            share(&mut m, sender, page);
+            m.refused(0, &call, Error::Denied);
+        }
+    }
+    assert!(succeeded(m.normal(0, &[UNMAP, u64::from(VM) << 16])));
+    share(&mut m, VM, BUFFERS);
+    assert!(succeeded(m.normal(0, &call)));
 }
 
 #[test]
@@ -568,4 +588,96 @@ fn what_it_had_goes_when_the_normal_world_starts_anew() {
     begins_again(&mut m);
     assert_eq!(m.spmc.machines[0].mailbox.lock().version(), 0x1_0001);
     assert!(succeeded(m.normal(1, &[CREATE, SMALL.into(), 2])));
+}
+
+/// What a core of the normal world does at random, for itself and for its machines; what a runs there.
+fn storm(spmc: &Subject, core: Core) -> usize {
+    let (mut ports, mut random, mut good) = (Recorder::default(), u64::from(core) + 1, 0);
+    let mut below = move |n: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % n
+    };
+    for _ in 0..20_000 {
+        let id = [VM, SMALL][below(2)];
+        let (low, high) = (u64::from(id), u64::from(id) << 16);
+        let own = OWN + 0x1_0000 * u64::from(core);
+        let calls = [
+            [VERSION, 0x1_0002, 0, 0, 0, 0],
+            [MAP, own, own + 0x1000, 1, 0, 0],
+            [MAP, 0, 0, 0, 0, 0],
+            [UNMAP, high, 0, 0, 0, 0],
+            [ACQUIRE, low, 0, 0, 0, 0],
+            [RELEASE, low, 0, 0, 0, 0],
+            [RELEASE, 0, 0, 0, 0, 0],
+            [SEND, high, 0, 0, 0, 0],
+            [SEND, 0, 0, 0, 0, 0],
+            [CREATE, low, 2, 0, 0, 0],
+            [DESTROY, low, 0, 0, 0, 0],
+            [BIND, ends(A, id), 0, 1, 0, 0],
+            [SET, ends(id, A), 0, 1, 0, 0],
+            [GET, low, 5, 0, 0, 0],
+            [INFO, 0, 0, 0, 0, 0],
+            [f::MEM_SHARE_64.into(), 112, 112, 0, 0, 0],
+            [REQUEST, ends(0, A), DESTROYED, 0, 0, low],
+        ];
+        // Each core has pages of its own here: what it writes others do not see, but the policy does not know.
+        let call = calls[below(calls.len())];
+        let page = normal(own);
+        match call[0] {
+            MAP => {
+                let buffers = BUFFERS + 0x2000 * (low - 3);
+                let words = Pair::new(id, (16, 48), buffers, buffers + 0x1000).words;
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                ports.write(page, 0, &bytes);
+            }
+            SEND => {
+                for (from, page) in [
+                    (0, page),
+                    (VM, normal(BUFFERS)),
+                    (SMALL, normal(BUFFERS + 0x2000)),
+                ] {
+                    put_message(&mut ports, page, from, A);
+                }
+            }
+            _ => {}
+        }
+        let mut action = spmc.step(core, Event::Normal(Regs::new(&call)), &mut ports);
+        let inside = below(6);
+        put_message(&mut ports, page_of_a(), A, id);
+        for n in 0.. {
+            let Action::Run(run) = action else { break };
+            assert_eq!(run.context.partition, 0);
+            let call = [
+                [SEND, 0, 0, 0],
+                [SET, ends(A, id), 0, 1],
+                [RELEASE, 0, 0, 0],
+                [BIND, ends(id, A), 0, 1],
+                [MAP, memory(0), memory(0) + 0x1000, 1],
+                [RESPONSE, ends(A, 0), DESTROYED | 1, 0],
+            ][if n == 0 { inside } else { 5 }];
+            action = spmc.step(core, Event::Call(Conduit::Smc, Regs::new(&call)), &mut ports);
+        }
+        spmc.settle(core);
+        good += usize::from(succeeded(action));
+    }
+    good
+}
+
+#[test]
+fn all_cores_ask_for_machines_at_once() {
+    let mut m = Machine::of(&CHAINS).start();
+    run(m.normal(0, &[REQUEST, ends(0, A)]));
+    m.call(0, &[VERSION, 0x1_0002]);
+    m.call(0, &[RESPONSE, ends(A, 0)]);
+    let spmc = &*m.spmc;
+    let good: Vec<usize> = std::thread::scope(|scope| {
+        let cores: Vec<_> = (0..4)
+            .map(|core| scope.spawn(move || storm(spmc, core)))
+            .collect();
+        cores.into_iter().map(|core| core.join().unwrap()).collect()
+    });
+    assert!(good.iter().all(|good| *good > 1000), "{good:?}");
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
 }

@@ -478,14 +478,15 @@ fn buffers_stay() {
         let bytes = offer(kind, V1_1, A, &[B], &[(at(0, 5), 4)]).bytes();
         assert!(bench.send_as(&sender, kind, &bytes).is_ok());
     }
-    // The same goes for the normal world's.
+    // The same goes for the normal world's, and for those of its virtual machines, whoever sends.
     let mut bench = Bench::new();
     let sender = Sender {
         buffers: Some([page(1), page(2)]),
+        machines: &[None, Some([page(4), page(6)])],
         ..by(0, V1_1)
     };
     let share = |first| Descriptor::share(V1_1, &[A], &[(page(first), 1)]).bytes();
-    for first in [1, 2] {
+    for first in [1, 2, 4, 6] {
         assert_eq!(bench.send_as(&sender, Kind::Share, &share(first)), Err(Denied));
     }
     assert!(bench.send_as(&sender, Kind::Share, &share(3)).is_ok());

@@ -545,12 +545,18 @@ impl Bench {
     }
 
     /// Sends a whole descriptor.
-    fn send_as(&mut self, sender: &Sender, kind: Kind, bytes: &[u8]) -> Result<Progress, Error> {
+    fn send_as(&mut self, sender: &Sender<'_>, kind: Kind, bytes: &[u8]) -> Result<Progress, Error> {
         let total = bytes.len() as u32;
         self.share(sender, kind, total, bytes)
     }
 
-    fn share(&mut self, sender: &Sender, kind: Kind, total: u32, bytes: &[u8]) -> Result<Progress, Error> {
+    fn share(
+        &mut self,
+        sender: &Sender<'_>,
+        kind: Kind,
+        total: u32,
+        bytes: &[u8],
+    ) -> Result<Progress, Error> {
         let ports = &mut self.ports;
         self.ledger.share(&TABLE, sender, kind, total, bytes, ports)
     }
@@ -651,11 +657,12 @@ impl Bench {
 }
 
 /// A sender without buffers.
-fn by(id: u16, version: u32) -> Sender {
+fn by(id: u16, version: u32) -> Sender<'static> {
     Sender {
         id,
         version,
         buffers: None,
+        machines: &[],
     }
 }
 
