@@ -206,7 +206,9 @@ pub struct Caller {
     pub id: u16,
     /// What it may send. What the partition takes at all stands in [`Partition::properties`].
     pub messages: Messages,
-    /// 4 KiB pages that it may have shared with, lent or donated to the partition at any time.
+    /// 4 KiB pages that it may have shared with, lent or donated to the partition at any time: what it donated
+    /// counts until it is back where the table puts it, or with another partition. Zero: it may offer it none.
+    /// [`u32::MAX`]: no limit of its own; any other value also gives it room of its own (`memory::quota`).
     pub pages: u32,
 }
 
@@ -260,7 +262,8 @@ pub struct Partition {
     pub interrupts: &'static [Interrupt],
     /// The non-secure IPA window in which borrowed memory appears.
     pub window: Range,
-    /// How many shares it may have retrieved at once; 1 to 256.
+    /// Live transactions that name it: so many of each caller with a limit of pages, and so many of all others
+    /// together; 1 to 256.
     pub shares: u16,
     /// How a normal-world interrupt preempts it.
     pub preemption: Preemption,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Ports, Regs, World};
 use bulkhead_core::function as f;
+use bulkhead_core::memory::{ranges, shares};
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
     Board, Caller, Core, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights,
@@ -278,9 +279,12 @@ impl Ports for Memory {
     fn note(&mut self, _: Note) {}
 }
 
+/// Fewer ranges than a real ledger has, so that they run out: 128 in common, and those of callers with limits.
+const RANGES: usize = ranges(&TABLE) - 4096 + 128;
+
 /// A started machine.
 pub struct Machine {
-    spmc: Box<Spmc<3, 4, 33, 149, 2>>,
+    spmc: Box<Spmc<3, 4, { shares(&TABLE) }, RANGES, 2>>,
     /// Its memory.
     pub memory: Memory,
     /// What runs on each core.

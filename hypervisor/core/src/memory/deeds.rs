@@ -5,7 +5,7 @@
 //! owner; a page that comes home needs no deed.
 
 use super::constituents::Pages;
-use super::quota::{OWN_SHARES, limited, own};
+use super::quota::{limited, own_shares};
 use super::{PAGE, share::Lender};
 use crate::table::{Rights, Table};
 
@@ -160,7 +160,7 @@ impl<const N: usize> Deeds<N> {
             None => (0, 0),
             Some(caller) if limited(caller) => {
                 let used = deeds.filter(|deed| deed.giver == giver).count();
-                (own(caller, OWN_SHARES), used)
+                (own_shares(caller, partition), used)
             }
             Some(_) => {
                 let common = |deed: &&Deed| {

@@ -3,7 +3,7 @@
 use super::PAGE;
 use super::constituents::Pages;
 use super::ledger::Ledger;
-use super::quota::{OWN_RANGES, OWN_SHARES, limited, own};
+use super::quota::{limited, own_ranges, own_shares};
 use super::share::Share;
 use crate::table::Table;
 
@@ -54,10 +54,12 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
 
     /// No caller with a limit has more than its own room at a partition.
     fn check_limits(&self, table: &Table, partition: usize) -> Result<(), &'static str> {
-        let callers = table.partitions.get(partition).map_or(&[][..], |p| p.callers);
-        for caller in callers.iter().filter(|caller| limited(caller)) {
+        let Some(entry) = table.partitions.get(partition) else {
+            return Ok(());
+        };
+        for caller in entry.callers.iter().filter(|caller| limited(caller)) {
             let used = self.used(caller.id, partition);
-            if used.shares > own(caller, OWN_SHARES) || used.ranges > own(caller, OWN_RANGES) {
+            if used.shares > own_shares(caller, entry) || used.ranges > own_ranges(caller) {
                 return Err("a caller has more than its own room");
             }
             if used.pages + self.deeds.pages(caller.id, partition) > u64::from(caller.pages) {

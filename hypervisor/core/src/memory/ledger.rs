@@ -263,8 +263,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         if partition >= PARTITIONS {
             return Err(Error::InvalidParameters);
         }
-        let quota = table.partitions[partition].shares;
-        if !self.fits(caller, partition, quota, self.shares[share].pages) {
+        if !self.fits(table, caller, partition, self.shares[share].pages) {
             return Err(Error::NoMemory);
         }
         let offered = rights::offered(self.shares[share].kind, receiver.permissions)?;

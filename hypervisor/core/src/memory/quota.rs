@@ -1,8 +1,8 @@
 //! How much of the ledger the callers of a partition may use.
 //!
 //! A caller whose pages the table limits has room of its own at that partition, which nobody else can use up:
-//! as many transactions and as many deeds as it may have pages, up to [`OWN_SHARES`] each, and as many ranges,
-//! up to [`OWN_RANGES`]. All other callers of a partition have its `shares` together, and the part of
+//! the partition's `shares` transactions, as many deeds, and [`OWN_RANGES`] ranges, but none of them more often
+//! than it may have pages. All other callers of a partition have its `shares` together, and the part of
 //! [`COMMON_RANGES`] that its window is of all windows. What is promised so is never more than there is:
 //! [`shares`] and [`ranges`] size the ledger.
 
@@ -11,10 +11,8 @@ use super::ledger::Ledger;
 use super::{PAGE, Sender};
 use crate::table::{Caller, Partition, Table};
 
-/// Most live transactions that a caller with a limit of pages has at a partition; and most deeds.
-pub const OWN_SHARES: u32 = 16;
-/// Most ranges of these transactions.
-pub const OWN_RANGES: u32 = 512;
+/// Most ranges that the live transactions of a caller with a limit of pages have at a partition.
+pub const OWN_RANGES: u32 = 1024;
 /// Ranges that all other callers of all partitions have together.
 const COMMON_RANGES: usize = 4096;
 
@@ -24,7 +22,7 @@ pub const fn limited(caller: &Caller) -> bool {
 }
 
 /// The room that a caller has to itself, in entries of which one has at most `most`.
-pub const fn own(caller: &Caller, most: u32) -> usize {
+const fn own(caller: &Caller, most: u32) -> usize {
     if !limited(caller) {
         0
     } else if caller.pages < most {
@@ -34,36 +32,47 @@ pub const fn own(caller: &Caller, most: u32) -> usize {
     }
 }
 
-/// The room of all callers that have their own.
-const fn reserved(table: &Table, most: u32) -> usize {
-    let (mut place, mut sum) = (0, 0);
+/// Live transactions that a caller has room for to itself at a partition; and deeds.
+pub const fn own_shares(caller: &Caller, partition: &Partition) -> usize {
+    own(caller, partition.shares as u32)
+}
+
+/// Ranges of them.
+pub const fn own_ranges(caller: &Caller) -> usize {
+    own(caller, OWN_RANGES)
+}
+
+/// Transactions and ranges that are room of single callers.
+const fn reserved(table: &Table) -> (usize, usize) {
+    let (mut place, mut shares, mut ranges) = (0, 0, 0);
     while place < table.partitions.len() {
-        let callers = table.partitions[place].callers;
+        let partition = &table.partitions[place];
         let mut index = 0;
-        while index < callers.len() {
-            sum += own(&callers[index], most);
+        while index < partition.callers.len() {
+            shares += own_shares(&partition.callers[index], partition);
+            ranges += own_ranges(&partition.callers[index]);
             index += 1;
         }
         place += 1;
     }
-    sum
+    (shares, ranges)
 }
 
 /// Transactions that a ledger for this table has room for.
 #[must_use]
 pub const fn shares(table: &Table) -> usize {
-    let (mut place, mut sum) = (0, 0);
+    let (mut place, mut sum) = (0, reserved(table).0);
     while place < table.partitions.len() {
         sum += table.partitions[place].shares as usize;
         place += 1;
     }
-    sum + reserved(table, OWN_SHARES)
+    sum
 }
 
 /// Ranges that a ledger for this table has room for.
 #[must_use]
 pub const fn ranges(table: &Table) -> usize {
-    COMMON_RANGES + reserved(table, OWN_RANGES)
+    COMMON_RANGES + reserved(table).1
 }
 
 /// What one caller has at one partition.
@@ -97,7 +106,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     pub(super) fn range_quota(table: &Table, partition: usize) -> usize {
         let pages = |partition: &Partition| index((partition.window.size / PAGE) as u32);
         let all: usize = table.partitions.iter().map(pages).sum();
-        let common = RANGES.saturating_sub(reserved(table, OWN_RANGES));
+        let common = RANGES.saturating_sub(reserved(table).1);
         (common * table.partitions.get(partition).map_or(0, pages))
             .checked_div(all)
             .unwrap_or(0)
@@ -113,20 +122,21 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
                 return Self::range_quota(table, partition).saturating_sub(used);
             }
             let caller = table.partitions.get(partition).and_then(|p| p.caller(sender));
-            let own = caller.map_or(0, |caller| own(caller, OWN_RANGES));
+            let own = caller.map_or(0, own_ranges);
             own.saturating_sub(self.used(sender, partition).ranges)
         };
         self.windows.of(grants).map(room).min().unwrap_or(0)
     }
 
     /// Whether one more transaction of so many pages fits what this caller may have at a partition.
-    pub(super) fn fits(&self, caller: &Caller, partition: usize, shares: u16, pages: u32) -> bool {
+    pub(super) fn fits(&self, table: &Table, caller: &Caller, partition: usize, pages: u32) -> bool {
+        let entry = &table.partitions[partition];
         if !limited(caller) {
-            return self.windows.borrower(partition).grants < shares;
+            return self.windows.borrower(partition).grants < entry.shares;
         }
         let used = self.used(caller.id, partition);
         let held = self.deeds.pages(caller.id, partition);
-        used.shares < own(caller, OWN_SHARES)
+        used.shares < own_shares(caller, entry)
             && used.pages + held + u64::from(pages) <= u64::from(caller.pages)
     }
 }

@@ -364,7 +364,7 @@ fn each_field_of_a_retrieve_wrong() {
 
 #[test]
 fn pages_and_entries_are_limited() {
-    // A may have ten pages at B, in as many transactions.
+    // A may have ten pages at B, in three transactions.
     let mut bench = Bench::new();
     let first = bench.offered(Kind::Share, A, &[B], &[(at(0, 0), 4)]);
     let before = bench.state();
@@ -373,38 +373,33 @@ fn pages_and_entries_are_limited() {
         Err(NoMemory)
     );
     assert_eq!(bench.state(), before);
-    for number in 0..6 {
-        bench.offered(Kind::Lend, A, &[B], &[(at(0, 4 + number * 2), 1)]);
-    }
+    bench.offered(Kind::Lend, A, &[B], &[(at(0, 4), 5)]);
+    bench.offered(Kind::Lend, A, &[B], &[(at(0, 10), 1)]);
     let full = bench.state();
     for kind in [Kind::Share, Kind::Lend, Kind::Donate] {
         assert_eq!(bench.try_offer(kind, A, &[B], &[(at(0, 20), 1)]), Err(NoMemory));
-        assert!(bench.try_offer(kind, A, &[C, B], &[(at(0, 20), 1)]).is_err());
+    }
+    for kind in [Kind::Share, Kind::Lend] {
+        assert_eq!(
+            bench.try_offer(kind, A, &[C, B], &[(at(0, 20), 1)]),
+            Err(NoMemory)
+        );
     }
     assert_eq!(bench.state(), full);
     // The normal world has all that it was promised at B, and B at C.
+    let share = |first| Descriptor::share(V1_1, &[B], &[(page(first), 1)]);
     for number in 0..3 {
-        bench.sent(
-            Kind::Share,
-            &Descriptor::share(V1_1, &[B], &[(page(number * 2), 1)]),
-        );
+        bench.sent(Kind::Share, &share(number * 2));
     }
-    assert_eq!(
-        bench.send(
-            Kind::Share,
-            V1_1,
-            &Descriptor::share(V1_1, &[B], &[(page(9), 1)]).bytes()
-        ),
-        Err(NoMemory)
-    );
-    for number in 0..6 {
+    assert_eq!(bench.send(Kind::Share, V1_1, &share(9).bytes()), Err(NoMemory));
+    for number in 0..2 {
         bench.offered(Kind::Share, B, &[C], &[(at(1, number * 2), 1)]);
     }
     assert_eq!(
         bench.try_offer(Kind::Share, B, &[C], &[(at(1, 20), 1)]),
         Err(NoMemory)
     );
-    // And the other way round: A's callers without a limit took nothing of A's at B.
+    // And the other way round: those without a limit took nothing of A's at B.
     assert_eq!(bench.reclaim_as(A, first, 0), Ok(()));
     bench.offered(Kind::Share, A, &[B], &[(at(0, 0), 4)]);
     // What was donated counts until it comes back.
@@ -420,11 +415,21 @@ fn pages_and_entries_are_limited() {
     // Fragments count by what they announce.
     let mut bench = Bench::new();
     let bytes = offer(Kind::Share, V1_1, A, &[B], &[(at(0, 0), 1), (at(0, 2), 9)]).bytes();
-    assert!(bench.share(&by(A, V1_1), Kind::Share, 112, &bytes[..96]).is_ok());
+    let part = bench.share(&by(A, V1_1), Kind::Share, 112, &bytes[..96]);
+    assert!(part.is_ok());
     assert_eq!(
         bench.try_offer(Kind::Share, A, &[B], &[(at(0, 20), 1)]),
         Err(NoMemory)
     );
+    // Ranges: as many as pages.
+    let mut bench = Bench::new();
+    let before = bench.state();
+    let ranges: Vec<_> = (0..11).map(|number| (at(0, number * 2), 1)).collect();
+    let mut bytes = offer(Kind::Share, V1_1, A, &[B], &ranges).bytes();
+    bytes[64] = 10;
+    assert_eq!(bench.send_as(&by(A, V1_1), Kind::Share, &bytes), Err(NoMemory));
+    assert_eq!(bench.state(), before);
+    bench.offered(Kind::Share, A, &[B], &ranges[..10]);
 }
 
 #[test]

@@ -36,9 +36,9 @@ const B: u16 = 0x8002;
 const C: u16 = 0x8003;
 const D: u16 = 0x8004;
 
-/// Of the common ranges 28 are for A, 14 for B, 7 for C and D each; 27 transactions and as many ranges are for
-/// the callers that have limits.
-type Small = Ledger<4, 38, 83>;
+/// Of the common ranges 28 are for A, 14 for B, 7 for C and D each; 13 transactions and 27 ranges are for the
+/// callers that have limits.
+type Small = Ledger<4, 24, 83>;
 
 /// Where the memory of a partition starts: each has a region of 16 pages, executable, and one of 8, which is not.
 const fn own(index: u64) -> u64 {

@@ -161,7 +161,12 @@ fn pages_of(sender: u16, partition: &Partition) -> Option<u32> {
         .map(|caller| caller.pages)
 }
 
-/// Whether a caller has room of its own.
+/// A partition's quota of transactions.
+fn shares(partition: usize) -> u64 {
+    u64::from(TABLE.partitions[partition].shares)
+}
+
+/// The pages of a caller that has room of its own.
 fn own_room(sender: u16, partition: usize) -> Option<u64> {
     let pages = pages_of(sender, &TABLE.partitions[partition])?;
     (pages != u32::MAX).then_some(u64::from(pages))
@@ -218,8 +223,7 @@ impl Model {
             .iter()
             .filter(|deed| deed.3 == owner && same(deed.2))
             .count() as i64;
-        let room =
-            own_room(giver, owner).map_or(u64::from(TABLE.partitions[owner].shares), |own| own.min(16));
+        let room = own_room(giver, owner).unwrap_or(u64::MAX).min(shares(owner));
         room as i64 - used
     }
 
@@ -299,12 +303,12 @@ impl Model {
         for borrower in &transaction.borrowers {
             let partition = borrower.partition;
             let full = match own_room(sender, partition) {
-                None => self.common(partition).count() >= usize::from(TABLE.partitions[partition].shares),
+                None => self.common(partition).count() as u64 >= shares(partition),
                 Some(own) => {
                     let live: u64 = self.theirs(sender, partition).map(|t| t.expected).sum();
                     let held = self.given.values().filter(|given| **given == (sender, partition));
                     let pages = live + held.count() as u64 + transaction.expected;
-                    self.theirs(sender, partition).count() as u64 >= own.min(16) || pages > own
+                    self.theirs(sender, partition).count() as u64 >= own.min(shares(partition)) || pages > own
                 }
             };
             rule(&mut errors, full, Error::NoMemory);
