@@ -13,12 +13,12 @@ const PARTITION: u64 = 25 << 10;
 const CONTEXT: u64 = 3 << 9;
 /// A virtual machine's buffers and notifications.
 const MACHINE: u64 = 13 << 10;
-/// A share in the ledger.
-const SHARE: u64 = 96;
+/// A share in the ledger, with its grant and a deed.
+const SHARE: u64 = 112;
 /// A range of addresses in the ledger.
 const RANGE: u64 = 18;
-/// Shares and ranges that a caller with a limit of pages has to itself, where it may have as many pages.
-const OWN: (u64, u64) = (16, 512);
+/// Ranges that a caller with a limit of pages has to itself, where it may have as many pages.
+const OWN_RANGES: u64 = 1024;
 /// A table of stage 2.
 const TABLE: u64 = 4 << 10;
 /// Bytes that a table of pages maps, and a table of those.
@@ -47,9 +47,9 @@ pub struct Needs {
 /// Bytes of memory that the hypervisor needs for so many cores and virtual machines and these partitions, about.
 pub fn estimate(cores: usize, machines: usize, partitions: &[Needs]) -> u64 {
     let each = count(partitions.len());
-    let shares: u64 = partitions.iter().map(|partition| own(partition, OWN.0)).sum();
+    let shares: u64 = partitions.iter().map(|partition| own(partition, partition.shares)).sum();
     let shares = shares + partitions.iter().map(|partition| partition.shares).sum::<u64>();
-    let ranges: u64 = partitions.iter().map(|partition| own(partition, OWN.1)).sum();
+    let ranges: u64 = partitions.iter().map(|partition| own(partition, OWN_RANGES)).sum();
     let bytes = FIXED
         + CORE * count(cores)
         + PARTITION * each
