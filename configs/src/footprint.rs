@@ -8,7 +8,7 @@ const FIXED: u64 = 368 << 10;
 /// A core's stack and blocks.
 const CORE: u64 = 30 << 10;
 /// A partition's stage-2 roots, buffers and states.
-const PARTITION: u64 = 25 << 10;
+const PARTITION: u64 = 24 << 10;
 /// A context's registers.
 const CONTEXT: u64 = 3 << 9;
 /// A virtual machine's buffers and notifications.
@@ -47,9 +47,15 @@ pub struct Needs {
 /// Bytes of memory that the hypervisor needs for so many cores and virtual machines and these partitions, about.
 pub fn estimate(cores: usize, machines: usize, partitions: &[Needs]) -> u64 {
     let each = count(partitions.len());
-    let shares: u64 = partitions.iter().map(|partition| own(partition, partition.shares)).sum();
+    let shares: u64 = partitions
+        .iter()
+        .map(|partition| own(partition, partition.shares))
+        .sum();
     let shares = shares + partitions.iter().map(|partition| partition.shares).sum::<u64>();
-    let ranges: u64 = partitions.iter().map(|partition| own(partition, OWN_RANGES)).sum();
+    let ranges: u64 = partitions
+        .iter()
+        .map(|partition| own(partition, OWN_RANGES))
+        .sum();
     let bytes = FIXED
         + CORE * count(cores)
         + PARTITION * each
