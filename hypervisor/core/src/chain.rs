@@ -1,4 +1,4 @@
-//! Call chains: partitions that call partitions, by direct messages (DEN0077A, sections 7 and 15).
+//! Call chains: partitions that call partitions, by direct messages (DEN0077A 1.2, sections 8.3, 9.2.4 and 15.2).
 //!
 //! All contexts of a chain have the same number: a context calls the one that is at home on the same
 //! core. The caller is *blocked*, and only the answer resumes it; a context that is part of a chain does

@@ -127,7 +127,7 @@ impl Kind {
     }
 }
 
-/// Flags of framework messages by which a hypervisor tells of its virtual machines (DEN0077A, section
+/// Flags of framework messages by which a hypervisor tells of its virtual machines (DEN0077A 1.2, section
 /// 18.3); each response has the next number.
 pub(crate) const VM_CREATED: u32 = 1 << 31 | 4;
 pub(crate) const VM_DESTROYED: u32 = 1 << 31 | 6;

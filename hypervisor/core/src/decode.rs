@@ -31,7 +31,7 @@ pub(crate) struct Direct {
 }
 
 impl Direct {
-    /// The framework message that it is: the flags in w2 (DEN0077A 1.2, table 15.3); 0: it is none.
+    /// The framework message that it is: the flags in w2 (DEN0077A 1.2, section 15.2); 0: it is none.
     pub(crate) fn framework(&self) -> u32 {
         match self.form {
             Form::Extended => 0,

@@ -19,7 +19,7 @@ pub(crate) const HEARS_OF_DESTROYED: u32 = 1 << 7;
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A, sections 15.2 and 15.4).
+    /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A 1.2, sections 15.2 and 15.4).
     pub(crate) fn direct_request<T: Ports>(
         &self,
         core: Core,
@@ -153,7 +153,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some((partition, compartment, compartment.seats.get(usize::from(core))?))
     }
 
-    /// FFA_MSG_SEND_DIRECT_RESP and _RESP2 (DEN0077A, sections 15.3 and 15.5). An answer that is
+    /// FFA_MSG_SEND_DIRECT_RESP and _RESP2 (DEN0077A 1.2, sections 15.3 and 15.5). An answer that is
     /// refused leaves the request unanswered, and the context running.
     pub(crate) fn direct_response<T: Ports>(
         &self,
@@ -191,7 +191,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.hand_over(here, State::Waiting, task, reply, ports)
     }
 
-    /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A, section 13.1).
+    /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A 1.2, sections 8.5 and 12.2).
     pub(crate) fn answer_error<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
         if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {
             return self.start_failed(here, ports);

@@ -1,4 +1,4 @@
-//! Secure interrupts that come while their owner does not run (DEN0077A, sections 9.2 and 9.3).
+//! Secure interrupts that come while their owner does not run (DEN0077A 1.2, sections 9.2 and 9.3).
 //!
 //! A context that waits on the core where its interrupt came is entered at once with FFA_INTERRUPT,
 //! whether the normal world or another partition had the core, and has a bounded time until its

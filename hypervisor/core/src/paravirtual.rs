@@ -13,9 +13,9 @@ use crate::function as f;
 use crate::spmc::{Here, Spmc};
 use crate::table::{Core, Partition, Preemption};
 
-/// Virtual INTID that asks for a managed exit (DEN0077A 1.2, section 9.3).
+/// Virtual INTID that asks for a managed exit (DEN0077A 1.2, section 9.3.1).
 pub(crate) const MANAGED_EXIT: u32 = 4;
-/// Virtual INTID that tells of pending notifications (DEN0077A 1.2, section 10.5).
+/// Virtual INTID that tells of pending notifications (DEN0077A 1.2, section 10.4.1).
 pub(crate) const NOTIFICATION_PENDING: u32 = 5;
 
 /// The bit of `NOTIFICATION_PENDING`.

@@ -4,8 +4,8 @@
 //! hypervisor's memory. A core that comes up again therefore starts only contexts that were never
 //! entered.
 //!
-//! Partitions that the table lists for it hear of power events by framework messages (DEN0077A,
-//! section 18.2), one after the other in the order of their start, before the SPMD is answered. Each has
+//! Partitions that the table lists for it hear of power events by framework messages (DEN0077A 1.2,
+//! section 18.2.4), one after the other in the order of their start, before the SPMD is answered. Each has
 //! as long as for an interrupt; one that takes longer is left where it is, and its answer reaches nobody.
 //! One that is busy is not told.
 
@@ -28,7 +28,7 @@ use crate::table::{Core, Rights};
 /// through that has a secure sender.
 pub(crate) const SPMD: u16 = 0xffff;
 
-/// Framework message bit of w2 (DEN0077A, section 18.2).
+/// Framework message bit of w2 (DEN0077A 1.2, section 15.2).
 const FRAMEWORK: u32 = 1 << 31;
 /// Message types of w2[7:0]: PSCI function, warm boot, and the response to either; the version of the
 /// normal world.
@@ -131,7 +131,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(self.enter(&here, Entry::Start { pc, x0 }, Deadline::Micros(START_LIMIT_US)))
     }
 
-    /// FFA_SECONDARY_EP_REGISTER (DEN0077A, section 18.2.1): from the first context, before its
+    /// FFA_SECONDARY_EP_REGISTER (DEN0077A 1.2, section 18.2.2): from the first context, before its
     /// first FFA_MSG_WAIT, with an address in its own executable memory.
     pub(crate) fn secondary_entry(&self, here: &Here<'_, C>, address: u64) -> Reply {
         if here.partition.cores.count_ones() < 2 {

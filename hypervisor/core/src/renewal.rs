@@ -4,7 +4,7 @@
 //! FF-A has no call that says so. Its sign here is FFA_VERSION (which a driver calls once, before all else)
 //! followed by FFA_RXTX_MAP while buffers are still registered: within one life of a kernel that is an
 //! error that no kernel makes, and it was DENIED; a mere second FFA_RXTX_MAP still is, and a mere second
-//! FFA_VERSION changes nothing (DEN0077A, sections 13.2 and 13.6). The new one may speak another version than
+//! FFA_VERSION changes nothing (DEN0077A 1.2, sections 13.2 and 13.6). The new one may speak another version than
 //! the last one did (`version`).
 
 use crate::api::{Context, Ports};

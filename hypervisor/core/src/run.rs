@@ -22,7 +22,7 @@ use crate::ticket::{Stage, Ticket, Tickets};
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_RUN of the normal world (DEN0077A, section 14.4).
+    /// FFA_RUN of the normal world (DEN0077A 1.2, section 14.3).
     pub(crate) fn run<T: Ports>(
         &self,
         core: Core,
@@ -203,7 +203,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(self.enter(&here, entry, Deadline::None))
     }
 
-    /// FFA_MSG_WAIT (DEN0077A, section 14.1): the end of a start, or of cycles that FFA_RUN gave. A
+    /// FFA_MSG_WAIT (DEN0077A 1.2, section 14.1): the end of a start, or of cycles that FFA_RUN gave. A
     /// request has to be answered first.
     pub(crate) fn msg_wait<T: Ports>(
         &self,
@@ -227,7 +227,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports)
     }
 
-    /// FFA_YIELD (DEN0077A, section 14.3); not during a start, which has nobody to yield to.
+    /// FFA_YIELD (DEN0077A 1.2, section 14.2); not during a start, which has nobody to yield to.
     pub(crate) fn yield_core<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
         if !here.cpu.mode().serves() {
             return self.answer(here, &Reply::error(Error::Denied), call);

@@ -1,7 +1,7 @@
 //! Calls of partitions that are not FF-A: SMCCC's own, random numbers, and the partition's key.
 //!
 //! Random numbers come by Arm's TRNG firmware interface (DEN0098 1.0), for which TEEs have drivers. The key
-//! comes by a call in the range of a vendor's hypervisor services (SMCCC, DEN0028). Both are the calling
+//! comes by a call in the range of a vendor's hypervisor services (DEN0028E). Both are the calling
 //! partition's own by construction: no parameter names another one.
 
 use crate::api::{Ports, Regs};

@@ -91,7 +91,7 @@ pub struct Board {
     pub timer_intid: u32,
     /// From what partitions' keys are derived.
     pub root_secret: RootSecret,
-    /// SGI that tells the normal world to schedule a receiver (FF-A 1.2, DEN0077A, section 10.8.2).
+    /// SGI that tells the normal world to schedule a receiver (DEN0077A 1.2, section 10.4.1).
     pub schedule_receiver_intid: u32,
 }
 
@@ -140,7 +140,7 @@ pub struct Interrupt {
 pub enum Preemption {
     /// The core goes back to the normal world at once; the call goes on with FFA_RUN.
     AtOnce,
-    /// Managed exit (DEN0077A, section 9.3.1.1): the partition is told by a virtual interrupt and
+    /// Managed exit (DEN0077A 1.2, section 9.3.1): the partition is told by a virtual interrupt and
     /// has this many microseconds to answer; after that, as `AtOnce`.
     ManagedExit {
         /// The bound in microseconds; 1 to 1,000,000.
@@ -175,11 +175,11 @@ impl Messages {
     pub const NONE: Self = Self(0);
     /// FFA_MSG_SEND_DIRECT_REQ (DEN0077A 1.2, section 15.2).
     pub const DIRECT: Self = Self(1 << 0);
-    /// FFA_MSG_SEND_DIRECT_REQ2 (section 15.4).
+    /// FFA_MSG_SEND_DIRECT_REQ2 (DEN0077A 1.2, section 15.4).
     pub const DIRECT2: Self = Self(1 << 1);
-    /// FFA_MSG_SEND2 (section 15.1).
+    /// FFA_MSG_SEND2 (DEN0077A 1.2, section 15.1).
     pub const INDIRECT: Self = Self(1 << 2);
-    /// FFA_NOTIFICATION_SET (section 16.5).
+    /// FFA_NOTIFICATION_SET (DEN0077A 1.2, section 16.5).
     pub const NOTIFICATIONS: Self = Self(1 << 3);
     /// All of them.
     pub const ALL: Self = Self(0b1111);
@@ -242,10 +242,10 @@ pub struct Partition {
     pub name: &'static str,
     /// FF-A endpoint ID, 0x8001 to 0x80ff here.
     pub id: u16,
-    /// The protocol UUIDs that discovery reports for it (DEN0077A, section 6.2).
+    /// The protocol UUIDs that discovery reports for it (DEN0077A 1.2, section 6.2).
     pub uuids: &'static [Uuid],
-    /// Partition properties as PARTITION_INFO_GET reports them to the normal world (DEN0077A,
-    /// table 13.39), AArch64 bit included.
+    /// Partition properties as PARTITION_INFO_GET reports them to the normal world (DEN0077A 1.2,
+    /// table 6.2), AArch64 bit included.
     pub properties: u32,
     /// The image.
     pub image: Image,

@@ -2,7 +2,7 @@
 
 use aarch64_cpu::registers::{ID_AA64ISAR0_EL1, Readable as _};
 
-/// How often RNDR is asked before it counts as broken (Arm ARM, DDI0487, RNDR: it may fail now and then).
+/// How often RNDR is asked before it counts as broken (DDI0487, RNDR: it may fail now and then).
 const TRIES: usize = 8;
 
 /// A random word; none where the core has no FEAT_RNG, or its source fails.

@@ -456,7 +456,7 @@ pub fn unmap_window(partition: usize, slot: u32, count: u32) {
     forget(partition, ipa, count, NON_SECURE_IPA);
 }
 
-/// In the operand of an invalidation by IPA: the address is in the non-secure space (Arm ARM, DDI0487,
+/// In the operand of an invalidation by IPA: the address is in the non-secure space (DDI0487,
 /// TLBI IPAS2E1IS). Without it the secure one is meant, as the hypervisor runs in secure state.
 const NON_SECURE_IPA: u64 = 1 << 63;
 

@@ -56,7 +56,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
     }
 
-    /// FFA_MEM_SHARE, FFA_MEM_LEND and FFA_MEM_DONATE (DEN0077A 1.1, sections 16.1 to 16.3):
+    /// FFA_MEM_SHARE, FFA_MEM_LEND and FFA_MEM_DONATE (DEN0140 1.2, sections 2.1 to 2.3):
     /// `fragment` is the first fragment of a descriptor of `total` bytes, as `sender` wrote it. A new
     /// transmission in fragments ends the sender's unfinished one. What a partition lends or donates is out
     /// of its reach as soon as all of the descriptor has arrived.
@@ -84,7 +84,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         self.extend(table, sender, share, &fragment[offer.start..], ports)
     }
 
-    /// FFA_MEM_FRAG_TX (DEN0077A 1.1, section 16.8): the next fragment of an unfinished transmission.
+    /// FFA_MEM_FRAG_TX (DEN0140 1.2, section 4.1.2): the next fragment of an unfinished transmission.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: there is no such transmission of this sender. Any other error ends the
@@ -110,7 +110,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         self.extend(table, sender, share, fragment, ports)
     }
 
-    /// FFA_MEM_RECLAIM (DEN0077A 1.1, section 16.7): the sender gets its memory back, cleared where
+    /// FFA_MEM_RECLAIM (DEN0140 1.2, section 2.7): the sender gets its memory back, cleared where
     /// the flags say so. It may give up an unfinished transmission in this way. A donation between partitions
     /// is no more as soon as it was retrieved.
     ///
