@@ -4,7 +4,7 @@
 use crate::model::Range;
 
 /// Code, constants, and what every system has: stage 1, the device tree's copy, the ledger's common ranges.
-const FIXED: u64 = 368 << 10;
+const FIXED: u64 = 448 << 10;
 /// A core's stack and blocks.
 const CORE: u64 = 30 << 10;
 /// A partition's stage-2 roots, buffers and states.
@@ -12,7 +12,7 @@ const PARTITION: u64 = 24 << 10;
 /// A context's registers.
 const CONTEXT: u64 = 3 << 9;
 /// A virtual machine's buffers and notifications.
-const MACHINE: u64 = 13 << 10;
+const MACHINE: u64 = 7 << 10;
 /// A share in the ledger, with its grant and a deed.
 const SHARE: u64 = 112;
 /// A range of addresses in the ledger.

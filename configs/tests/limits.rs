@@ -53,7 +53,7 @@ fn memory_up_to_the_end_and_side_by_side() {
 
 #[test]
 fn windows_at_both_ends() {
-    let large = with("window = \"32MiB\"", "window = \"212MiB\"");
+    let large = with("window = \"32MiB\"", "window = \"160MiB\"");
     assert!(large.footprint() <= large.hypervisor.size);
     assert_eq!(
         with("window = \"32MiB\"", "window = \"2MiB\"").partitions[0]
