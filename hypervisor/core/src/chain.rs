@@ -156,6 +156,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                         },
                         &reply,
                     );
+                    reply = Reply::words(function::MSG_WAIT, &[]);
                     break;
                 }
                 _ => break,

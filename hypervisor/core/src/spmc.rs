@@ -4,7 +4,7 @@ use spin::Mutex;
 
 use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
 use crate::compartment::Compartment;
-use crate::context::{Seat, State};
+use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, decode};
 use crate::error::Error;
@@ -126,6 +126,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let runs = self.cpus.iter().filter(|cpu| cpu.current() == here).count();
                 if runs != usize::from(owner.is_some()) || owner.is_some_and(|cpu| cpu.current() != here) {
                     return Err("a context is not on the core that it says");
+                }
+                let mut tickets = compartment.tickets.lock();
+                let given = tickets.all().filter(|ticket| ticket.home() == Some(home)).count();
+                if given != usize::from(matches!(seat.task(), Task::Forwarded { .. })) {
+                    return Err("a ticket and the context that works on it do not know each other");
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Set-up, notifications, messages, stops, cores that come back, normal worlds that start anew.
+//! Set-up, notifications, messages, stops, cores that go and come back, calls that other cores take, normal worlds
+//! that start anew.
 #![no_main]
 
 use bulkhead_core::api::{Event, Fault, Page, World};
@@ -64,6 +65,17 @@ fuzz_target!(|data: &[u8]| {
                 let call = [f::DIRECT_REQ_32.into(), IDS[0].into(), message, 0, 0, own.into()];
                 machine.call(core, &call);
             }
+            (60, None) => {
+                let (kind, first) =
+                    [(0, 0x8400_0002), (0, 0x8400_0001), (1, 1), (0, 0)][usize::from(other) % 4];
+                machine.normal(
+                    core,
+                    &[f::DIRECT_REQ_32.into(), 0xffff_8000, 1 << 31 | kind, first],
+                );
+            }
+            (61, _) => {
+                machine.step(core, Event::Called);
+            }
             (n, _) => {
                 let world = if runs.is_some() {
                     World::Secure
@@ -111,7 +123,8 @@ fuzz_target!(|data: &[u8]| {
                     36 => [f::PARTITION_INFO_GET.into(), 0, 0, 0, 0],
                     37..46 => [f::DIRECT_REQ_32.into(), u64::from(own) << 16 | one, 0, 0, 0],
                     46..54 => [f::DIRECT_RESP_32.into(), u64::from(own) << 16 | one, 0, 0, 0],
-                    54..58 => [f::RUN.into(), one << 16 | u64::from(other & 3), 0, 0, 0],
+                    54..56 => [f::RUN.into(), machine.named, 0, 0, 0],
+                    56..58 => [f::RUN.into(), one << 16 | u64::from(other & 3), 0, 0, 0],
                     58 => [f::YIELD.into(), 0, 0, 0, 0],
                     59 if other < 8 => [f::ABORT_32.into(), 0, 0, 0, 0],
                     _ => [f::MSG_WAIT.into(), 0, u64::from(other & 1), 0, 0],

@@ -141,6 +141,7 @@ pub static TABLE: Table = Table {
                 sending(VMS[1], Messages::INDIRECT.and(Messages::NOTIFICATIONS), 0),
                 upto(IDS[2], 6),
             ],
+            power_messages: 0b1111,
             ..partition("a", 0, 0b1111)
         },
         Partition {
@@ -161,7 +162,9 @@ pub static TABLE: Table = Table {
                     core: 0,
                 },
             ],
-            ..partition("b", 1, 0b1111)
+            power_messages: 0b0001,
+            forwards: true,
+            ..partition("b", 1, 0b0011)
         },
         Partition {
             callers: &[
@@ -289,6 +292,8 @@ pub struct Machine {
     pub memory: Memory,
     /// What runs on each core.
     pub runs: [Option<Context>; 4],
+    /// The context or ticket that FFA_INTERRUPT or FFA_YIELD has named last.
+    pub named: u64,
 }
 
 impl Default for Machine {
@@ -304,6 +309,7 @@ impl Machine {
             spmc: Box::new(Spmc::new(&TABLE)),
             memory: Memory::default(),
             runs: [None; 4],
+            named: 0,
         };
         machine.step(0, Event::Boot);
         while let Some(context) = machine.runs[0] {
@@ -393,7 +399,12 @@ impl Machine {
         self.spmc.settle(core);
         self.runs[usize::from(core)] = match action {
             Action::Run(run) => Some(run.context),
-            Action::Normal(_) => None,
+            Action::Normal(regs) => {
+                if [f::INTERRUPT.into(), f::YIELD.into()].contains(&regs.0[0]) {
+                    self.named = regs.0[1];
+                }
+                None
+            }
         };
         for (n, one) in self.runs.iter().enumerate() {
             let twice = one.is_some() && self.runs[n + 1..].contains(one);

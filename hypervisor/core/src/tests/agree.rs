@@ -9,7 +9,7 @@ use std::vec::Vec;
 use super::amount;
 use super::machine::{Machine, mark};
 use super::model::{self, Cause, Expect, How, Message, Model, Parked, Place, Until};
-use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, SMALL, TABLE, VM};
+use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, POWER, SMALL, TABLE, VM};
 use crate::api::{Action, Conduit, Deadline, Entry, Event, Fault, Regs};
 use crate::function as f;
 use crate::table::{Core, Table};
@@ -56,6 +56,8 @@ struct Pair {
     /// The ticket that FFA_RUN names, and how often a core was called.
     asked_for: Option<u64>,
     calls: usize,
+    /// How often a partition was told of a core.
+    told: usize,
 }
 
 fn ends(from: u16, to: u16) -> u64 {
@@ -86,6 +88,7 @@ impl Pair {
             deep: 0,
             asked_for: None,
             calls: 0,
+            told: 0,
         }
     }
 
@@ -176,6 +179,12 @@ impl Pair {
     }
 
     fn normal(&mut self, core: Core) {
+        if !self.model.is_on[usize::from(core)] {
+            if self.dice.one_in(4) {
+                self.power(core, 3);
+            }
+            return;
+        }
         if self.model.called[usize::from(core)] && self.dice.one_in(2) {
             return self.look(core);
         }
@@ -183,7 +192,11 @@ impl Pair {
             0 => self.look(core),
             1..50 => self.request(core),
             50..85 => self.run(core),
-            85..97 => self.interrupt(core),
+            85..94 => self.interrupt(core),
+            94..97 => {
+                let event = self.dice.of(&[0, 1, 2]);
+                self.power(core, event);
+            }
             97 => self.start_anew(core),
             _ => {
                 let action = self.step(core, Event::Normal(marked(&[f::ID_GET.into()])));
@@ -259,6 +272,22 @@ impl Pair {
         self.asked_for = Some(named);
         let (nothing, _) = self.message(true, 0, 0);
         self.note_ticket(action, expect, nothing);
+    }
+
+    /// Something happens to a core.
+    fn power(&mut self, core: Core, event: u8) {
+        let (kind, first) = [(0, 0x8400_0002), (0, 0xc400_0001), (1, 0), (1, 1)][usize::from(event)];
+        let mut regs = [model::REQUEST, 0xffff_8000, 1 << 31 | kind, first, 0, 0, 0, 0];
+        let happens = if event == 3 {
+            Event::CoreOn
+        } else {
+            regs[4] = self.dice.below(100) as u64;
+            Event::Normal(marked(&regs))
+        };
+        let action = self.step(core, happens);
+        let expect = self.model.power(core, event, &regs);
+        self.check(action, &expect, true);
+        self.told += usize::from(self.model.telling[usize::from(core)].is_some());
     }
 
     fn look(&mut self, core: Core) {
@@ -347,7 +376,7 @@ impl Pair {
         let link = *chain.links.last().unwrap();
         let own = self.model.table.partitions[link.partition].id;
         let (asked, source) = (
-            chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Forwarded),
+            chain.links.len() > 1 || matches!(chain.cause, Cause::Request | Cause::Forwarded | Cause::Power),
             link.source,
         );
         let kind = self.dice.below(100);
@@ -366,7 +395,11 @@ impl Pair {
                     self.dice.of(&[A, B, C, 0])
                 };
                 let (mut message, mut regs) = self.message(false, from, to);
-                if asked && honest && message.extended != link.extended {
+                if asked && honest && link.flags != 0 {
+                    (message, regs) = respelt(message, regs, false);
+                    (message.flags, regs.0[2]) = (link.flags, link.flags.into());
+                    message.regs[2] = link.flags.into();
+                } else if asked && honest && message.extended != link.extended {
                     (message, regs) = respelt(message, regs, link.extended);
                 }
                 (message, regs)
@@ -449,6 +482,7 @@ impl Pair {
             self.deep += usize::from(self.model.chains.iter().any(|chain| chain.links.len() == 3));
             if n % 8 == 0 {
                 self.agree();
+                assert_eq!(self.m.spmc.check_invariants(), Ok(()));
             }
         }
         self.agree();
@@ -488,23 +522,33 @@ fn preserved(regs: &Regs) -> bool {
 
 #[test]
 fn with_the_model_of_endpoints() {
-    let (mut entered, mut deep, mut calls) = (0, 0, 0);
+    let (mut entered, mut deep, mut calls, mut told) = (0, 0, 0, 0);
     let lives = amount::calls(EVENTS).div_ceil(LIFE);
     for life in 0..lives as u64 {
         let seed = amount::seed().wrapping_add(life);
-        let table = [&TABLE, &CHAINS, &POLICY, &FORWARDING, &CHAINS, &FORWARDING][seed as usize % 6];
+        let table = [
+            &TABLE,
+            &CHAINS,
+            &POLICY,
+            &FORWARDING,
+            &CHAINS,
+            &FORWARDING,
+            &POWER,
+        ][seed as usize % 7];
         let mut pair = Pair::new(table, seed);
         pair.live();
         entered += pair.entered;
         deep += pair.deep;
         calls += pair.calls;
+        told += pair.told;
     }
-    // The dice throw what matters: partitions run, also three of them in a chain, also for other cores.
+    // The dice throw what matters: partitions run, also three of them in a chain, also for other cores, and
+    // hear of their own.
     let events = lives * LIFE;
     if events >= EVENTS {
         assert!(
-            entered > events / 3 && deep > events / 50 && calls > events / 100,
-            "{entered} {deep} {calls}"
+            entered > events / 3 && deep > events / 50 && calls > events / 200 && told > events / 2000,
+            "{entered} {deep} {calls} {told}"
         );
     }
 }

@@ -1,18 +1,19 @@
 //! Four cores at once: requests that are preempted, carried to other cores and parked, partitions that
-//! call partitions meanwhile. Nothing is lost, mixed up, or on two cores.
+//! call partitions meanwhile, cores that work for others' callers. Nothing is lost, mixed up, or on two cores.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::vec::Vec;
 
 use super::machine::{Machine, Recorder, Subject};
-use super::table::{A, B, C, CHAINS};
+use super::table::{A, B, C, CHAINS, FORWARDING};
 use crate::api::{Action, Conduit, Context, Entry, Event, Regs};
 use crate::function as f;
 use crate::table::Core;
 
-/// Requests that each core makes.
+/// Requests that each core makes; fewer where most of them wait for another core.
 const REQUESTS: u64 = 50_000;
+const FORWARDED: u64 = 5_000;
 
 /// What a context is working at, and whether a core has it.
 #[derive(Default)]
@@ -30,9 +31,13 @@ struct Shared<'a> {
     /// Whom the normal world calls, and whether those call others.
     called: &'static [u16],
     chains: bool,
+    /// Requests that each core makes.
+    requests: u64,
     /// Clients that wait to be resumed: what FFA_RUN needs, and what they asked.
     waiting: Mutex<Vec<(u64, u64)>>,
     answered: AtomicUsize,
+    /// Cores that were called.
+    calls: [AtomicBool; 4],
 }
 
 /// One core with its client and the partitions that it runs.
@@ -53,12 +58,28 @@ impl Cores<'_, '_> {
     }
 
     fn step(&mut self, event: Event) -> Action {
-        self.shared.spmc.step(self.core, event, &mut self.ports)
+        let action = self.shared.spmc.step(self.core, event, &mut self.ports);
+        for core in self.ports.called.drain(..) {
+            self.shared.calls[usize::from(core)].store(true, Ordering::Release);
+        }
+        action
+    }
+
+    /// What a call of another core interrupts the normal world for.
+    fn look(&mut self) {
+        if self.shared.calls[usize::from(self.core)].swap(false, Ordering::Acquire) {
+            let regs = self.drive(Event::Called);
+            assert_eq!(regs, Regs::new(&[f::NORMAL_WORLD_RESUME.into()]));
+        }
     }
 
     /// A call of the normal world, and all that follows until it returns.
     fn call(&mut self, first: &[u64]) -> Regs {
-        let mut action = self.step(Event::Normal(Regs::new(first)));
+        self.drive(Event::Normal(Regs::new(first)))
+    }
+
+    fn drive(&mut self, event: Event) -> Regs {
+        let mut action = self.step(event);
         let mut runs: Option<Context> = None;
         loop {
             let run = match action {
@@ -141,6 +162,7 @@ impl Cores<'_, '_> {
     }
 
     fn resume_one(&mut self) -> bool {
+        self.look();
         // Any waiting client, as the scheduler likes.
         let pick = self.random(1 << 20) as usize;
         let client = {
@@ -157,7 +179,8 @@ impl Cores<'_, '_> {
     }
 
     fn live(&mut self) {
-        for n in 0..REQUESTS {
+        for n in 0..self.shared.requests {
+            self.look();
             // As many clients as there are threads in a busy system, fewer than there are tickets.
             while self.shared.waiting.lock().unwrap().len() > 8 {
                 self.resume_one();
@@ -167,7 +190,7 @@ impl Cores<'_, '_> {
             let regs = self.call(&[u64::from(f::DIRECT_REQ_64), u64::from(id), 0, payload]);
             self.returned(&regs, payload);
         }
-        while self.shared.answered.load(Ordering::Relaxed) < 4 * REQUESTS as usize {
+        while self.shared.answered.load(Ordering::Relaxed) < 4 * self.shared.requests as usize {
             if !self.resume_one() {
                 std::thread::yield_now();
             }
@@ -177,22 +200,29 @@ impl Cores<'_, '_> {
 
 #[test]
 fn nothing_is_lost_on_four_cores() {
-    nothing_is_lost(&Machine::started(), &[A, B], false);
+    nothing_is_lost(&Machine::started(), &[A, B], false, REQUESTS);
 }
 
 #[test]
 fn nothing_is_lost_in_chains() {
-    nothing_is_lost(&Machine::of(&CHAINS).start(), &[A], true);
+    nothing_is_lost(&Machine::of(&CHAINS).start(), &[A], true, REQUESTS);
 }
 
-fn nothing_is_lost(machine: &Machine, called: &'static [u16], chains: bool) {
+#[test]
+fn nothing_is_lost_where_cores_work_for_others() {
+    nothing_is_lost(&Machine::of(&FORWARDING).start(), &[A, B], true, FORWARDED);
+}
+
+fn nothing_is_lost(machine: &Machine, called: &'static [u16], chains: bool, requests: u64) {
     let shared = Shared {
         spmc: &machine.spmc,
         called,
         chains,
+        requests,
         work: Default::default(),
         waiting: Mutex::new(Vec::new()),
         answered: AtomicUsize::new(0),
+        calls: Default::default(),
     };
     std::thread::scope(|scope| {
         for core in 0..4 {
@@ -209,7 +239,7 @@ fn nothing_is_lost(machine: &Machine, called: &'static [u16], chains: bool) {
             });
         }
     });
-    assert_eq!(shared.answered.load(Ordering::Relaxed), 4 * REQUESTS as usize);
+    assert_eq!(shared.answered.load(Ordering::Relaxed), 4 * requests as usize);
     let moved = |p: usize| {
         machine.spmc.compartments[p]
             .counters

@@ -25,12 +25,14 @@ pub enum Cause {
     Interrupt,
     /// A request of the normal world whose answer goes into its ticket.
     Forwarded,
+    /// A message of the SPMC about the core.
+    Power,
 }
 
 impl Cause {
     /// Whether it is a request, which has to be answered.
     fn asks(self) -> bool {
-        matches!(self, Self::Request | Self::Orphan | Self::Forwarded)
+        matches!(self, Self::Request | Self::Orphan | Self::Forwarded | Self::Power)
     }
 }
 
@@ -74,6 +76,8 @@ pub struct Link {
     pub source: u16,
     /// By FFA_MSG_SEND_DIRECT_REQ2.
     pub extended: bool,
+    /// The flags of its answer, where that has some.
+    pub flags: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +135,10 @@ pub const INTERRUPT: u64 = 0x8400_0062;
 pub const MSG_WAIT: u64 = 0x8400_006b;
 pub const YIELD: u64 = 0x8400_006c;
 pub const RESUME: u64 = 0x8400_007c;
+pub const REQUEST: u64 = 0x8400_006f;
+pub const RESPONSE: u64 = 0x8400_0070;
+/// Flags of the answer to a message about a core.
+pub const POWER_ANSWER: u32 = 1 << 31 | 2;
 
 pub const INVALID: i32 = -2;
 pub const BUSY: i32 = -4;
@@ -171,6 +179,8 @@ pub struct Model {
     pub turn: [usize; 4],
     /// Which cores are on.
     pub is_on: [bool; 4],
+    /// What partitions are told of a core: which event, where in the order of their start, the message.
+    pub telling: [Option<(u8, usize, Vec<u64>)>; 4],
     /// The ticket whose way a core clears.
     pub clearing: [Option<u64>; 4],
     /// Which cores deal with an interrupt.
@@ -207,6 +217,7 @@ impl Model {
             forwarding: [false; 4],
             turn: [0; 4],
             is_on: [true; 4],
+            telling: [const { None }; 4],
             clearing: [None; 4],
             handling: [false; 4],
         }
@@ -260,7 +271,7 @@ impl Model {
     fn run(&self, chain: usize, core: Core, how: How, until: Until) -> Expect {
         let chain = &self.chains[chain];
         let who = (chain.inner(), chain.home);
-        let hold = chain.pressed || self.handling[usize::from(core)];
+        let hold = chain.pressed || self.held(core);
         Expect::Run(who, how, self.line(who), until, hold)
     }
 
@@ -282,7 +293,7 @@ impl Model {
         if goes_on {
             self.press(chain, true);
         }
-        let until = if goes_on || self.handling[usize::from(core)] {
+        let until = if goes_on || self.held(core) {
             Until::Keep
         } else {
             Until::None
@@ -292,6 +303,9 @@ impl Model {
 
     /// The core is free: what was displaced goes on, or the normal world does.
     fn depart(&mut self, core: Core, reply: Vec<u64>) -> Expect {
+        if self.telling[usize::from(core)].is_some() {
+            return self.tell_next(core);
+        }
         let handled = core::mem::take(&mut self.handling[usize::from(core)]);
         let displaced = self.chains.iter().position(|c| c.place == Place::Displaced(core));
         if let Some(chain) = displaced.filter(|_| handled) {
@@ -443,6 +457,7 @@ impl Model {
                 partition: target,
                 source: message.source,
                 extended: message.extended,
+                flags: 0,
             }]),
             cause: Cause::Request,
             place: Place::On(core),
@@ -707,6 +722,72 @@ impl Model {
         }
     }
 
+    // Power.
+
+    /// Whether the normal world waits until a core is done with what it works at.
+    fn held(&self, core: Core) -> bool {
+        self.handling[usize::from(core)] || self.telling[usize::from(core)].is_some()
+    }
+
+    /// The SPMD says what happens to a core (0: off, 1: suspended, 2: back), or it came up (3).
+    pub fn power(&mut self, core: Core, event: u8, message: &[u64]) -> Expect {
+        let at = usize::from(core);
+        if event == 0 || event == 3 {
+            self.is_on[at] = event == 3;
+            self.called[at] = false;
+        }
+        self.telling[at] = Some((event, 0, message.to_vec()));
+        self.tell_next(core)
+    }
+
+    fn tell_next(&mut self, core: Core) -> Expect {
+        let at = usize::from(core);
+        let (event, place, message) = self.telling[at].take().unwrap();
+        let order = self.table.boot_order.iter().enumerate().skip(place);
+        let told = order
+            .map(|(place, index)| (place, usize::from(*index)))
+            .find(|(_, index)| {
+                let wanted = self.table.partitions[*index].power_messages >> event & 1 == 1;
+                wanted && !self.stopped[*index] && self.lists(*index, core) && self.waits((*index, core))
+            });
+        let Some((place, partition)) = told else {
+            return Expect::Normal(match event {
+                3 => Vec::from([MSG_WAIT]),
+                _ => Vec::from([RESPONSE, 0x8000_ffff, POWER_ANSWER.into(), 0]),
+            });
+        };
+        let mut regs = message.clone();
+        regs[1] = 0x8000_0000 | self.id(partition);
+        self.telling[at] = Some((event, place + 1, message));
+        self.chains.push(Chain {
+            home: core,
+            links: Vec::from([Link {
+                partition,
+                source: 0x8000,
+                extended: false,
+                flags: POWER_ANSWER,
+            }]),
+            cause: Cause::Power,
+            place: Place::On(core),
+            pressed: false,
+        });
+        let limit = self.limit(partition);
+        self.run(
+            self.chains.len() - 1,
+            core,
+            How::Answer(regs),
+            Until::Micros(limit),
+        )
+    }
+
+    /// The time that a partition has for what nobody asked it to do.
+    fn limit(&self, partition: usize) -> u32 {
+        match self.table.partitions[partition].preemption {
+            Preemption::ManagedExit { limit_us } => limit_us,
+            Preemption::AtOnce => 1_000,
+        }
+    }
+
     // Interrupts.
 
     /// A secure interrupt came on a core.
@@ -724,7 +805,7 @@ impl Model {
             && Some(owner) != runs
             && owner.1 == core
             && !pressed
-            && !self.handling[usize::from(core)]
+            && !self.held(core)
             && self.line(owner)
             && self.waits(owner)
         {
@@ -763,15 +844,13 @@ impl Model {
                 partition: owner.0,
                 source: 0,
                 extended: false,
+                flags: 0,
             }]),
             cause: Cause::Interrupt,
             place: Place::On(core),
             pressed: false,
         });
-        let limit = match self.table.partitions[owner.0].preemption {
-            Preemption::ManagedExit { limit_us } => limit_us,
-            Preemption::AtOnce => 1_000,
-        };
+        let limit = self.limit(owner.0);
         let chain = self.chains.len() - 1;
         self.run(chain, core, How::Answer(answer), Until::Micros(limit))
     }
@@ -782,7 +861,7 @@ impl Model {
         if self.stopped[self.chains[chain].inner()] {
             return self.finish(core, error(ABORTED));
         }
-        if self.handling[usize::from(core)] || self.chains[chain].pressed {
+        if self.held(core) || self.chains[chain].pressed {
             return self.run(chain, core, How::Resume, Until::Keep);
         }
         let who = (self.chains[chain].inner(), self.chains[chain].home);
@@ -801,7 +880,10 @@ impl Model {
         if self.stopped[self.chains[chain].inner()] {
             return self.finish(core, error(ABORTED));
         }
-        if self.handling[usize::from(core)] || self.chains[chain].pressed {
+        if self.telling[usize::from(core)].is_some() {
+            self.chains[chain].cause = Cause::Orphan;
+        }
+        if self.held(core) || self.chains[chain].pressed {
             return self.leave(core, Place::Preempted, INTERRUPT);
         }
         self.run(chain, core, How::Resume, Until::None)
@@ -860,6 +942,7 @@ impl Model {
             partition: target,
             source: message.source,
             extended: message.extended,
+            flags: 0,
         });
         Ok(self.pass(chain, core, pressed, message.regs.clone()))
     }
@@ -875,7 +958,7 @@ impl Model {
         if u64::from(message.source) != self.id(link.partition)
             || message.target != link.source
             || message.extended != link.extended
-            || (!message.extended && message.flags != 0)
+            || (!message.extended && message.flags != link.flags)
         {
             return self.answer(core, error(INVALID));
         }
@@ -898,7 +981,7 @@ impl Model {
 
     /// FFA_YIELD.
     pub fn give_up(&mut self, core: Core) -> Expect {
-        if self.handling[usize::from(core)] {
+        if self.held(core) {
             return self.answer(core, error(DENIED));
         }
         self.leave(core, Place::Yielded, YIELD)
