@@ -453,10 +453,77 @@ fn the_normal_world_gets_its_routes_and_the_linker_its_place() {
         .map(|tee| tee["endpoint"].as_integer())
         .collect();
     assert_eq!(endpoints, [Some(0x8001), Some(0x8002), Some(0x8003)]);
+    let applications = |tee: usize| {
+        let list = routes["tee"][tee]
+            .get("applications")
+            .and_then(|list| list.as_array());
+        list.map(|list| list.iter().filter_map(|uuid| uuid.as_str()).collect::<Vec<_>>())
+    };
+    assert_eq!(applications(0), None);
+    let tokens = "fd02c9da-306c-48c7-a49c-bbd827ae86ee";
+    assert_eq!(
+        applications(1).and_then(|list| list.first().copied()),
+        Some(tokens)
+    );
     assert!(
         text(&files, "memory.ld").contains("HYPERVISOR_BASE = 0xe100000;\nHYPERVISOR_SIZE = 0x100000;\n")
     );
     assert!(text(&files, "linux/reserved.dts").contains("secure-ram@e100000"));
+}
+
+#[test]
+fn devices_get_links_by_name_and_each_optee_its_supplicant() {
+    let (system, files) = phone();
+    let rules = text(&files, "linux/60-bulkhead-tees.rules");
+    for partition in &system.partitions {
+        let name = &partition.client.as_ref().unwrap().name;
+        let link = format!("RESULT==\"{name}\", KERNEL==\"tee[0-9]*\", SYMLINK+=\"tee-by-name/{name}\"");
+        assert!(rules.contains(&link), "{rules}");
+        let wish = format!("bulkhead-supplicant@{name}.service");
+        assert_eq!(rules.contains(&wish), name != "vendor-c", "{wish}");
+    }
+    // A rule is one line of `key operator "value"` between commas.
+    for line in rules
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        for item in line.split(", ") {
+            let (key, value) = item.split_once('=').unwrap();
+            assert!(key.starts_with(|c: char| c.is_ascii_uppercase()), "{item}");
+            let value = value.trim_start_matches('=');
+            assert!(
+                value.len() > 2 && value.starts_with('"') && value.ends_with('"'),
+                "{item}"
+            );
+        }
+    }
+}
+
+/// What systemd says of a service, where its checker is at hand. The program is replaced, for it is not installed here.
+#[test]
+fn systemd_accepts_the_supplicant_s_service() {
+    let (_, files) = phone();
+    let unit = text(&files, "linux/bulkhead-supplicant@.service");
+    assert!(unit.contains("--fs-parent-path=/var/lib/tee/%i /dev/tee-by-name/%i.supplicant\n"));
+    let folder = scratch("systemd");
+    let unit = unit.replace("/usr/sbin/tee-supplicant", "/bin/sh");
+    fs::write(folder.join("bulkhead-supplicant@.service"), unit).unwrap();
+    let instance = folder.join("bulkhead-supplicant@vendor-b.service");
+    match Command::new("systemd-analyze")
+        .arg("verify")
+        .arg("--man=no")
+        .arg(&instance)
+        .output()
+    {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(
+                output.status.success() && !said.contains("bulkhead-supplicant"),
+                "{said}"
+            );
+        }
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
+    }
 }
 
 #[test]

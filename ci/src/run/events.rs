@@ -40,6 +40,8 @@ pub enum Event {
         name: String,
         ok: bool,
         #[serde(default)]
+        ms: u64,
+        #[serde(default)]
         detail: String,
     },
     /// The load on a TEE ended.

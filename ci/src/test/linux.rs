@@ -10,24 +10,49 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One boot of Linux and the suites that it runs.
-struct Run {
-    name: &'static str,
-    suites: &'static str,
-    sve: bool,
-    limit: Duration,
+pub struct Run<'a> {
+    /// Its name, and that of the folder of its logs.
+    pub name: &'a str,
+    /// The suites, with commas between them.
+    pub suites: &'a str,
+    /// More arguments for the kernel's command line.
+    pub arguments: &'a str,
+    /// Whether the machine's cores have SVE.
+    pub sve: bool,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// A case that a suite of Linux ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The suite.
+    pub suite: String,
+    /// The TEE, or `-`.
+    pub tee: String,
+    /// The case.
+    pub name: String,
+    /// Whether it passed.
+    pub ok: bool,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// What else there is to say.
+    pub detail: String,
 }
 
 /// The boots: most suites share one, and one machine has no SVE.
-const RUNS: [Run; 2] = [
+const RUNS: [Run<'static>; 2] = [
     Run {
         name: "linux",
-        suites: "clients,names,xtest,xtest-both,load,hotplug,sve,rebind",
+        suites: "clients,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
+        arguments: "",
         sve: true,
         limit: Duration::from_secs(25 * 60),
     },
     Run {
         name: "linux-without-sve",
         suites: "clients",
+        arguments: "",
         sve: false,
         limit: Duration::from_secs(240),
     },
@@ -35,22 +60,24 @@ const RUNS: [Run; 2] = [
 
 /// Runs the suites on a built system.
 pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) {
-    for run in &RUNS {
-        boot(built, run, args, tally);
+    for run in RUNS {
+        let suites = args.suites.as_deref().unwrap_or(run.suites);
+        boot(built, &Run { suites, ..run }, tally);
     }
 }
 
-/// Boots once; a run that breaks off is a failure of its own.
-fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
-    let suites = args.suites.as_deref().unwrap_or(run.suites);
+/// Boots once, and returns the cases that ended; a run that breaks off is a failure of its own.
+pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Vec<Done> {
+    let suites = run.suites;
     eprintln!("  .. {}: {suites}", run.name);
     let wish = linux::wish(built, run.name, run.limit, false, false);
     let mut ended = None;
     let before = tally.failed();
-    let arguments = format!("bulkhead.mode=test bulkhead.tests={suites}");
+    let arguments = format!("bulkhead.mode=test bulkhead.tests={suites} {}", run.arguments);
+    let mut done = Vec::new();
     let result = linux::boot(built, &wish, &arguments, run.sve, |line| {
         if let Line::Event(event) = line {
-            note(run.name, event, &mut ended, tally);
+            note(run.name, event, &mut ended, &mut done, tally);
         }
         if ended.is_some() {
             Next::Finish
@@ -69,6 +96,7 @@ fn boot(built: &Built, run: &Run, args: &TestArgs, tally: &mut Tally) {
         ok,
         &result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
     );
+    done
 }
 
 /// Notes how often each TEE was preempted: under load, one that never was has not been tested.
@@ -88,7 +116,7 @@ fn preemptions(built: &Built, folder: &Path, run: &str, tally: &mut Tally) {
 }
 
 /// Notes what one report says.
-fn note(run: &str, event: Event, ended: &mut Option<bool>, tally: &mut Tally) {
+fn note(run: &str, event: Event, ended: &mut Option<bool>, done: &mut Vec<Done>, tally: &mut Tally) {
     match event {
         Event::Tee {
             name,
@@ -102,8 +130,19 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, tally: &mut Tally) {
             tee,
             name,
             ok,
+            ms,
             detail,
-        } => tally.note(&format!("{run}: {suite} {tee} {name}"), ok, &detail),
+        } => {
+            tally.note(&format!("{run}: {suite} {tee} {name}"), ok, &detail);
+            done.push(Done {
+                suite,
+                tee,
+                name,
+                ok,
+                ms,
+                detail,
+            });
+        }
         Event::Load {
             tee,
             ok,

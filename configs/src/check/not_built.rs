@@ -86,11 +86,6 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
             .as_ref()
             .map(|quota| ("a quota of log", &quota.span)),
     );
-    let applications = partition
-        .client
-        .iter()
-        .flat_map(|client| client.applications.first());
-    out.extend(applications.map(|uuid| ("routes of trusted applications", &uuid.span)));
     out
 }
 

@@ -1,8 +1,10 @@
-//! What the normal world is told: routes of GlobalPlatform names, and memory that is not its own.
+//! What the normal world is told: routes of GlobalPlatform names, devices and services by those names, and memory that
+//! is not its own.
 
 use std::fmt::Write;
 
 use crate::board::Kind;
+use crate::draft::Tee;
 use crate::model::System;
 
 /// Routes for the TEE client library, in TOML: a default and a list of names with endpoint IDs and kinds.
@@ -22,8 +24,70 @@ pub fn routes(system: &System) -> String {
             "\n[[tee]]\nname = \"{}\"\nendpoint = {:#06x}\nkind = \"{kind}\"\n",
             client.name, partition.id
         );
+        if !client.applications.is_empty() {
+            out.push_str("applications = [\n");
+            for uuid in &client.applications {
+                let _ = writeln!(out, "    \"{}\",", uuid::Uuid::from_bytes(*uuid));
+            }
+            out.push_str("]\n");
+        }
     }
     out
+}
+
+/// Rules for udev: each TEE's devices get links by the name that clients use, and an OP-TEE's device its supplicant.
+///
+/// A rule cannot know which device is whose; the drop-in's `bulkhead-tees` finds out.
+pub fn rules(system: &System) -> String {
+    let mut out = format!(
+        "# Made from the table of system `{}`. To be installed in /usr/lib/udev/rules.d.\n\
+         SUBSYSTEM!=\"tee\", GOTO=\"bulkhead_tees_end\"\n\
+         ACTION==\"remove\", GOTO=\"bulkhead_tees_end\"\n\
+         PROGRAM!=\"/usr/bin/bulkhead-tees --of %k\", GOTO=\"bulkhead_tees_end\"\n",
+        system.name
+    );
+    for partition in &system.partitions {
+        let Some(client) = &partition.client else { continue };
+        let name = &client.name;
+        let _ = write!(
+            out,
+            "\nRESULT==\"{name}\", KERNEL==\"tee[0-9]*\", SYMLINK+=\"tee-by-name/{name}\", TAG+=\"systemd\"\n\
+             RESULT==\"{name}\", KERNEL==\"teepriv[0-9]*\", SYMLINK+=\"tee-by-name/{name}.supplicant\", TAG+=\"systemd\""
+        );
+        if partition.tee == Tee::Optee {
+            let _ = write!(
+                out,
+                ", ENV{{SYSTEMD_WANTS}}+=\"bulkhead-supplicant@{name}.service\""
+            );
+        }
+        out.push('\n');
+    }
+    out.push_str("\nLABEL=\"bulkhead_tees_end\"\n");
+    out
+}
+
+/// A template of a systemd service: the supplicant of one OP-TEE, with secure storage of its own.
+pub fn supplicant(system: &System) -> String {
+    format!(
+        "# Made from the table of system `{}`. To be installed in /usr/lib/systemd/system.\n\
+         # The instance is a TEE's name; the udev rules start it with the TEE's device.\n\
+         [Unit]\n\
+         Description=Supplicant of the TEE %i\n\
+         ConditionPathExists=/dev/tee-by-name/%i.supplicant\n\
+         # The distribution's own takes the first device that it finds.\n\
+         Conflicts=tee-supplicant.service\n\
+         \n\
+         [Service]\n\
+         ExecStart=/usr/sbin/tee-supplicant --fs-parent-path=/var/lib/tee/%i /dev/tee-by-name/%i.supplicant\n\
+         StateDirectory=tee/%i\n\
+         StateDirectoryMode=0700\n\
+         Restart=on-failure\n\
+         RestartSec=1s\n\
+         NoNewPrivileges=yes\n\
+         ProtectHome=yes\n\
+         ProtectSystem=strict\n",
+        system.name
+    )
 }
 
 /// Secure memory as `reserved-memory`, to be merged into the normal world's device tree. Boards whose secure

@@ -66,6 +66,8 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
             config(system, "tb_fw_config.dtb", spmc::packages(system, &placed))?,
         ),
         Artefact::new("linux/tees.toml", linux::routes(system)),
+        Artefact::new("linux/60-bulkhead-tees.rules", linux::rules(system)),
+        Artefact::new("linux/bulkhead-supplicant@.service", linux::supplicant(system)),
         Artefact::new("linux/reserved.dts", linux::reserved(system)),
         Artefact::new("layout.svg", picture(system)),
     ];

@@ -3,4 +3,5 @@
 pub mod expect;
 pub mod options;
 pub mod report;
+pub mod transcript;
 pub mod vectors;

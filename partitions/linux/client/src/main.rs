@@ -1,8 +1,10 @@
 //! `bulkhead-client`: a GlobalPlatform client on stock libteec that checks what a TEE answers.
 //!
 //! `open` connects only, `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across
-//! calls. Each but `open` prints a line that `xtask` reads; the exit status is 0 only if everything was right.
+//! calls, `applications` reaches three TEEs on one context. Each but `open` prints a line that `xtask` reads; the exit status is 0 only if everything was right.
 
+#[cfg(libteec)]
+mod applications;
 #[cfg(libteec)]
 mod check;
 #[cfg(libteec)]
@@ -36,6 +38,8 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Open => return check::open(options).map(|()| true),
         Task::Check => check::run(options),
         Task::Load => load::run(options),
+        Task::Applications => applications::run(options),
+        Task::Killed => applications::run_killed(options),
         #[cfg(target_arch = "aarch64")]
         Task::Sve => sve::run(options),
         #[cfg(not(target_arch = "aarch64"))]

@@ -1,8 +1,8 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve --tee NAME|- --kind optee|rust \
-                         [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
+pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed --tee NAME|- --kind optee|rust \
+                         [--second NAME --third NAME] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum Task {
     Load,
     /// Keep vector state across calls.
     Sve,
+    /// Reach three TEEs on one context that names none.
+    Applications,
+    /// Kill clients of three TEEs in their calls.
+    Killed,
 }
 
 /// Which services the TEE has.
@@ -33,8 +37,10 @@ pub struct Options {
     pub task: Task,
     /// The TEE's name in the system's table, or `-` to name none.
     pub tee: String,
-    /// Its services; of no matter to [`Task::Open`].
+    /// Its services; of no matter to [`Task::Open`] and [`Task::Applications`].
     pub kind: Kind,
+    /// The OP-TEE and the Rust TEE to which the table leads applications, for [`Task::Applications`].
+    pub others: [String; 2],
     /// The device that it must turn out to be.
     pub device: Option<String>,
     /// Threads that call at the same time, 1 to 64.
@@ -52,9 +58,12 @@ impl Options {
             Some("check") => Task::Check,
             Some("load") => Task::Load,
             Some("sve") => Task::Sve,
+            Some("applications") => Task::Applications,
+            Some("killed") => Task::Killed,
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
+        let mut others = [None, None];
         while let Some(option) = arguments.next() {
             let value = arguments
                 .next()
@@ -62,6 +71,8 @@ impl Options {
             match option.as_str() {
                 "--tee" => tee = Some(value),
                 "--kind" => kind = Some(parse_kind(&value)?),
+                "--second" => others[0] = Some(value),
+                "--third" => others[1] = Some(value),
                 "--device" => device = Some(value),
                 "--threads" => threads = bounded(&option, &value, 64)?,
                 "--seconds" => seconds = bounded(&option, &value, 86_400)?,
@@ -69,12 +80,17 @@ impl Options {
             }
         }
         let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
-        let kind = kind.or((task == Task::Open).then_some(Kind::Optee));
+        let no_kind = matches!(task, Task::Open | Task::Applications | Task::Killed);
+        let kind = kind.or(no_kind.then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
+        if task == Task::Applications && others.contains(&None) {
+            return Err(format!("--second or --third is missing; {USAGE}"));
+        }
         Ok(Options {
             task,
             tee,
             kind,
+            others: others.map(Option::unwrap_or_default),
             device,
             threads: threads as usize,
             seconds,
@@ -123,6 +139,14 @@ mod tests {
             parse("open --tee -").map(|options| (options.task, options.tee)),
             Ok((Task::Open, "-".into()))
         );
+    }
+
+    #[test]
+    fn applications_need_two_more_tees() {
+        let options = parse("applications --tee a --second b --third c").expect("good");
+        assert_eq!(options.others, ["b", "c"]);
+        let message = parse("applications --tee a --second b").expect_err("incomplete");
+        assert!(message.contains("--third is missing"), "{message}");
     }
 
     #[test]

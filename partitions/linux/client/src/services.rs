@@ -1,5 +1,7 @@
 //! What the TEEs' services are asked, and what they must answer.
 
+use std::time::Duration;
+
 use bulkhead_client::expect;
 use bulkhead_client::options::Kind;
 
@@ -7,7 +9,8 @@ use crate::teec::{Context, Error, MEM_INPUT, MEM_OUTPUT, Memory, Parameter, Sess
 
 /// `ta_crypt` of OP-TEE's test suite.
 pub const CRYPT: Uuid = Uuid::new(0xcb3e5ba0_adf1_11e0_998b_0002a5d5c51b);
-const CRYPT_SHA256: u32 = 2;
+/// SHA-256 of parameter 0 into parameter 1.
+pub const CRYPT_SHA256: u32 = 2;
 const CRYPT_AES_ENCRYPT: u32 = 3;
 const CRYPT_AES_DECRYPT: u32 = 4;
 /// Keeps a number.
@@ -24,6 +27,11 @@ const PERFORMANCE_HMAC_SHA256: u32 = 8;
 pub const CONCURRENT: Uuid = Uuid::new(0xe13010e0_2ae1_11e5_896a_0002a5d5c51b);
 /// SHA-256 of parameter 2 into parameter 3; parameter 0 counts callers, parameter 1 has the rounds.
 pub const CONCURRENT_SHA256: u32 = 1;
+
+/// `ta_os_test` of OP-TEE's test suite.
+pub const OS_TEST: Uuid = Uuid::new(0x5b9e0e40_2636_11e1_ad9e_0002a5d5c51b);
+/// Waits for as many milliseconds as value a says.
+pub const OS_TEST_WAIT: u32 = 9;
 
 /// The Rust TEE's echo service.
 pub const ECHO: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d01);
@@ -46,6 +54,8 @@ const HASH_VERIFY: u32 = 2;
 
 const NOBODY: Uuid = Uuid::new(0x00c0ffee_0000_4000_8000_00000000dead);
 
+/// `TEEC_ERROR_CANCEL`.
+pub const CANCEL: u32 = 0xffff_0002;
 const ITEM_NOT_FOUND: u32 = 0xffff_0008;
 const SHORT_BUFFER: u32 = 0xffff_0010;
 const MAC_INVALID: u32 = 0xffff_3071;
@@ -75,6 +85,7 @@ pub fn checks(kind: Kind) -> &'static [Check] {
             ("short buffer", rust_short),
             ("count of a session", rust_count),
             ("long computation", rust_long),
+            ("cancelled computation", rust_cancelled),
             ("hmac-sha256", rust_hmac),
             ("verification", rust_verify),
             ("unknown command", rust_unknown),
@@ -291,6 +302,17 @@ fn rust_count(context: &Context) -> Result<(), String> {
 fn rust_long(context: &Context) -> Result<(), String> {
     let mut session = Session::open(context, ECHO).map_err(plain)?;
     long(&mut session, 3_000_000 + fastrand::u64(..1000))
+}
+
+fn rust_cancelled(context: &Context) -> Result<(), String> {
+    let mut session = Session::open(context, ECHO).map_err(plain)?;
+    let mut answer = [0; 2];
+    let rounds = Parameter::ValueIn(u32::MAX, u32::MAX);
+    let delay = Duration::from_millis(200);
+    let endless = session.invoke_and_cancel(ECHO_LONG, [rounds, Parameter::ValueOut(&mut answer)], delay);
+    refused(endless, CANCEL, FROM_APPLICATION)?;
+    // The session goes on.
+    long(&mut session, 1000)
 }
 
 /// Lets the echo service compute for `rounds`, and compares.

@@ -4,6 +4,8 @@ use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// `TEEC_MEM_INPUT`: the trusted application reads the memory.
 pub const MEM_INPUT: u32 = 1;
@@ -121,6 +123,27 @@ struct Operation {
     session: *mut RawSession,
 }
 
+impl Operation {
+    /// With these parameters; those that are not named are not used.
+    fn of<const N: usize>(parameters: &mut [Parameter<'_>; N]) -> Operation {
+        const { assert!(N <= 4) };
+        let mut operation = Operation {
+            started: 0,
+            types: 0,
+            parameters: std::array::from_fn(|_| RawParameter {
+                registered: Registered::NONE,
+            }),
+            session: std::ptr::null_mut(),
+        };
+        for (i, parameter) in parameters.iter_mut().enumerate() {
+            let (kind, raw) = parameter.raw();
+            operation.types |= kind << (4 * i);
+            operation.parameters[i] = raw;
+        }
+        operation
+    }
+}
+
 const _: () =
     assert!(size_of::<RawMemory>() == 56 && size_of::<Operation>() == 112 && size_of::<RawSession>() == 16);
 
@@ -145,7 +168,9 @@ unsafe extern "C" {
         origin: *mut u32,
     ) -> u32;
     fn TEEC_RegisterSharedMemory(context: *mut RawContext, memory: *mut RawMemory) -> u32;
+    fn TEEC_AllocateSharedMemory(context: *mut RawContext, memory: *mut RawMemory) -> u32;
     fn TEEC_ReleaseSharedMemory(memory: *mut RawMemory);
+    fn TEEC_RequestCancellation(operation: *mut Operation);
 }
 
 /// A connection to a TEE.
@@ -186,6 +211,9 @@ impl Context {
     }
 }
 
+// SAFETY: the API's functions may be called with one context from several threads, and nothing else writes it.
+unsafe impl Sync for Context {}
+
 impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: the context was initialised, and no session or memory outlives it.
@@ -196,16 +224,44 @@ impl Drop for Context {
 /// Memory that is registered with a TEE for many calls.
 pub struct Memory<'c> {
     raw: Box<UnsafeCell<RawMemory>>,
-    buffer: UnsafeCell<Vec<u8>>,
+    /// The client's own buffer; memory that the library allocated has none.
+    _buffer: Option<UnsafeCell<Vec<u8>>>,
     context: PhantomData<&'c Context>,
 }
 
 impl<'c> Memory<'c> {
     /// Registers a buffer, for the directions in `flags` (`MEM_INPUT`, `MEM_OUTPUT`).
     pub fn register(context: &'c Context, mut buffer: Vec<u8>, flags: u32) -> Result<Memory<'c>, Error> {
-        let raw = Box::new(UnsafeCell::new(RawMemory {
-            buffer: buffer.as_mut_ptr().cast(),
-            size: buffer.len(),
+        let raw = Memory::raw(buffer.as_mut_ptr(), buffer.len(), flags);
+        // SAFETY: the context is initialised; the buffer stays where it is until the memory is released.
+        let code = unsafe { TEEC_RegisterSharedMemory(context.raw.get(), raw.get()) };
+        result("TEEC_RegisterSharedMemory", code, 1)?;
+        Ok(Memory {
+            raw,
+            _buffer: Some(UnsafeCell::new(buffer)),
+            context: PhantomData,
+        })
+    }
+
+    /// Memory that the library allocates, filled with `bytes`.
+    pub fn allocate(context: &'c Context, bytes: &[u8], flags: u32) -> Result<Memory<'c>, Error> {
+        let raw = Memory::raw(std::ptr::null_mut(), bytes.len(), flags);
+        // SAFETY: the context is initialised.
+        let code = unsafe { TEEC_AllocateSharedMemory(context.raw.get(), raw.get()) };
+        result("TEEC_AllocateSharedMemory", code, 1)?;
+        // SAFETY: the library allocated as many bytes, and no call uses them yet.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), (*raw.get()).buffer.cast(), bytes.len()) };
+        Ok(Memory {
+            raw,
+            _buffer: None,
+            context: PhantomData,
+        })
+    }
+
+    fn raw(buffer: *mut u8, size: usize, flags: u32) -> Box<UnsafeCell<RawMemory>> {
+        Box::new(UnsafeCell::new(RawMemory {
+            buffer: buffer.cast(),
+            size,
             flags,
             internal: Internal {
                 id: 0,
@@ -214,21 +270,17 @@ impl<'c> Memory<'c> {
                 registered_fd: -1,
                 flags: 0,
             },
-        }));
-        // SAFETY: the context is initialised; the buffer stays where it is until the memory is released.
-        let code = unsafe { TEEC_RegisterSharedMemory(context.raw.get(), raw.get()) };
-        result("TEEC_RegisterSharedMemory", code, 1)?;
-        Ok(Memory {
-            raw,
-            buffer: UnsafeCell::new(buffer),
-            context: PhantomData,
-        })
+        }))
     }
 
     /// A copy of what is in it.
     pub fn copy(&self) -> Vec<u8> {
-        // SAFETY: no reference to the buffer is ever handed out, and no call runs: `Memory` stays on one thread.
-        unsafe { (*self.buffer.get()).clone() }
+        // SAFETY: no reference to the buffer is ever handed out, and no call runs: `Memory` stays on one thread. The
+        // buffer has `size` bytes, the client's own or the library's.
+        unsafe {
+            let raw = &*self.raw.get();
+            std::slice::from_raw_parts(raw.buffer.cast::<u8>(), raw.size).to_vec()
+        }
     }
 }
 
@@ -336,6 +388,46 @@ impl<'c> Session<'c> {
         })
     }
 
+    /// The file descriptor of the TEE's device that the session is on.
+    pub fn descriptor(&self) -> i32 {
+        // SAFETY: the context of an open session lives.
+        unsafe { (*self.raw.context).fd }
+    }
+
+    /// Invokes a command, and asks for its cancellation again and again once `delay` has passed.
+    pub fn invoke_and_cancel<const N: usize>(
+        &mut self,
+        command: u32,
+        mut parameters: [Parameter<'_>; N],
+        delay: Duration,
+    ) -> Result<(), Error> {
+        /// The operation's address, for the thread that cancels it.
+        struct Shared(*mut Operation);
+        // SAFETY: the API lets another thread cancel an operation that runs.
+        unsafe impl Send for Shared {}
+        let mut operation = Operation::of(&mut parameters);
+        let operation = &raw mut operation;
+        let shared = Shared(operation);
+        let done = AtomicBool::new(false);
+        let mut origin = 1;
+        let code = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let shared = shared;
+                std::thread::sleep(delay);
+                while !done.load(Ordering::SeqCst) {
+                    // SAFETY: the operation lives until this thread has ended.
+                    unsafe { TEEC_RequestCancellation(shared.0) };
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+            // SAFETY: an open session; the buffers in the operation are borrowed until the call ends.
+            let code = unsafe { TEEC_InvokeCommand(&raw mut self.raw, command, operation, &raw mut origin) };
+            done.store(true, Ordering::SeqCst);
+            code
+        });
+        result("TEEC_InvokeCommand", code, origin)
+    }
+
     /// The session's number in the driver, for calls that go around the library.
     #[cfg(target_arch = "aarch64")]
     pub fn id(&self) -> u32 {
@@ -348,20 +440,7 @@ impl<'c> Session<'c> {
         command: u32,
         mut parameters: [Parameter<'_>; N],
     ) -> Result<(), Error> {
-        const { assert!(N <= 4) };
-        let mut operation = Operation {
-            started: 0,
-            types: 0,
-            parameters: std::array::from_fn(|_| RawParameter {
-                registered: Registered::NONE,
-            }),
-            session: std::ptr::null_mut(),
-        };
-        for (i, parameter) in parameters.iter_mut().enumerate() {
-            let (kind, raw) = parameter.raw();
-            operation.types |= kind << (4 * i);
-            operation.parameters[i] = raw;
-        }
+        let mut operation = Operation::of(&mut parameters);
         let mut origin = 1;
         // SAFETY: an open session; the buffers in the operation are borrowed until the call ends.
         let code =

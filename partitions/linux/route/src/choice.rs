@@ -23,6 +23,9 @@ pub enum Choice {
     Open(Route),
     /// Call the stock function with this name, or with NULL.
     Stock(Option<Vec<u8>>),
+    /// Each session goes where the table places its trusted application, and where it places it nowhere, to the
+    /// table's default, or to the device that the stock function finds.
+    ByApplication(Routes),
     /// Refuse: the table is there and cannot be used, so no answer would be the right one.
     Refuse(Fault),
 }
@@ -49,6 +52,9 @@ pub fn choose(wish: Wish, table: Result<Routes, Fault>) -> Choice {
         Wish::Named(name) | Wish::Environment(name) => Some(name),
         Wish::Any => None,
     };
+    if name.is_none() && routes.has_applications() {
+        return Choice::ByApplication(routes);
+    }
     let route = match &name {
         Some(name) => std::str::from_utf8(name)
             .ok()
@@ -68,6 +74,11 @@ mod tests {
 
     fn routes() -> Result<Routes, Fault> {
         let text = "default='vendor-a'\n[[tee]]\nname='vendor-a'\nendpoint=0x8001\n[[tee]]\nname='vendor-b'\nendpoint=0x8002\n";
+        Ok(Routes::parse(text).expect("good"))
+    }
+
+    fn with_applications() -> Result<Routes, Fault> {
+        let text = "[[tee]]\nname='vendor-b'\nendpoint=0x8002\napplications=['fd02c9da-306c-48c7-a49c-bbd827ae86ee']";
         Ok(Routes::parse(text).expect("good"))
     }
 
@@ -113,6 +124,18 @@ mod tests {
         opens(&choose(Wish::Any, routes()), 0x8001);
         opens(&choose(Wish::new(None, Some(Vec::new())), routes()), 0x8001);
         stock(&choose(Wish::Any, Ok(Routes::default())), None);
+    }
+
+    #[test]
+    fn only_clients_that_name_no_tee_are_led_by_applications() {
+        let choice = choose(Wish::Any, with_applications());
+        assert!(
+            matches!(&choice, Choice::ByApplication(routes) if routes.has_applications()),
+            "{choice:?}"
+        );
+        opens(&choose(named("vendor-b"), with_applications()), 0x8002);
+        let wish = Wish::new(None, Some(b"vendor-b".to_vec()));
+        opens(&choose(wish, with_applications()), 0x8002);
     }
 
     #[test]

@@ -70,6 +70,23 @@ pub fn find(sysfs: &Path) -> Result<Vec<Device>, Fault> {
     assign(nodes)
 }
 
+/// The endpoint to which the device `node` (`tee0`, `teepriv0`) belongs; `None` where it is no TEE's.
+///
+/// While a driver makes its devices the order is not clear yet ([`Fault::Unclear`]).
+pub fn owner(sysfs: &Path, node: &str) -> Result<Option<u16>, Fault> {
+    let found = find(sysfs)?;
+    let client = |device: &&Device| format!("tee{}", device.tee) == node;
+    let private = |device: &&Device| {
+        device
+            .private
+            .is_some_and(|number| format!("teepriv{number}") == node)
+    };
+    Ok(found
+        .iter()
+        .find(|device| client(device) || private(device))
+        .map(|device| device.endpoint))
+}
+
 /// The FF-A devices that have a driver.
 fn bound(sysfs: &Path) -> Result<Vec<Node>, Fault> {
     let dir = sysfs.join("bus/arm_ffa/devices");
@@ -397,6 +414,16 @@ mod tests {
                 private: None
             }]
         );
+    }
+
+    #[test]
+    fn a_device_has_one_owner() {
+        let dir = tempfile::tempdir().expect("tempdir");
+        tree(dir.path());
+        assert_eq!(owner(dir.path(), "tee0"), Ok(Some(0x8001)));
+        for stranger in ["tee1", "teepriv0", "tee", "null", ""] {
+            assert_eq!(owner(dir.path(), stranger), Ok(None), "{stranger}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The names of the system's TEEs, as its table emitted them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -7,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// Where the installed table is.
 pub const PATH: &str = "/etc/bulkhead/tees.toml";
@@ -25,6 +27,9 @@ pub struct Route {
     /// What it is (`optee`, `rust`, ...): for tools that start its services; clients do not need it.
     #[serde(default)]
     pub kind: String,
+    /// The trusted applications that clients which name no TEE reach here.
+    #[serde(default)]
+    pub applications: Vec<Uuid>,
 }
 
 /// The TEEs that clients of this machine can name.
@@ -100,7 +105,25 @@ impl Routes {
         self.by_name(self.default.as_deref()?)
     }
 
+    /// The route of clients that name no TEE and open a session to this trusted application, where it has one.
+    pub fn by_application(&self, application: Uuid) -> Option<&Route> {
+        self.tees
+            .iter()
+            .find(|route| route.applications.contains(&application))
+    }
+
+    /// Whether any trusted application has a route.
+    pub fn has_applications(&self) -> bool {
+        self.tees.iter().any(|route| !route.applications.is_empty())
+    }
+
     fn check(&self) -> Result<(), String> {
+        let mut applications = BTreeSet::new();
+        for application in self.tees.iter().flat_map(|route| &route.applications) {
+            if !applications.insert(application) {
+                return Err(format!("the trusted application {application} has two routes"));
+            }
+        }
         for (i, route) in self.tees.iter().enumerate() {
             check_name(&route.name)?;
             if route.endpoint <= 0x8000 {
@@ -185,7 +208,9 @@ mod tests {
         [[tee]]
         name = "vendor-b"
         endpoint = 0x8002
+        applications = ["fd02c9da-306c-48c7-a49c-bbd827ae86ee"]
     "#;
+    const TOKENS: Uuid = Uuid::from_u128(0xfd02c9da_306c_48c7_a49c_bbd827ae86ee);
 
     #[test]
     fn a_good_table_is_read() {
@@ -194,12 +219,19 @@ mod tests {
         assert_eq!(routes.by_name("vendor-b").map(|r| r.endpoint), Some(0x8002));
         assert_eq!(routes.default_route().map(|r| r.name.as_str()), Some("vendor-a"));
         assert!(routes.by_name("vendor").is_none());
+        assert_eq!(
+            routes.by_application(TOKENS).map(|r| r.name.as_str()),
+            Some("vendor-b")
+        );
+        assert!(routes.by_application(Uuid::nil()).is_none());
+        assert!(routes.has_applications());
     }
 
     #[test]
     fn an_empty_table_names_nobody() {
         let routes = Routes::parse("").expect("empty");
         assert!(routes.default_route().is_none());
+        assert!(!routes.has_applications());
     }
 
     #[track_caller]
@@ -235,6 +267,15 @@ mod tests {
         refused(
             &two("name=\"a\"\nendpoint=0x8001", "name=\"b\"\nendpoint=0x8001"),
             "same endpoint",
+        );
+        let hosts = |uuid: &str| format!("name=\"a\"\nendpoint=0x8001\napplications=[\"{uuid}\"]");
+        refused(&two(&hosts("fd02c9da"), ""), "line 4");
+        let again = hosts(&TOKENS.to_string())
+            .replace("\"a\"", "\"b\"")
+            .replace("8001", "8002");
+        refused(
+            &two(&hosts(&TOKENS.to_string()), &again),
+            "fd02c9da-306c-48c7-a49c-bbd827ae86ee has two routes",
         );
         refused(
             "default = \"b\"\n[[tee]]\nname = \"a\"\nendpoint = 0x8001",

@@ -1,27 +1,13 @@
-//! The C side: the one function that clients call, and the calls that it makes. All `unsafe` of this crate is here.
-//!
-//! Nothing here may panic: the release profile would end the client.
+//! Opens a TEE's device as the stock library does, but the one of an endpoint.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::CString;
 use std::fs;
-use std::io::Write;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-use crate::choice::{self, Choice, Wish};
+use super::layout::Context;
 use crate::devices;
-use crate::routes::{self, Route, Routes};
-
-/// `TEEC_Context` of libteec 4.x (`tee_client_api.h`).
-#[repr(C)]
-pub struct Context {
-    fd: c_int,
-    reg_mem: bool,
-    memref_null: bool,
-}
-
-const _: () = assert!(size_of::<Context>() == 8 && std::mem::offset_of!(Context, memref_null) == 5);
+use crate::routes::Route;
 
 /// `struct tee_ioctl_version_data` of Linux (`linux/tee.h`).
 #[derive(Default)]
@@ -38,59 +24,8 @@ const TEE_GEN_CAP_GP: u32 = 1 << 0;
 const TEE_GEN_CAP_REG_MEM: u32 = 1 << 2;
 const TEE_GEN_CAP_MEMREF_NULL: u32 = 1 << 3;
 
-const TEEC_SUCCESS: u32 = 0;
-const TEEC_ERROR_BAD_FORMAT: u32 = 0xffff_0005;
-const TEEC_ERROR_BAD_PARAMETERS: u32 = 0xffff_0006;
-const TEEC_ERROR_ITEM_NOT_FOUND: u32 = 0xffff_0008;
-const TEEC_ERROR_COMMUNICATION: u32 = 0xffff_000e;
-
-type InitializeContext = unsafe extern "C" fn(*const c_char, *mut Context) -> u32;
-
-/// `TEEC_InitializeContext` of the GlobalPlatform TEE Client API 1.0: connects a client to a TEE.
-///
-/// Returns `TEEC_ERROR_BAD_PARAMETERS` without a context, `TEEC_ERROR_BAD_FORMAT` when the table cannot be used,
-/// `TEEC_ERROR_COMMUNICATION` when the TEE has no usable device, and otherwise what the stock function returns,
-/// which is `TEEC_ERROR_ITEM_NOT_FOUND` for unknown names. Says on standard error what is wrong with the machine.
-///
-/// # Safety
-/// `name` is NULL or a C string, `context` is NULL or points to a `TEEC_Context`, as the API states.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn TEEC_InitializeContext(name: *const c_char, context: *mut Context) -> u32 {
-    if context.is_null() {
-        return TEEC_ERROR_BAD_PARAMETERS;
-    }
-    let argument = if name.is_null() {
-        None
-    } else {
-        // SAFETY: the caller passes a C string that lives through this call.
-        Some(unsafe { CStr::from_ptr(name) }.to_bytes())
-    };
-    let wish = Wish::new(argument, environment());
-    match choice::choose(wish, Routes::load(Path::new(routes::PATH))) {
-        Choice::Open(route) => match open(&route) {
-            Ok(opened) => {
-                // SAFETY: not NULL, and the caller passes memory for a context.
-                unsafe { context.write(opened) };
-                TEEC_SUCCESS
-            }
-            Err(why) => refuse(&format!("{}: {why}", route.name), TEEC_ERROR_COMMUNICATION),
-        },
-        Choice::Stock(name) => stock(name.as_deref(), context),
-        Choice::Refuse(fault) => refuse(&fault.to_string(), TEEC_ERROR_BAD_FORMAT),
-    }
-}
-
-/// The TEE that the environment names; nothing for a client that runs with more rights than its caller.
-fn environment() -> Option<Vec<u8>> {
-    // SAFETY: reads a constant of the process.
-    if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
-        return None;
-    }
-    std::env::var_os(choice::VARIABLE).map(OsStringExt::into_vec)
-}
-
 /// Opens the device of a TEE, and fills a context as the stock library does.
-fn open(route: &Route) -> Result<Context, String> {
+pub fn open(route: &Route) -> Result<Context, String> {
     let sysfs = Path::new(devices::SYSFS);
     let found = devices::find(sysfs).map_err(|fault| fault.to_string())?;
     let device = found
@@ -132,6 +67,15 @@ fn open_device(path: &str) -> Result<OwnedFd, String> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A context that leads to no TEE, with a descriptor that nothing else has: the client's calls on it are led away.
+pub fn nowhere() -> Result<Context, String> {
+    open_device("/dev/null").map(|file| Context {
+        fd: file.into_raw_fd(),
+        reg_mem: false,
+        memref_null: false,
+    })
+}
+
 /// Checks that an open file is the character device that sysfs describes, not another node with its name.
 fn check_node(file: &OwnedFd, class: &Path) -> Result<(), String> {
     let stated =
@@ -164,52 +108,9 @@ fn version(file: &OwnedFd) -> Result<Version, std::io::Error> {
     }
 }
 
-/// Calls the stock library's function.
-fn stock(name: Option<&[u8]>, context: *mut Context) -> u32 {
-    // SAFETY: the symbol is a C string; RTLD_NEXT is a valid handle.
-    let symbol = unsafe { libc::dlsym(libc::RTLD_NEXT, c"TEEC_InitializeContext".as_ptr()) };
-    if symbol.is_null() {
-        return refuse("the client is not linked with libteec", TEEC_ERROR_ITEM_NOT_FOUND);
-    }
-    let Ok(name) = name.map(CString::new).transpose() else {
-        return TEEC_ERROR_ITEM_NOT_FOUND;
-    };
-    // SAFETY: the next definition of this name is libteec's, whose type the API states.
-    let call = unsafe { std::mem::transmute::<*mut c_void, InitializeContext>(symbol) };
-    // SAFETY: the name lives through the call, and the context is the caller's, checked not to be NULL.
-    unsafe { call(name.as_deref().map_or(std::ptr::null(), CStr::as_ptr), context) }
-}
-
-/// Tells people why a client is refused, and the client by a code. A closed standard error is no reason to end it.
-fn refuse(why: &str, code: u32) -> u32 {
-    let _ = writeln!(std::io::stderr(), "bulkhead: {why}");
-    code
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_client_without_a_context_is_refused() {
-        // SAFETY: NULL is allowed for both.
-        let code = unsafe { TEEC_InitializeContext(std::ptr::null(), std::ptr::null_mut()) };
-        assert_eq!(code, TEEC_ERROR_BAD_PARAMETERS);
-    }
-
-    #[test]
-    fn a_client_without_libteec_is_refused() {
-        let mut context = Context {
-            fd: -1,
-            reg_mem: false,
-            memref_null: false,
-        };
-        assert_eq!(
-            stock(Some(b"optee-tz"), &raw mut context),
-            TEEC_ERROR_ITEM_NOT_FOUND
-        );
-        assert_eq!(context.fd, -1);
-    }
 
     #[test]
     fn a_node_must_be_the_kernel_s_device() {
