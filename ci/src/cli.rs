@@ -111,6 +111,12 @@ pub struct TestArgs {
     /// Run the FF-A conformance cases on QEMU alone.
     #[arg(long, conflicts_with = "only")]
     pub ffa: bool,
+    /// Run the GlobalPlatform clients on QEMU alone: xtest on each OP-TEE and on all at once, a PKCS#11 tool, ours.
+    #[arg(long, conflicts_with_all = ["only", "ffa", "suites"])]
+    pub gp: bool,
+    /// With --gp: every case of xtest, and write docs/gp-results.md.
+    #[arg(long, requires = "gp")]
+    pub full: bool,
     /// Fuzz each target for this long.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub fuzz: u32,
@@ -156,6 +162,9 @@ pub enum Group {
 impl TestArgs {
     /// Whether this group is to run; all are where none is named.
     pub fn wants(&self, group: Group) -> bool {
+        if self.gp {
+            return false;
+        }
         match (self.ffa, self.only.is_empty()) {
             (true, _) => group == Group::Bare,
             (false, none) => none || self.only.contains(&group),

@@ -28,7 +28,7 @@ pub const OPTEE: Pin = pin("optee-os", "4.10.0-2");
 pub const LINUX: Pin = pin("7.2.12+deb13", "7.2.12-1~bpo13+1");
 
 /// What runs in the normal world's Linux, and what that needs.
-pub const USERLAND: [Pin; 10] = [
+pub const USERLAND: [Pin; 21] = [
     pin("optee-test-qemu", "4.10.0-1"),
     pin("tee-supplicant", "4.11.0-1"),
     pin("libteec2", "4.11.0-1"),
@@ -39,4 +39,16 @@ pub const USERLAND: [Pin; 10] = [
     pin("libgcc-s1", "16.2.0-4"),
     pin("libc6", "2.43-7"),
     pin("busybox-static", "1:1.38.0-3+b1"),
+    // A client that nobody changed, and what it needs.
+    pin("opensc", "0.27.1-3"),
+    pin("opensc-pkcs11", "0.27.1-3"),
+    pin("libeac3", "1.1.2+ds+git20220117+453c3d6b03a0-1.1+b4"),
+    pin("libglib2.0-0t64", "2.90.1-2"),
+    pin("libmount1", "2.42.4-1"),
+    pin("libblkid1", "2.42.4-1"),
+    pin("libselinux1", "3.11-2.1+b1"),
+    pin("libpcre2-8-0", "10.49-1"),
+    pin("libffi8", "3.8.0-2"),
+    pin("libatomic1", "16.2.0-4"),
+    pin("libsystemd0", "262.1-1"),
 ];

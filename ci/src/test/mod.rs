@@ -2,6 +2,7 @@
 
 mod bare;
 mod fuzz;
+mod gp;
 mod host;
 mod junit;
 mod linux;
@@ -42,6 +43,10 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
     if args.wants(Group::Fuzz) {
         tally.group("fuzz");
         fuzz::test(paths, args, &mut tally)?;
+    }
+    if args.gp {
+        tally.group("gp");
+        gp::test(paths, args.full, &mut tally)?;
     }
     if let Some(parts) = parts {
         on_machine(paths, &parts, args, &mut tally)?;

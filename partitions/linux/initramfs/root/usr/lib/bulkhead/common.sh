@@ -63,6 +63,37 @@ suite() {
     fi
 }
 
+# serve TEE DEVICE: keeps a supplicant for an OP-TEE, as its service does (configs emit it): the stock supplicant ends when
+# a client is killed that it is at work for.
+serve() {
+    mkdir -p "/var/lib/tee/$1"
+    touch "/run/bulkhead/serve.$1"
+    while [ -e "/run/bulkhead/serve.$1" ]; do
+        echo started >>"/run/bulkhead/supplicant.$1"
+        tee-supplicant -f "/var/lib/tee/$1" -l /usr/lib/optee_armtz "$2" >>"/run/bulkhead/supplicant.$1" 2>&1 </dev/null
+        usleep 200000
+    done &
+}
+
+# is_served DEVICE: whether a supplicant has this device.
+is_served() {
+    for pid in $(pidof tee-supplicant); do
+        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "$1 *$" && return
+    done
+    return 1
+}
+
+# starts TEE: how often its supplicant was started.
+starts() {
+    grep -cx started "/run/bulkhead/supplicant.$1"
+}
+
+# serve_no_more: ends all supplicants.
+serve_no_more() {
+    rm -f /run/bulkhead/serve.*
+    killall tee-supplicant
+}
+
 # finish: says how it went, and switches the machine off.
 finish() {
     failed=0

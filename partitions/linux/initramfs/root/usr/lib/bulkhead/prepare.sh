@@ -16,9 +16,12 @@ while read -r name id kind device private; do
     if [ "$device" = - ]; then
         why="Linux found no TEE at this endpoint"
     elif [ "$kind" = optee ]; then
-        mkdir -p "/var/lib/tee/$name"
-        tee-supplicant -d -f "/var/lib/tee/$name" -l /usr/lib/optee_armtz "$private" 2>"/run/bulkhead/supplicant.$name" ||
-            why="tee-supplicant did not start: $(cat "/run/bulkhead/supplicant.$name")"
+        serve "$name" "$private"
+        why="tee-supplicant did not start"
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            usleep 200000
+            is_served "$private" && why= && break
+        done
     fi
     if [ -z "$why" ]; then
         say "{$line,\"ok\":true}"

@@ -20,7 +20,7 @@ appeared() {
 }
 
 # The driver waits until every file of its device is closed, so the supplicants go first.
-killall tee-supplicant
+serve_no_more
 while read -r name id _; do
     place "$id" >$DRIVER/unbind
     if why=$(bulkhead-tees "$name" 2>/dev/null); then
@@ -51,7 +51,7 @@ while read -r line; do
     read -r name _ kind _ private <<END
 $line
 END
-    [ "$kind" = optee ] && tee-supplicant -d -f "/var/lib/tee/$name" -l /usr/lib/optee_armtz "$private" 2>/dev/null
+    [ "$kind" = optee ] && serve "$name" "$private"
 done <$seen
 tac $seen >$TEES
 suite clients
