@@ -266,6 +266,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         if !self.fits(table, caller, partition, self.shares[share].pages) {
             return Err(Error::NoMemory);
         }
+        if self.windows.borrower(partition).quota == 0 {
+            let quota = Self::range_quota(table, partition);
+            self.windows.set_quota(partition, quota);
+        }
         let offered = rights::offered(self.shares[share].kind, receiver.permissions)?;
         let value = receiver.value.unwrap_or_default();
         let grant = Grant::new(share as u16, partition as u8, limited(caller), offered, value);

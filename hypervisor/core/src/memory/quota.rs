@@ -118,8 +118,8 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             let grant = self.windows.get(grant);
             let partition = usize::from(grant.partition);
             if !grant.limited {
-                let used = usize::from(self.windows.borrower(partition).ranges);
-                return Self::range_quota(table, partition).saturating_sub(used);
+                let borrower = self.windows.borrower(partition);
+                return usize::from(borrower.quota.saturating_sub(borrower.ranges));
             }
             let caller = table.partitions.get(partition).and_then(|p| p.caller(sender));
             let own = caller.map_or(0, own_ranges);

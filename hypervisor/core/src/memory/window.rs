@@ -92,6 +92,8 @@ pub struct Borrower {
     pub grants: u16,
     /// Ranges of these transactions.
     pub ranges: u16,
+    /// How many ranges these may be; zero while nobody has worked it out.
+    pub quota: u16,
     /// Its lowest retrieved run.
     lowest: Link,
 }
@@ -129,6 +131,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         let nobody = Borrower {
             grants: 0,
             ranges: 0,
+            quota: 0,
             lowest: Link::NONE,
         };
         Self {
@@ -195,6 +198,11 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
     /// What counts against a partition.
     pub fn borrower(&self, partition: usize) -> &Borrower {
         &self.borrowers[partition]
+    }
+
+    /// Keeps how many ranges of callers without a limit a partition may have.
+    pub fn set_quota(&mut self, partition: usize, ranges: usize) {
+        self.borrowers[partition].quota = narrow(ranges);
     }
 
     /// How many grants there are.

@@ -74,7 +74,7 @@ pub struct Model {
     /// Page to the transaction that holds it.
     owner: BTreeMap<u64, u64>,
     /// Secure page to its giver and its owner, where it is not at home.
-    given: BTreeMap<u64, (u16, usize)>,
+    pub given: BTreeMap<u64, (u16, usize)>,
     pub live: BTreeMap<u64, Transaction>,
     ever: BTreeSet<u64>,
     /// Pages that the call at hand has to clear.

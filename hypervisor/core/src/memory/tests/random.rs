@@ -49,6 +49,15 @@ enum Step {
     Release {
         who: usize,
     },
+    /// The owner of a page that was donated, or of any of its own, offers it on; the receiver may take it at
+    /// once.
+    Pass {
+        pick: u8,
+        kind: u8,
+        to: usize,
+        count: u32,
+        take: bool,
+    },
 }
 
 /// What a borrower asks for that differs from what it was offered.
@@ -196,6 +205,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (pick(), rarely(0, &[1, A]), rarely(0, &[1, 2, 3, 4]), rarely(0, &[1, 1 << 16, 1 << 63]))
             .prop_map(|(pick, sender, flags, off)| Step::Reclaim { pick, sender, flags, off }),
         1 => (0..4_usize).prop_map(|who| Step::Release { who }),
+        7 => (pick(), 0..6_u8, 0..3_usize, 1..4_u32, any::<bool>())
+            .prop_map(|(pick, kind, to, count, take)| Step::Pass { pick, kind, to, count, take }),
     ]
 }
 
@@ -329,6 +340,13 @@ impl Run {
                 bench.ledger.release(who, &mut bench.ports);
                 self.model.release(who);
             }
+            Step::Pass {
+                pick,
+                kind,
+                to,
+                count,
+                take,
+            } => self.pass(bench, pick, kind, (to, count), take),
         }
         self.rest
             .retain(|handle, _| self.model.live.get(handle).is_some_and(|t| !t.whole()));
@@ -380,6 +398,35 @@ impl Run {
                 self.rest.insert(handle, bytes[first..].to_vec());
             }
             Err(_) => {}
+        }
+    }
+
+    fn pass(&mut self, bench: &mut Bench, pick: u8, kind: u8, (to, count): (usize, u32), take: bool) {
+        let given: Vec<u64> = self.model.given.keys().copied().collect();
+        let page = match given.get(usize::from(pick) % given.len().max(1)) {
+            Some(page) if pick < 200 => *page,
+            _ => own(u64::from(pick % 3)) + u64::from(pick / 3 % 24) * 4096,
+        };
+        let owner = self.model.owner_of(page).unwrap();
+        let kind = [Kind::Share, Kind::Lend, Kind::Donate][usize::from(kind / 2).min(2)];
+        let kind = if pick % 2 == 0 { Kind::Donate } else { kind };
+        let receiver = TABLE.partitions[to].id;
+        let mut descriptor = Descriptor::share(V1_1, &[receiver], &[(page, count)]);
+        descriptor.sender = TABLE.partitions[owner].id;
+        descriptor.attributes = 0xff;
+        let before = self.handles.len();
+        self.send(bench, kind as u8 + 1, descriptor, None, 0, &Vec::new());
+        if take && self.handles.len() > before {
+            let handle = self.handles[before];
+            let change = Change {
+                permissions: 2,
+                flags: 0,
+                attributes: None,
+                alone: false,
+            };
+            let bytes = self.request(handle, to, V1_1, &change).bytes();
+            let got = bench.retrieve_all(to, V1_1, &bytes);
+            self.model.retrieve(to, V1_1, &bytes, &got);
         }
     }
 
