@@ -409,7 +409,11 @@ impl Run {
         };
         let owner = self.model.owner_of(page).unwrap();
         let kind = [Kind::Share, Kind::Lend, Kind::Donate][usize::from(kind / 2).min(2)];
-        let kind = if pick % 2 == 0 { Kind::Donate } else { kind };
+        let kind = if pick.is_multiple_of(2) {
+            Kind::Donate
+        } else {
+            kind
+        };
         let receiver = TABLE.partitions[to].id;
         let mut descriptor = Descriptor::share(V1_1, &[receiver], &[(page, count)]);
         descriptor.sender = TABLE.partitions[owner].id;
