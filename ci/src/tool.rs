@@ -17,10 +17,14 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// A program found by the search path, told to speak plainly.
+    /// A program found by the search path or in the folders of system tools, told to speak plainly. What it starts
+    /// itself is looked for in the same folders.
     pub fn new(name: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(&name);
         command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
+        if let Ok(path) = std::env::join_paths(folders()) {
+            command.env("PATH", path);
+        }
         Self {
             command,
             name: name.as_ref().to_string_lossy().into_owned(),
@@ -109,12 +113,44 @@ fn show_tail(log: &Path) {
     }
 }
 
-/// Where a program is, by the search path and the folders of system tools.
+/// Where a program is.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(system)
+    folders()
+        .into_iter()
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
+}
+
+/// The folders in which programs are looked for: those of the search path, then those of system tools, which the
+/// search path of an ordinary user may lack.
+fn folders() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&path).collect();
+    for system in ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
+        if !folders.contains(&system) {
+            folders.push(system);
+        }
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_can_be_started() {
+        // The command looks where `find` looks, not only in the search path of this process.
+        let path = Tool::new("sh")
+            .args(["-c", "printf %s \"$PATH\""])
+            .output("asking")
+            .unwrap();
+        for folder in folders() {
+            assert!(
+                std::env::split_paths(&path).any(|found| found == folder),
+                "{path}"
+            );
+        }
+        assert!(find("sh").is_some() && find("no-such-program").is_none());
+    }
 }

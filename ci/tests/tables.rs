@@ -206,3 +206,29 @@ fn what_is_not_built_yet_is_refused_by_a_build() {
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("error[BH090]"), "{}", err(&output));
 }
+
+#[test]
+fn a_reader_that_leaves_is_no_fault() {
+    for command in [
+        "explain",
+        "check configs/phone.toml 2>&1",
+        "plan configs/phone.toml",
+        "schema",
+        "--help",
+    ] {
+        let line = format!(
+            "{{ sleep 0.2; '{}' {command}; }} | true; exit ${{PIPESTATUS[0]}}",
+            env!("CARGO_BIN_EXE_xtask")
+        );
+        let output = Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(root())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{command}: {}",
+            err(&output)
+        );
+    }
+}
