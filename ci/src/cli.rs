@@ -1,5 +1,6 @@
 //! The commands and their options.
 
+use crate::progress::Stages;
 use crate::{bench, build, paths::Paths, run, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -180,7 +181,10 @@ impl Cli {
             Command::Run(args) => run::run(&paths, &args),
             Command::Test(args) => test::test(&paths, &args),
             Command::Bench(args) => bench::bench(&paths, &args),
-            Command::Build(args) => build::build(&paths, &args.table(&paths)).map(|_| true),
+            Command::Build(args) => {
+                let mut stages = Stages::new(build::STAGES);
+                build::build(&paths, &args.table(&paths), &mut stages).map(|_| true)
+            }
             Command::Check(args) => tables::check(&args),
             Command::Explain(args) => tables::explain(&args).map(|()| true),
             Command::Plan(args) => tables::plan(&args).map(|()| true),

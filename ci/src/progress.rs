@@ -3,7 +3,47 @@
 use anyhow::Result;
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// The stages of a command: all are named at its start, and each with its number when it begins.
+pub struct Stages {
+    names: Vec<&'static str>,
+    begun: usize,
+}
+
+impl Stages {
+    /// Names them.
+    pub fn new(names: impl IntoIterator<Item = &'static str>) -> Self {
+        let names: Vec<_> = names.into_iter().collect();
+        if names.len() > 1 {
+            eprintln!("{} stages: {}", names.len(), names.join(", "));
+        }
+        Self { names, begun: 0 }
+    }
+
+    /// Begins the next one; `what` says more about it.
+    pub fn begin(&mut self, what: &str) {
+        eprintln!("{}", style(self.title(what)).bold().for_stderr());
+        self.begun += 1;
+    }
+
+    fn title(&self, what: &str) -> String {
+        let name = self.names.get(self.begun).copied().unwrap_or_default();
+        format!("[{}/{}] {name}: {what}", self.begun + 1, self.names.len())
+    }
+}
+
+/// How often a step says that it goes on: on a terminal in place, else as a line.
+const TICK: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+
+/// The log of the tool that runs now.
+static LOG: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Runs one step: shows what it does while it runs, and how long it took.
 pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -15,7 +55,7 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         ProgressBar::hidden()
     };
     if terminal {
-        if let Ok(look) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        if let Ok(look) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
             spinner.set_style(look);
         }
         spinner.set_message(what.to_owned());
@@ -23,7 +63,26 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     } else {
         eprintln!("  .. {what}");
     }
-    let result = work();
+    let (running, ended) = channel::<()>();
+    let shown = &spinner;
+    let result = thread::scope(|scope| {
+        scope.spawn(move || {
+            let tick = TICK[usize::from(!terminal)];
+            while ended.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+                let now = match last_line() {
+                    Some(line) => format!("{what}: {line}"),
+                    None => what.to_owned(),
+                };
+                shown.set_message(now.clone());
+                if !terminal {
+                    eprintln!("  .. {now} ({} s so far)", start.elapsed().as_secs());
+                }
+            }
+        });
+        let result = work();
+        drop(running);
+        result
+    });
     spinner.finish_and_clear();
     let mark = if result.is_ok() {
         style("ok").green()
@@ -35,7 +94,62 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     result
 }
 
+/// Does some work whose tool writes to `log`: the step that it belongs to shows the last line there.
+pub fn with_log<T>(log: &Path, work: impl FnOnce() -> T) -> T {
+    let set = |to: Option<PathBuf>| {
+        if let Ok(mut current) = LOG.lock() {
+            *current = to;
+        }
+    };
+    set(Some(log.to_owned()));
+    let result = work();
+    set(None);
+    result
+}
+
+/// What the running tool wrote last.
+fn last_line() -> Option<String> {
+    let path = LOG.lock().ok()?.clone()?;
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(1024))).ok()?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end).ok()?;
+    let text = String::from_utf8_lossy(&end);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    let plain = console::strip_ansi_codes(line);
+    Some(
+        plain
+            .chars()
+            .filter(|character| !character.is_control())
+            .take(100)
+            .collect(),
+    )
+}
+
 /// Says something that the reader should know, such as a newer version taken.
 pub fn note(text: &str) {
     eprintln!("  {} {text}", style("--").yellow().for_stderr());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_log_is_shown() {
+        let room = tempfile::tempdir().unwrap();
+        let log = room.path().join("log");
+        std::fs::write(&log, "one\n\u{1b}[1mtwo\u{1b}[0m\r\n\n").unwrap();
+        assert_eq!(with_log(&log, last_line).as_deref(), Some("two"));
+        assert_eq!(last_line(), None);
+    }
+
+    #[test]
+    fn stages_are_numbered() {
+        let mut stages = Stages::new(["parts", "boot"]);
+        assert_eq!(stages.title("downloads"), "[1/2] parts: downloads");
+        stages.begin("downloads");
+        assert_eq!(stages.title("QEMU"), "[2/2] boot: QEMU");
+    }
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// Builds the hypervisor and shows its size.
 pub fn size(paths: &Paths, table: &Path) -> Result<()> {
-    let built = build::build(paths, table)?;
-    let elf = &built.firmware.hypervisor;
+    let built = build::build_hypervisor(paths, table)?;
+    let elf = &built.hypervisor;
     let text = Tool::new(format!("{CROSS}size"))
         .arg(elf)
         .output("measuring the hypervisor")?;
@@ -28,7 +28,7 @@ pub fn size(paths: &Paths, table: &Path) -> Result<()> {
     println!("image: {code} bytes of code and constants, {data} of data, {bss} zeroed");
     println!(
         "in flash: {} bytes",
-        read(&built.firmware.folder.join("bulkhead.bin"))?.len()
+        read(&built.folder.join("bulkhead.bin"))?.len()
     );
     let mut lines = Lines::default();
     count(&paths.root.join("hypervisor"), &mut lines)?;

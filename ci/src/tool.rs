@@ -1,6 +1,7 @@
 //! Running other programs: their output goes to a log, and a failure becomes one sentence.
 
 use crate::paths::make_folder;
+use crate::progress::with_log;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -62,12 +63,8 @@ impl Tool {
         }
         let out = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
         self.command.stdout(out.try_clone()?).stderr(out);
-        if self
-            .command
-            .status()
-            .with_context(|| missing(&self.name))?
-            .success()
-        {
+        let status = with_log(log, || self.command.status()).with_context(|| missing(&self.name))?;
+        if status.success() {
             return Ok(());
         }
         show_tail(log);

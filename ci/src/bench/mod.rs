@@ -8,7 +8,7 @@ mod table;
 
 use crate::build;
 use crate::cli::BenchArgs;
-use crate::parts;
+use crate::parts::{self, Part};
 use crate::paths::{Paths, write};
 use crate::progress::step;
 use crate::run::events::Line;
@@ -27,7 +27,7 @@ const SYSTEMS: [&str; 2] = ["one", "eight"];
 
 /// Measures and shows the figures; true where every operation could be measured.
 pub fn bench(paths: &Paths, args: &BenchArgs) -> Result<bool> {
-    let parts = parts::provide(paths)?;
+    let parts = parts::provide(paths, &[Part::Tfa])?;
     let mut all = Vec::new();
     for name in SYSTEMS {
         let table = paths.root.join(format!("configs/bench/{name}.toml"));

@@ -58,6 +58,35 @@ pub struct Firmware {
     pub digests: BTreeMap<String, String>,
 }
 
+/// The hypervisor around a system's table, and the images of its partitions.
+pub struct Core {
+    /// Where the system's artefacts are.
+    pub folder: PathBuf,
+    /// The hypervisor with its symbols; its image is `bulkhead.bin` in the folder.
+    pub hypervisor: PathBuf,
+    images: BTreeMap<String, Vec<u8>>,
+}
+
+/// Builds the hypervisor, and what its table says the digests of.
+pub fn core(paths: &Paths, parts: &Parts, system: &System, table: &Path) -> Result<Core> {
+    let folder = paths.systems.join(&system.name);
+    make_folder(&folder)?;
+    let mut images = BTreeMap::new();
+    for partition in &system.partitions {
+        images.insert(partition.name.clone(), image(paths, parts, partition)?);
+    }
+    let artefacts = bulkhead_configs::emit(system, &images).map_err(|report| refused(table, &report))?;
+    for artefact in artefacts {
+        write(&folder.join(&artefact.path), &artefact.contents)?;
+    }
+    let hypervisor = hypervisor(paths, parts, &folder)?;
+    Ok(Core {
+        folder,
+        hypervisor,
+        images,
+    })
+}
+
 /// Builds the firmware of a system.
 pub fn build(
     paths: &Paths,
@@ -66,18 +95,12 @@ pub fn build(
     table: &Path,
     stage: BootStage,
 ) -> Result<Firmware> {
-    let folder = paths.systems.join(&system.name);
-    make_folder(&folder)?;
     let tfa = tfa::build(paths, parts)?;
-    let mut images = BTreeMap::new();
-    for partition in &system.partitions {
-        images.insert(partition.name.clone(), image(paths, parts, partition)?);
-    }
-    let artefacts = bulkhead_configs::emit(&system, &images).map_err(|report| refused(table, &report))?;
-    for artefact in artefacts {
-        write(&folder.join(&artefact.path), &artefact.contents)?;
-    }
-    let hypervisor = hypervisor(paths, parts, &folder)?;
+    let Core {
+        folder,
+        hypervisor,
+        images,
+    } = core(paths, parts, &system, table)?;
     let boot = boot_stage(paths, parts, &system, &folder, stage)?;
     let [_, name] = stage.names();
     let flash = flash::assemble(&folder, &tfa, &system, &boot, name)?;

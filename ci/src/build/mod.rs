@@ -11,7 +11,7 @@ mod normal;
 mod optee;
 mod tfa;
 
-pub use firmware::{BootStage, Firmware};
+pub use firmware::{BootStage, Core, Firmware};
 pub use normal::{NormalWorld, tree};
 
 /// Where the kernel and the initramfs are loaded.
@@ -21,6 +21,7 @@ pub const fn normal_addresses() -> [u64; 2] {
 
 use crate::parts::{self, Parts, host::CROSS};
 use crate::paths::Paths;
+use crate::progress::Stages;
 use crate::stamp;
 use crate::tool::Tool;
 use anyhow::{Error, Result, anyhow};
@@ -52,11 +53,19 @@ fn refused(table: &Path, report: &dyn Display) -> Error {
     )
 }
 
+/// What [`build`] does, stage by stage.
+pub const STAGES: [&str; 3] = ["parts", "firmware", "normal world"];
+
 /// Builds everything that a table names.
-pub fn build(paths: &Paths, table: &Path) -> Result<Built> {
+pub fn build(paths: &Paths, table: &Path, stages: &mut Stages) -> Result<Built> {
     let system = load(table)?;
-    let parts = parts::provide(paths)?;
-    build_with(paths, &parts, system, table)
+    stages.begin("what has to be installed here, downloaded and unpacked");
+    let parts = parts::provide(paths, &parts::ALL)?;
+    stages.begin("TF-A, the TEEs, and the hypervisor around the table");
+    let firmware = firmware::build(paths, &parts, system, table, BootStage::Linux)?;
+    stages.begin("Debian's kernel, and a file system with the clients");
+    let normal = normal::build(paths, &parts, &firmware)?;
+    Ok(Built { firmware, normal })
 }
 
 /// Builds everything with parts that are there.
@@ -64,6 +73,13 @@ pub fn build_with(paths: &Paths, parts: &Parts, system: System, table: &Path) ->
     let firmware = firmware::build(paths, parts, system, table, BootStage::Linux)?;
     let normal = normal::build(paths, parts, &firmware)?;
     Ok(Built { firmware, normal })
+}
+
+/// Builds the hypervisor around a table alone.
+pub fn build_hypervisor(paths: &Paths, table: &Path) -> Result<Core> {
+    let system = load(table)?;
+    let parts = parts::provide(paths, &[])?;
+    firmware::core(paths, &parts, &system, table)
 }
 
 /// Builds the firmware alone, with the bare-metal cases in Linux's place.

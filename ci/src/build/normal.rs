@@ -28,7 +28,7 @@ pub struct NormalWorld {
 
 /// Builds the normal world of a system.
 pub fn build(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<NormalWorld> {
-    let (_, folder) = modules::version(&parts.linux)?;
+    let (_, folder) = modules::version(&parts.linux(paths)?)?;
     let kernel = folder.join("vmlinuz");
     let image = read(&kernel)?;
     ensure!(
@@ -62,10 +62,10 @@ fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archiv
     }
     archive.character("dev/console", 5, 1);
     let keep = |path: &str| !path.starts_with("usr/share") && !path.ends_with("/gconv");
-    archive.tree(&parts.userland, &keep, &|path| path.to_owned())?;
+    archive.tree(&parts.userland(paths)?, &keep, &|path| path.to_owned())?;
     applications(paths, parts, firmware, &mut archive)?;
     programs(paths, parts, &mut archive)?;
-    let order = modules::add(&mut archive, &parts.linux)?;
+    let order = modules::add(&mut archive, &parts.linux(paths)?)?;
     archive.file(
         "etc/bulkhead/modules",
         (order.join("\n") + "\n").into_bytes(),
@@ -96,7 +96,7 @@ fn applications(paths: &Paths, parts: &Parts, firmware: &Firmware, archive: &mut
 
 /// Our own programs and the drop-in library.
 fn programs(paths: &Paths, parts: &Parts, archive: &mut Archive) -> Result<()> {
-    let libraries = parts.userland.join("usr/lib/aarch64-linux-gnu");
+    let libraries = parts.userland(paths)?.join("usr/lib/aarch64-linux-gnu");
     for package in ["bulkhead-route", "bulkhead-client"] {
         let env = vec![("BULKHEAD_LIBTEEC_DIR", libraries.display().to_string())];
         for product in (Build {

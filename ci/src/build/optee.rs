@@ -34,7 +34,8 @@ pub struct Optee {
 /// Builds it for a partition where it is not built yet.
 pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Optee> {
     let name = &partition.name;
-    let source = super::source_of(&parts.optee);
+    let tree = parts.optee(paths)?;
+    let source = super::source_of(&tree);
     // Else the image would name the commit of the tree around it.
     let version = format!(
         "TEE_IMPL_VERSION={}",
@@ -55,7 +56,7 @@ pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Opte
         let what = format!("building OP-TEE for {name} ({source})");
         step(&what, || {
             stamp::make(&folder, &inputs, |to| {
-                make(paths, parts, &what, name, &settings, to).map(|()| settings.join("\n"))
+                make(paths, (&tree, &parts.python), &what, name, &settings, to).map(|()| settings.join("\n"))
             })
         })?;
     }
@@ -65,15 +66,22 @@ pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Opte
     })
 }
 
-fn make(paths: &Paths, parts: &Parts, what: &str, name: &str, settings: &[String], to: &Path) -> Result<()> {
+fn make(
+    paths: &Paths,
+    (tree, python): (&Path, &Path),
+    what: &str,
+    name: &str,
+    settings: &[String],
+    to: &Path,
+) -> Result<()> {
     let work = to.join("work");
     Tool::new("make")
-        .within(&parts.optee)
+        .within(tree)
         .env("SOURCE_DATE_EPOCH", EPOCH)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(format!("-j{}", super::jobs()))
         .arg(format!("O={}", work.display()))
-        .arg(format!("PYTHON3={}", parts.python.display()))
+        .arg(format!("PYTHON3={}", python.display()))
         .args(settings)
         .run(what, &paths.logs.join(format!("optee-{name}.log")))?;
     for (from, into) in [("core/tee-raw.bin", "tee.bin"), ("core/tee.elf", "tee.elf")] {

@@ -36,20 +36,21 @@ const FLAGS: [&str; 18] = [
 /// Builds it where it is not built yet; returns the folder with bl1.bin, bl2.bin, bl31.bin and fiptool.
 pub fn build(paths: &Paths, parts: &Parts) -> Result<PathBuf> {
     let folder = paths.parts.join("tfa");
-    let source = super::source_of(&parts.tfa);
+    let tree = parts.tfa(paths)?;
+    let source = super::source_of(&tree);
     let inputs = stamp::digest([source.as_str(), &compiler()?].into_iter().chain(FLAGS));
     if !stamp::is_current(&folder, &inputs) {
         let what = format!("building TF-A ({source})");
         step(&what, || {
             stamp::make(&folder, &inputs, |to| {
-                make(paths, parts, &what, to).map(|()| source.clone())
+                make(paths, &tree, &what, to).map(|()| source.clone())
             })
         })?;
     }
     Ok(folder)
 }
 
-fn make(paths: &Paths, parts: &Parts, what: &str, to: &Path) -> Result<()> {
+fn make(paths: &Paths, tree: &Path, what: &str, to: &Path) -> Result<()> {
     // TF-A's make wants images and a package list to name, though the four targets do not use them.
     let work = to.join("work");
     make_folder(&work)?;
@@ -57,7 +58,7 @@ fn make(paths: &Paths, parts: &Parts, what: &str, to: &Path) -> Result<()> {
     write(&image, b"image")?;
     write(&layout, b"{}")?;
     Tool::new("make")
-        .within(&parts.tfa)
+        .within(tree)
         .arg(format!("-j{}", super::jobs()))
         .args(FLAGS)
         .arg("CROSS_COMPILE=aarch64-linux-gnu-")
@@ -69,7 +70,7 @@ fn make(paths: &Paths, parts: &Parts, what: &str, to: &Path) -> Result<()> {
     for name in ["bl1.bin", "bl2.bin", "bl31.bin"] {
         take(&work.join("qemu/release").join(name), &to.join(name))?;
     }
-    take(&parts.tfa.join("tools/fiptool/fiptool"), &to.join("fiptool"))?;
+    take(&tree.join("tools/fiptool/fiptool"), &to.join("fiptool"))?;
     fs::remove_dir_all(&work).context("TF-A's build folder cannot be removed")
 }
 

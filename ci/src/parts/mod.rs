@@ -11,35 +11,66 @@ use crate::paths::Paths;
 use anyhow::Result;
 use std::path::PathBuf;
 
-/// The provisioned parts.
+/// A part that is downloaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The firmware at EL3.
+    Tfa,
+    /// The vendors' TEE.
+    Optee,
+    /// The normal world's kernel, programs and libraries.
+    Linux,
+}
+
+/// All of them.
+pub const ALL: [Part; 3] = [Part::Tfa, Part::Optee, Part::Linux];
+
+/// The provisioned parts; one that was not asked for is fetched where it is needed after all.
 pub struct Parts {
-    /// Source of TF-A, Debian's patches applied.
-    pub tfa: PathBuf,
-    /// Source of OP-TEE, Debian's patches applied.
-    pub optee: PathBuf,
-    /// The normal world's kernel and modules, as their packages lay them out.
-    pub linux: PathBuf,
-    /// The normal world's programs and libraries, as their packages lay them out.
-    pub userland: PathBuf,
+    apt: apt::Apt,
     /// The Python that has the modules OP-TEE's build needs.
     pub python: PathBuf,
     /// How to build for the bare-metal and arm64 Linux targets.
     pub rust: rust::Toolchain,
 }
 
-/// Installs and fetches what is missing; from here on the workspace is this process's alone.
-pub fn provide(paths: &Paths) -> Result<Parts> {
+/// Installs what is missing and fetches these parts; from here on the workspace is this process's alone.
+pub fn provide(paths: &Paths, wanted: &[Part]) -> Result<Parts> {
     crate::lock::hold(paths)?;
     let python = host::provide(paths)?;
     let apt = apt::Apt::parts(paths);
-    Ok(Parts {
-        tfa: debs::source(paths, &apt, &pins::TFA)?,
-        optee: debs::source(paths, &apt, &pins::OPTEE)?,
-        linux: debs::linux(paths, &apt)?,
-        userland: debs::userland(paths, &apt)?,
-        python,
-        rust: rust::provide(paths, &apt)?,
-    })
+    let rust = rust::provide(paths, &apt)?;
+    let parts = Parts { apt, python, rust };
+    for part in wanted {
+        match part {
+            Part::Tfa => drop(parts.tfa(paths)?),
+            Part::Optee => drop(parts.optee(paths)?),
+            Part::Linux => drop((parts.linux(paths)?, parts.userland(paths)?)),
+        }
+    }
+    Ok(parts)
+}
+
+impl Parts {
+    /// Source of TF-A, Debian's patches applied.
+    pub fn tfa(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::source(paths, &self.apt, &pins::TFA)
+    }
+
+    /// Source of OP-TEE, Debian's patches applied.
+    pub fn optee(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::source(paths, &self.apt, &pins::OPTEE)
+    }
+
+    /// The normal world's kernel and modules, as their packages lay them out.
+    pub fn linux(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::linux(paths, &self.apt)
+    }
+
+    /// The normal world's programs and libraries, as their packages lay them out.
+    pub fn userland(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::userland(paths, &self.apt)
+    }
 }
 
 /// Installs a C++ compiler where there is none: libFuzzer is built with it.

@@ -12,6 +12,7 @@ mod table;
 use crate::build::{self, Built};
 use crate::cli::{RunArgs, Until};
 use crate::paths::Paths;
+use crate::progress::Stages;
 use anyhow::Result;
 use events::{Event, Line};
 use session::Next;
@@ -25,7 +26,14 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// Builds and runs; true where every TEE's client was answered rightly.
 pub fn run(paths: &Paths, args: &RunArgs) -> Result<bool> {
     let start = Instant::now();
-    let built = build::build(paths, &args.config.table(paths))?;
+    let last = match (args.shell, args.until) {
+        (true, _) => "shell",
+        (_, Some(Until::Tees)) => "boot",
+        _ => "boot and clients",
+    };
+    let mut stages = Stages::new(build::STAGES.into_iter().chain([last]));
+    let built = build::build(paths, &args.config.table(paths), &mut stages)?;
+    stages.begin(&format!("`{}` on QEMU", built.firmware.system.name));
     let ok = if args.shell {
         shell::run(&built, args.sve())?
     } else if args.until == Some(Until::Tees) {

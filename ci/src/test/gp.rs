@@ -17,7 +17,7 @@ const FULL: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Runs the suites; the page goes to the system's folder, and that of the full form to the book, too.
 pub fn test(paths: &Paths, full: bool, tally: &mut Tally) -> Result<()> {
-    let parts = parts::provide(paths)?;
+    let parts = parts::provide(paths, &parts::ALL)?;
     let table = paths.root.join("configs/phone.toml");
     let built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
     let start = Instant::now();

@@ -10,46 +10,65 @@ mod model;
 mod page;
 mod tally;
 
+use crate::build::Built;
 use crate::cli::{Group, TestArgs};
-use crate::parts::Parts;
+use crate::parts::{Part, Parts};
 use crate::paths::{Paths, write};
+use crate::progress::Stages;
 use crate::{build, parts};
 use anyhow::Result;
 use std::time::Instant;
 use tally::Tally;
 
+/// The groups by their order, and what each does.
+const GROUPS: [(Group, &str, &str); 6] = [
+    (Group::Host, "host", "unit and property tests on this machine"),
+    (Group::Model, "model", "random calls beside the reference models"),
+    (
+        Group::Lint,
+        "lint",
+        "formatting, and clippy on what runs here and on bare metal",
+    ),
+    (Group::Fuzz, "fuzz", "fuzzing from the kept inputs"),
+    (Group::Bare, "bare", "bare-metal cases on QEMU, table by table"),
+    (
+        Group::Linux,
+        "linux",
+        "stock Linux, clients and xtest against the TEEs on QEMU",
+    ),
+];
+
 /// Runs the tests; true where none failed.
 pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
     let start = Instant::now();
     let mut tally = Tally::default();
-    if args.wants(Group::Lint) {
-        tally.group("lint");
-        host::lint(paths, &mut tally);
-    }
-    if args.wants(Group::Host) {
-        tally.group("host");
-        host::test(paths, &mut tally)?;
-    }
-    if args.wants(Group::Model) {
-        tally.group("model");
-        model::test(paths, args, &mut tally)?;
-    }
-    let real = [Group::Lint, Group::Bare, Group::Linux];
-    let parts = if real.into_iter().any(|group| args.wants(group)) {
-        Some(parts::provide(paths)?)
-    } else {
-        None
-    };
-    if args.wants(Group::Fuzz) {
-        tally.group("fuzz");
-        fuzz::test(paths, args, &mut tally)?;
-    }
+    let wanted: Vec<_> = GROUPS.iter().filter(|(group, ..)| args.wants(*group)).collect();
+    let mut stages = Stages::new(wanted.iter().map(|(_, name, _)| *name));
     if args.gp {
         tally.group("gp");
         gp::test(paths, args.full, &mut tally)?;
     }
-    if let Some(parts) = parts {
-        on_machine(paths, &parts, args, &mut tally)?;
+    let mut parts = None;
+    for (group, name, what) in wanted {
+        stages.begin(what);
+        tally.group(name);
+        match group {
+            Group::Lint => {
+                host::lint(paths, &mut tally);
+                bare_lint(paths, provided(paths, args, &mut parts)?, &mut tally)?;
+            }
+            Group::Host => host::test(paths, &mut tally)?,
+            Group::Model => model::test(paths, args, &mut tally)?,
+            Group::Fuzz => fuzz::test(paths, args, &mut tally)?,
+            Group::Bare => {
+                let parts = provided(paths, args, &mut parts)?;
+                bare::test(paths, parts, args.ffa, args.bless, &mut tally)?;
+            }
+            Group::Linux => {
+                let built = phone(paths, provided(paths, args, &mut parts)?)?;
+                linux::test(&built, args, &mut tally);
+            }
+        }
     }
     eprintln!("{:.0} s", start.elapsed().as_secs_f64());
     if let Some(file) = &args.junit {
@@ -58,30 +77,28 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
     Ok(tally.conclude())
 }
 
-/// The groups that need real parts.
-fn on_machine(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
-    if args.wants(Group::Bare) {
-        tally.group("bare");
-        bare::test(paths, parts, args.ffa, args.bless, tally)?;
+/// The parts that the wanted groups need, provided once.
+fn provided<'a>(paths: &Paths, args: &TestArgs, parts: &'a mut Option<Parts>) -> Result<&'a Parts> {
+    let all = args.wants(Group::Lint) || args.wants(Group::Linux);
+    let wanted = if all { &parts::ALL[..] } else { &[Part::Tfa] };
+    match parts {
+        Some(parts) => Ok(parts),
+        None => Ok(parts.insert(parts::provide(paths, wanted)?)),
     }
-    if !args.wants(Group::Lint) && !args.wants(Group::Linux) {
-        return Ok(());
-    }
+}
+
+/// The default system, with Linux.
+fn phone(paths: &Paths, parts: &Parts) -> Result<Built> {
     let table = paths.root.join("configs/phone.toml");
-    let built = build::build_with(paths, parts, build::load(&table)?, &table)?;
-    if args.wants(Group::Lint) {
-        tally.group("lint");
-        for (package, fault) in build::lint(paths, parts, &built) {
-            tally.note(
-                &format!("lints of {package}"),
-                fault.is_none(),
-                &fault.unwrap_or_default(),
-            );
-        }
-    }
-    if args.wants(Group::Linux) {
-        tally.group("linux");
-        linux::test(&built, args, tally);
+    build::build_with(paths, parts, build::load(&table)?, &table)
+}
+
+/// Lints of what runs on bare metal.
+fn bare_lint(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
+    let built = phone(paths, parts)?;
+    for (package, fault) in build::lint(paths, parts, &built) {
+        let detail = fault.clone().unwrap_or_default();
+        tally.note(&format!("lints of {package}"), fault.is_none(), &detail);
     }
     Ok(())
 }
