@@ -1,7 +1,7 @@
 //! The commands and their options.
 
 use crate::progress::Stages;
-use crate::{bench, build, paths::Paths, run, size, tables, test};
+use crate::{bench, build, examples, paths::Paths, run, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -17,24 +17,34 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Install what is missing, build everything, boot it and call every TEE from Linux.
+    #[command(after_help = examples::RUN)]
     Run(RunArgs),
     /// Build and run every test; ends with `N passed, N failed`.
+    #[command(after_help = examples::TEST)]
     Test(TestArgs),
     /// Count the instructions that calls cost, and show them beside the targets.
+    #[command(after_help = examples::BENCH)]
     Bench(BenchArgs),
     /// Install what is missing and build everything, without booting it.
+    #[command(after_help = examples::BUILD)]
     Build(ConfigArgs),
     /// Show the size of the hypervisor's image and of its source.
+    #[command(after_help = examples::SIZE)]
     Size(ConfigArgs),
     /// Say all that is wrong with partition tables.
+    #[command(after_help = examples::CHECK)]
     Check(tables::CheckArgs),
     /// Explain a rule of partition tables with an example, or list all rules.
+    #[command(after_help = examples::EXPLAIN)]
     Explain(tables::ExplainArgs),
     /// Show the system that a table describes, or what differs between two.
+    #[command(after_help = examples::PLAN)]
     Plan(tables::PlanArgs),
     /// Start a new table.
+    #[command(after_help = examples::NEW)]
     New(tables::NewArgs),
     /// Print the JSON schema of tables, for editors.
+    #[command(after_help = examples::SCHEMA)]
     Schema(tables::SchemaArgs),
 }
 
@@ -194,6 +204,41 @@ impl Cli {
                 Ok(true)
             }
             Command::Size(args) => size::size(&paths, &args.table(&paths)).map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn each_command_has_examples_that_can_be_typed() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let lines: Vec<_> = help
+                .lines()
+                .filter(|line| line.starts_with("  cargo xtask "))
+                .collect();
+            assert!(!lines.is_empty(), "{name} has no example");
+            for line in lines {
+                // What the example does stands behind two blanks, and where its output goes behind a `>`.
+                let typed = line.trim_start().split("  ").next().unwrap_or_default();
+                let typed = typed.split(" > ").next().unwrap_or_default();
+                let words = std::iter::once("xtask").chain(typed.split(' ').skip(2));
+                let parsed = Cli::try_parse_from(words);
+                assert!(
+                    parsed.is_ok(),
+                    "{line}: {}",
+                    parsed.err().map(|error| error.to_string()).unwrap_or_default()
+                );
+                assert!(typed.starts_with(&format!("cargo xtask {name}")), "{line}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod out;
 mod bench;
 mod build;
 mod cli;
+mod examples;
 mod lock;
 mod parts;
 mod paths;

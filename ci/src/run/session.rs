@@ -16,6 +16,12 @@ use std::time::{Duration, Instant};
 /// How long the machine may take to go off after it said that it would.
 const POWER_OFF: Duration = Duration::from_secs(20);
 
+/// How long the hypervisor may take to its first record: in seconds that passed, and of those the machine must have
+/// computed for so long, since this computer may be busy with other things. A machine that sleeps gets a minute.
+const SILENCE: Duration = Duration::from_secs(15);
+const COMPUTED: Duration = Duration::from_secs(10);
+const ASLEEP: Duration = Duration::from_secs(60);
+
 /// Sockets for the machine's two serial ports.
 pub struct Ports {
     console: UnixListener,
@@ -63,6 +69,8 @@ pub struct Wish<'a> {
 enum Said {
     /// A line of the normal world's console.
     Console(String),
+    /// A record of the hypervisor: it runs.
+    Record,
     /// The hypervisor's last words.
     Fatal(String),
 }
@@ -89,14 +97,15 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
     );
     let (folder, show, all) = (wish.folder.to_path_buf(), wish.show_log, wish.show_console);
     let (sender, lines) = channel();
-    let fatal = sender.clone();
+    let records = sender.clone();
     let decoding = thread::spawn(move || {
         decoder::follow(&table, log, &folder, |record| {
+            let _ = records.send(Said::Record);
             if show && (all || record.is_notable()) {
                 eprintln!("{}", record.coloured());
             }
             if record.is_fatal() {
-                let _ = fatal.send(Said::Fatal(record.message().to_owned()));
+                let _ = records.send(Said::Fatal(record.message().to_owned()));
             }
         })
     });
@@ -106,7 +115,7 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
         wish.show_console,
         sender,
     );
-    let result = watch(&lines, wish, &mut on);
+    let result = watch(&lines, wish, &machine, &mut on);
     drop(machine);
     join(reading)?;
     join(decoding)?;
@@ -114,11 +123,24 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
 }
 
 /// Follows the lines until `on` knows enough.
-fn watch(lines: &Receiver<Said>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) -> Result<()> {
-    let deadline = Instant::now() + wish.limit;
+fn watch(
+    lines: &Receiver<Said>,
+    wish: &Wish,
+    machine: &Machine,
+    on: &mut dyn FnMut(Line) -> Next,
+) -> Result<()> {
+    let start = Instant::now();
     let console = wish.folder.join("console.log");
+    let mut heard = false;
     loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let left = wish.limit.saturating_sub(start.elapsed());
+        let wait = if heard {
+            left
+        } else {
+            left.min(Duration::from_secs(1))
+        };
+        match lines.recv_timeout(wait) {
+            Ok(Said::Record) => heard = true,
             Ok(Said::Fatal(message)) => bail!(
                 "the hypervisor stopped: {message}; see {}",
                 wish.folder.join("hypervisor.log").display()
@@ -131,6 +153,11 @@ fn watch(lines: &Receiver<Said>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) 
                     Next::Finish => return wait_for_end(lines, &console),
                 },
             },
+            Err(RecvTimeoutError::Timeout) if start.elapsed() < wish.limit => {
+                if is_silent(start.elapsed(), machine.computed()) {
+                    bail!(silence(wish.folder));
+                }
+            }
             Err(RecvTimeoutError::Timeout) => bail!(
                 "the run was ended after {} s without its last line; see {} and hypervisor.log beside it",
                 wish.limit.as_secs(),
@@ -142,6 +169,22 @@ fn watch(lines: &Receiver<Said>, wish: &Wish, on: &mut dyn FnMut(Line) -> Next) 
             ),
         }
     }
+}
+
+/// Whether a hypervisor that was not heard in this time will not be heard any more.
+fn is_silent(passed: Duration, computed: Duration) -> bool {
+    passed >= SILENCE && (computed >= COMPUTED || passed >= ASLEEP)
+}
+
+/// What to say then, and to do.
+fn silence(folder: &Path) -> String {
+    format!(
+        "the hypervisor said nothing for {} s: the firmware did not start it, or it stopped before its first record; \
+         see console.log (the firmware's words) and qemu.log in {}; run `cargo xtask check` on the table, and where \
+         target/parts/tfa or flash.bin was changed by hand, remove it and run this again",
+        SILENCE.as_secs(),
+        folder.display()
+    )
 }
 
 /// Waits until the machine has gone off.
@@ -212,6 +255,12 @@ impl Machine {
         })
     }
 
+    /// How long it has computed: the processor time of all its threads. Nothing where that cannot be told.
+    fn computed(&self) -> Duration {
+        let path = format!("/proc/{}/stat", self.child.borrow().id());
+        processor_time(&std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default()
+    }
+
     /// Whether it has ended.
     fn ended(&self) -> bool {
         !matches!(self.child.borrow_mut().try_wait(), Ok(None))
@@ -246,5 +295,37 @@ fn accept(listener: &UnixListener, machine: &Machine, wish: &Wish) -> Result<Uni
                 );
             }
         }
+    }
+}
+
+/// The processor time in the text of `/proc/PID/stat`: fields 14 and 15, in hundredths of a second.
+fn processor_time(stat: &str) -> Option<Duration> {
+    // The second field is the program's name, which may hold blanks.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11);
+    let mut time = || times.next()?.parse::<u64>().ok();
+    Some(Duration::from_millis((time()? + time()?) * 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_computer_is_no_silent_hypervisor() {
+        let seconds = Duration::from_secs;
+        assert!(is_silent(seconds(15), seconds(14)));
+        assert!(!is_silent(seconds(14), seconds(14)), "too early");
+        assert!(!is_silent(seconds(40), seconds(3)), "it had no time to compute");
+        assert!(is_silent(seconds(60), seconds(0)), "it sleeps");
+    }
+
+    #[test]
+    fn processor_time_is_read() {
+        let stat = "21 (a) b) S 1 21 21 0 -1 4194560 5 0 0 0 150 50 0 0 20 0";
+        assert_eq!(processor_time(stat), Some(Duration::from_secs(2)));
+        let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(processor_time(&own).is_some());
+        assert_eq!(processor_time("nothing"), None);
     }
 }

@@ -1,0 +1,61 @@
+//! Examples at the end of each command's `--help`.
+
+/// Of `run`.
+pub const RUN: &str = "Examples:
+  cargo xtask run                                build, boot, and call every TEE from Linux
+  cargo xtask run --until tees --console         boot until every TEE has started, and show what they say
+  cargo xtask run --config configs/largest.toml  another table
+  cargo xtask run --shell                        a shell in that Linux (bulkhead-tees, xtest)";
+
+/// Of `test`.
+pub const TEST: &str = "Examples:
+  cargo xtask test                               every group, as in CI; ends with `N passed, N failed`
+  cargo xtask test --ffa                         the FF-A conformance cases, in a minute or two
+  cargo xtask test --ffa --bless                 and write docs/conformance.md anew from them
+  cargo xtask test --only host,model             what needs no QEMU
+  cargo xtask test --only model --seed 7         the random calls of a failure that named this seed
+  cargo xtask test --only fuzz --fuzz 3600 --keep  an hour for each fuzz target, and keep what it finds
+  cargo xtask test --only linux --suites clients,xtest
+  cargo xtask test --junit target/results.xml";
+
+/// Of `bench`.
+pub const BENCH: &str = "Examples:
+  cargo xtask bench                              the table for people
+  cargo xtask bench --csv target/figures.csv     and the figures for programs";
+
+/// Of `build`.
+pub const BUILD: &str = "Examples:
+  cargo xtask build                              configs/phone.toml; what is made is in target/bulkhead/phone
+  cargo xtask build --config configs/largest.toml";
+
+/// Of `size`.
+pub const SIZE: &str = "Examples:
+  cargo xtask size                               the hypervisor around configs/phone.toml
+  cargo xtask size --config configs/largest.toml";
+
+/// Of `check`.
+pub const CHECK: &str = "Examples:
+  cargo xtask check configs/phone.toml           all that is wrong with it, or `good`
+  cargo xtask check --expand configs/phone.toml  the table with everything filled in
+  cargo xtask check --format json configs/phone.toml boards/tc4/board.toml";
+
+/// Of `explain`.
+pub const EXPLAIN: &str = "Examples:
+  cargo xtask explain                            all rules
+  cargo xtask explain BH041                      one of them, with an example before and after";
+
+/// Of `plan`.
+pub const PLAN: &str = "Examples:
+  cargo xtask plan configs/phone.toml            the plan as text
+  cargo xtask plan configs/phone.toml --svg target/phone.svg
+  cargo xtask plan --diff configs/phone.toml configs/largest.toml";
+
+/// Of `new`.
+pub const NEW: &str = "Examples:
+  cargo xtask new configs/mine.toml              asks for what it needs to know
+  cargo xtask new configs/mine.toml --board qemu-virt --tees optee,rust --cores cpu0,cpu1";
+
+/// Of `schema`.
+pub const SCHEMA: &str = "Examples:
+  cargo xtask schema > configs/table.schema.json
+  cargo xtask schema --board > boards/board.schema.json";
