@@ -173,7 +173,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .fold((Messages::NONE, 0), |(messages, pages), caller| {
                 (messages.and(caller.messages), caller.pages.max(pages))
             });
-        if messages == Messages::NONE && pages == 0 {
+        let told = relays && partition.properties & OF_MACHINES != 0;
+        if messages == Messages::NONE && pages == 0 && !told {
             return None;
         }
         let hidden = [DIRECT, DIRECT2, INDIRECT, NOTIFICATIONS]

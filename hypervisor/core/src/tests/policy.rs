@@ -166,7 +166,7 @@ fn indirect_messages() {
         (A, SMALL, None),
         (B, VM, None),
         (B, SMALL, INVALID),
-        (C, 0, INVALID),
+        (C, 0, None),
         (C, VM, INVALID),
         (A, 5, INVALID),
     ] {
@@ -212,7 +212,7 @@ fn notifications() {
         (A, 0, None),
         (A, VM, None),
         (B, 0, None),
-        (C, 0, INVALID),
+        (C, 0, None),
         (B, SMALL, INVALID),
         (A, 5, INVALID),
     ] {
@@ -234,7 +234,7 @@ fn properties_are_what_the_caller_may_use() {
     let mut m = running();
     for (id, seen) in [
         // What its machines may use, too; and who wants to hear of them.
-        (0, [(A, 0x5cf), (B, 0x5c7)].as_slice()),
+        (0, [(A, 0x5cf), (B, 0x5c7), (C, 0x542)].as_slice()),
         (A, [(A, 0x70f), (B, 0x503), (C, 0x50a)].as_slice()),
         (B, [(B, 0x507), (C, 0x507)].as_slice()),
         (C, [(A, 0x702), (C, 0x70f)].as_slice()),

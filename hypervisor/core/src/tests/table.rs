@@ -277,7 +277,8 @@ const fn caller(id: u16, messages: Messages, pages: u32) -> Caller {
     Caller { id, messages, pages }
 }
 
-/// a takes all; b takes neither notifications nor direct messages of 1.2; c all, and hears of no machines.
+/// a takes all; b takes neither notifications nor direct messages of 1.2; c all, and hears of machines that are
+/// created, but not destroyed.
 static LIMITED: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
@@ -302,8 +303,9 @@ static LIMITED: [Partition; 3] = [
     },
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 20_000 },
-        properties: 0x70f,
+        properties: 0x74f,
         callers: &[
+            caller(0, Messages::NONE, 0),
             caller(A, Messages::NOTIFICATIONS, 8),
             caller(B, Messages::DIRECT.and(Messages::INDIRECT), 0),
         ],
