@@ -12,6 +12,9 @@ use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc, lists};
 use crate::table::{Core, Partition};
 
+/// Flag (w2) of a message that is the framework's.
+const FRAMEWORK: u32 = 1 << 31;
+
 /// Partition properties: it wants to hear of virtual machines that are created, and destroyed.
 pub(crate) const HEARS_OF_CREATED: u32 = 1 << 6;
 pub(crate) const HEARS_OF_DESTROYED: u32 = 1 << 7;
@@ -155,6 +158,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// FFA_MSG_SEND_DIRECT_RESP and _RESP2 (DEN0077A 1.2, sections 15.3 and 15.5). An answer that is
     /// refused leaves the request unanswered, and the context running.
+    ///
+    /// # Errors
+    /// INVALID_PARAMETERS: IDs or flags that are not the request's. DENIED: there is no request, or the
+    /// answer is of another kind (section 7.4).
     pub(crate) fn direct_response<T: Ports>(
         &self,
         here: &Here<'_, C>,
@@ -216,12 +223,21 @@ fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Resu
     else {
         return Err(Error::Denied);
     };
+    if response.source != here.partition.id || response.target != source {
+        return Err(Error::InvalidParameters);
+    }
     let flags = match response.form {
         Form::Extended => None,
         Form::Short32 | Form::Short64 => Some(low(response.regs.0[2])),
     };
-    if response.source != here.partition.id || response.target != source || flags != kind.response_flags() {
-        return Err(Error::InvalidParameters);
+    if flags == kind.response_flags() {
+        return Ok(());
     }
-    Ok(())
+    // A response of another kind than the request answers nothing; one of its kind has wrong flags.
+    let is_framework = |flags: u32| flags & FRAMEWORK != 0;
+    if flags.map(is_framework) == kind.response_flags().map(is_framework) {
+        Err(Error::InvalidParameters)
+    } else {
+        Err(Error::Denied)
+    }
 }

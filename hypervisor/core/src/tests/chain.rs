@@ -160,11 +160,7 @@ fn only_the_one_who_is_asked_answers() {
     for from in [A, B] {
         m.partition_refused(0, &[RESPONSE, ends(from, B), 0], Error::InvalidParameters);
     }
-    m.partition_refused(
-        0,
-        &[u64::from(f::DIRECT_RESP2), ends(C, B)],
-        Error::InvalidParameters,
-    );
+    m.partition_refused(0, &[u64::from(f::DIRECT_RESP2), ends(C, B)], Error::Denied);
     m.partition_refused(0, &[u64::from(f::MSG_WAIT)], Error::Denied);
     m.partition_refused(0, &[RUN, ends(A, 0)], Error::NotSupported);
     unwind(&mut m, 0, 0);
@@ -180,7 +176,7 @@ fn extended_requests_name_a_service() {
     all.0[..4].copy_from_slice(&[request2, ends(A, B), 0, 0]);
     let entered = m.step(0, Event::Call(crate::api::Conduit::Smc, all));
     assert_eq!((run(entered).context.partition, regs(entered)), (1, all));
-    m.partition_refused(0, &[RESPONSE, ends(B, A), 0], Error::InvalidParameters);
+    m.partition_refused(0, &[RESPONSE, ends(B, A), 0], Error::Denied);
     all.0[..4].copy_from_slice(&[u64::from(f::DIRECT_RESP2), ends(B, A), 0, 0]);
     let back = m.step(0, Event::Call(crate::api::Conduit::Smc, all));
     assert_eq!((run(back).context.partition, regs(back)), (0, all));

@@ -139,10 +139,13 @@ fn only_the_one_who_was_asked_answers_and_only_to_the_one_who_asked() {
         [id, a | 1, 0],
         [id, a | u64::from(B), 0],
         [id, a, 1],
-        [id, a, 0x8000_0000],
-        [u64::from(f::DIRECT_RESP2), a, 0],
+        [u64::from(f::DIRECT_RESP2), a | 1, 0],
     ] {
         m.partition_refused(0, &wrong, Error::InvalidParameters);
+    }
+    // Of another kind: the framework's, or extended.
+    for wrong in [[id, a, 0x8000_0000], [u64::from(f::DIRECT_RESP2), a, 0]] {
+        m.partition_refused(0, &wrong, Error::Denied);
     }
     m.partition_refused(0, &[u64::from(f::MSG_WAIT)], Error::Denied);
     assert_eq!(x(m.respond(0, A), 0), id);

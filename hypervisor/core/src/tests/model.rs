@@ -955,11 +955,14 @@ impl Model {
         if !asked {
             return self.answer(core, error(DENIED));
         }
-        if u64::from(message.source) != self.id(link.partition)
-            || message.target != link.source
-            || message.extended != link.extended
-            || (!message.extended && message.flags != link.flags)
-        {
+        if u64::from(message.source) != self.id(link.partition) || message.target != link.source {
+            return self.answer(core, error(INVALID));
+        }
+        let other_kind = !message.extended && (message.flags ^ link.flags) >> 31 != 0;
+        if message.extended != link.extended || other_kind {
+            return self.answer(core, error(DENIED));
+        }
+        if !message.extended && message.flags != link.flags {
             return self.answer(core, error(INVALID));
         }
         self.finish(core, message.regs.clone())

@@ -152,7 +152,7 @@ fn only_the_right_answer_ends_it() {
     spmd(&mut m, 1, 0, OFF);
     let own = u64::from(B) << 16;
     for (wrong, error) in [
-        ([RESPONSE, own | 0x8000, 0, 0], Error::InvalidParameters),
+        ([RESPONSE, own | 0x8000, 0, 0], Error::Denied),
         ([RESPONSE, own | 0x8000, FRAMEWORK, 0], Error::InvalidParameters),
         (
             [RESPONSE, own | 0x8000, FRAMEWORK | 5, 0],
@@ -167,10 +167,7 @@ fn only_the_right_answer_ends_it() {
             [RESPONSE, u64::from(A) << 16 | 0x8000, FRAMEWORK | 2, 0],
             Error::InvalidParameters,
         ),
-        (
-            [f::DIRECT_RESP2.into(), own | 0x8000, 0, 0],
-            Error::InvalidParameters,
-        ),
+        ([f::DIRECT_RESP2.into(), own | 0x8000, 0, 0], Error::Denied),
         ([MSG_WAIT, 0, 0, 0], Error::Denied),
         ([f::YIELD.into(), 0, 0, 0], Error::Denied),
     ] {

@@ -505,9 +505,10 @@ fn a_partition_hears_of_virtual_machines() {
     for (message, answer) in [(CREATED, 0x8000_0005u64), (DESTROYED, 0x8000_0007)] {
         let told = run(m.normal(0, &[REQUEST, ends(0, A), message, 9, 8, VM.into()]));
         assert_eq!(regs(Action::Run(told)).0[2..6], [message, 9, 8, VM.into()]);
-        for wrong in [0, message, answer ^ 2] {
+        for wrong in [message, answer ^ 2] {
             m.partition_refused(0, &[RESPONSE, ends(A, 0), wrong], Error::InvalidParameters);
         }
+        m.partition_refused(0, &[RESPONSE, ends(A, 0), 0], Error::Denied);
         let back = m.call(0, &[RESPONSE, ends(A, 0), answer, 0]);
         assert_eq!((x(back, 0), x(back, 2)), (RESPONSE, answer));
         // From a machine, about the hypervisor or a partition, to who is not there, in no message's form.
