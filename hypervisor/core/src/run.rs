@@ -10,6 +10,7 @@ use crate::callee::Callee;
 use crate::compartment::count;
 use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
+use crate::decode::low;
 use crate::error::Error;
 use crate::function;
 use crate::paravirtual;
@@ -18,6 +19,7 @@ use crate::rxtx::RETAIN_RX;
 use crate::spmc::{Here, Party, SECURE, Spmc, lists};
 use crate::table::{Core, Preemption};
 use crate::ticket::{Stage, Ticket, Tickets};
+use crate::version::V1_2;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -204,7 +206,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// FFA_MSG_WAIT (DEN0077A 1.2, section 14.1): the end of a start, or of cycles that FFA_RUN gave. A
-    /// request has to be answered first.
+    /// request has to be answered first. The flags mean nothing to who speaks an older version.
     pub(crate) fn msg_wait<T: Ports>(
         &self,
         here: &Here<'_, C>,
@@ -215,7 +217,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {
             return self.answer(here, &Reply::error(Error::Denied), call);
         }
-        if flags & RETAIN_RX == 0 {
+        let retains = flags & RETAIN_RX != 0 && here.compartment.mailbox.lock().version() >= V1_2;
+        if !retains {
             // Releasing a buffer that is not full is no error here.
             let _ = self.rx_release(Party::Partition(here.context.partition), 0);
         }
@@ -227,10 +230,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports)
     }
 
-    /// FFA_YIELD (DEN0077A 1.2, section 14.2); not during a start, which has nobody to yield to.
+    /// FFA_YIELD (DEN0077A 1.2, section 14.2); not during a start, or when it is told of the core. Who works on a
+    /// secure interrupt has nobody to yield to, and goes on at once.
     pub(crate) fn yield_core<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
-        if !here.cpu.mode().serves() {
-            return self.answer(here, &Reply::error(Error::Denied), call);
+        let [_, w1, w2, w3, ..] = call.0.map(low);
+        let reply = match here.cpu.mode() {
+            // What a partition says there must be zero.
+            _ if (w1, w2, w3) != (0, 0, 0) => Some(Reply::error(Error::InvalidParameters)),
+            Mode::Serving | Mode::Forward => None,
+            Mode::Interrupt => Some(Reply::done()),
+            Mode::Boot | Mode::CoreOn | Mode::Power => Some(Reply::error(Error::Denied)),
+        };
+        if let Some(reply) = reply {
+            return self.answer(here, &reply, call);
         }
         if here.seat.managed() {
             count(&here.compartment.counters.managed);

@@ -412,7 +412,8 @@ impl Pair {
                     97 if self.dice.one_in(20) => f::ABORT_32.into(),
                     _ => f::ID_GET.into(),
                 };
-                let regs = [id, 0, 0xffff_fff9];
+                let well = id == model::YIELD && !self.dice.one_in(4);
+                let regs = [id, 0, if well { 0 } else { 0xffff_fff9 }];
                 let message = Message {
                     extended: false,
                     source: own,
@@ -430,7 +431,7 @@ impl Pair {
             (0..35, _) => self.model.call(core, &message),
             (35..75, _) => self.model.respond(core, &message),
             (_, model::MSG_WAIT) => self.model.wait(core),
-            (_, model::YIELD) => self.model.give_up(core),
+            (_, model::YIELD) => self.model.give_up(core, &message.regs),
             (_, model::ERROR) => self.model.finish_with_error(core, message.regs[2]),
             (_, id) if id == u64::from(f::ABORT_32) => self.model.fail(core),
             _ => self.model.answer(core, [model::SUCCESS, 0, own.into()].into()),

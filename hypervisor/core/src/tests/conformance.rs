@@ -332,8 +332,8 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_YIELD",
                 &[f::YIELD],
                 PARTITION,
-                "To the normal world, with the whole chain. Not during a start or an interrupt, which have \
-                 nobody to yield to.",
+                "To the normal world, with the whole chain. Not during a start or a power message; who works \
+                 on a secure interrupt has nobody to yield to, and goes on at once.",
                 &[
                     "preemption::a_yield_is_continued_by_run",
                     "chain::a_yield_reaches_the_normal_world",

@@ -48,7 +48,10 @@ fn its_owner_is_entered_from_the_normal_world() {
         &[f::DIRECT_RESP_32.into(), u64::from(B) << 16, 0],
         Error::Denied,
     );
-    m.partition_refused(1, &[f::YIELD.into()], Error::Denied);
+    // Nobody to yield to: it goes on at once, in what is left of its time.
+    let on = run(m.call(1, &[f::YIELD.into()]));
+    assert_eq!((on.context.partition, on.deadline), (1, Deadline::Keep));
+    assert_eq!(x(Action::Run(on), 0), f::SUCCESS_32.into());
     assert_eq!(run(m.step(1, Event::NormalInterrupt)).entry, Entry::Resume);
     assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
     assert_eq!(m.ports.scheduled, 0);

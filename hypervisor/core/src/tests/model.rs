@@ -983,7 +983,13 @@ impl Model {
     }
 
     /// FFA_YIELD.
-    pub fn give_up(&mut self, core: Core) -> Expect {
+    pub fn give_up(&mut self, core: Core, regs: &[u64]) -> Expect {
+        if regs[1..].iter().any(|register| *register != 0) {
+            return self.answer(core, error(INVALID));
+        }
+        if self.handling[usize::from(core)] {
+            return self.answer(core, Vec::from([SUCCESS]));
+        }
         if self.held(core) {
             return self.answer(core, error(DENIED));
         }

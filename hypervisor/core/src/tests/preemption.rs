@@ -138,6 +138,11 @@ fn cycles_for_a_context_that_waits() {
 fn a_yield_is_continued_by_run() {
     let mut m = Machine::started();
     m.enter(0, A);
+    // Only who stands between it and its caller names it, or a time.
+    for wrong in [[1, 0, 0], [0, 1, 0], [0, 0, 1]] {
+        let call = [&[u64::from(f::YIELD)], &wrong[..]].concat();
+        m.partition_refused(0, &call, Error::InvalidParameters);
+    }
     let reply = regs(m.call(0, &[u64::from(f::YIELD)]));
     assert_eq!(reply.0[..2], [u64::from(f::YIELD), target(A, 0)]);
     let back = run(m.normal(2, &[RUN, target(A, 0)]));

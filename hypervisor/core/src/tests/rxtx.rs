@@ -116,9 +116,11 @@ fn an_acquired_buffer_is_not_written() {
 
 #[test]
 fn waiting_releases_the_buffer_unless_it_is_told_not_to() {
-    for (flags, full) in [(0u64, false), (1, true)] {
+    // The flag came with 1.2.
+    for (version, flags, full) in [(2, 0u64, false), (2, 1, true), (1, 1, false), (0, 1, false)] {
         let mut m = Machine::started();
         m.enter(0, A);
+        m.call(0, &[u64::from(f::VERSION), 0x1_0000 | version]);
         m.call(0, &[MAP, memory(0), memory(0) + 0x1000, 1]);
         assert!(succeeded(m.call(0, &[u64::from(f::PARTITION_INFO_GET)])));
         m.respond(0, A);
