@@ -4,7 +4,7 @@ use super::consistent::{aligned, wrong};
 use super::{Core, Device, Interrupt, KINDS, Memory, OWNERS, Owner, TRIGGERS};
 use crate::language::Table;
 use crate::model::Range;
-use crate::reader::{Faults, Fields};
+use crate::reader::{Faults, Fields, Item};
 use crate::source::At;
 
 /// Something named, and where.
@@ -16,10 +16,8 @@ pub struct Named<T> {
 }
 
 pub fn read_core(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Core> {
-    let cluster = fields.optional("cluster").and_then(|item| item.name(faults));
-    let mpidr = fields
-        .required("mpidr", faults)
-        .and_then(|item| item.integer(faults))?;
+    let cluster = fields.may("cluster", Item::name, faults);
+    let mpidr = fields.need("mpidr", Item::integer, faults)?;
     if mpidr.value & !0xff_00ff_ffff != 0 {
         faults.push(wrong(
             "MPIDR_EL1 has affinity in bits 0-23 and 32-39 only",
@@ -39,9 +37,7 @@ pub fn read_memory(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> 
     let kind = fields
         .required("kind", faults)
         .and_then(|item| item.word(KINDS, faults));
-    let protected_by = fields
-        .optional("protected-by")
-        .and_then(|item| item.string(faults));
+    let protected_by = fields.may("protected-by", Item::string, faults);
     Some(Memory {
         name: name.to_owned(),
         range: range?,
@@ -57,7 +53,7 @@ pub fn read_device(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> 
         .optional("interrupts")
         .and_then(|item| item.strings(faults))
         .unwrap_or_default();
-    let dma = fields.optional("dma").and_then(|item| item.boolean(faults));
+    let dma = fields.may("dma", Item::boolean, faults);
     let streams = fields
         .optional("streams")
         .and_then(|item| item.array(faults))
@@ -74,9 +70,7 @@ pub fn read_device(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> 
 }
 
 pub fn read_interrupt(fields: &mut Fields<'_>, name: &str, faults: &mut Faults) -> Option<Interrupt> {
-    let intid = fields
-        .required("intid", faults)
-        .and_then(|item| item.integer32(faults));
+    let intid = fields.need("intid", Item::integer32, faults);
     let trigger = fields.required("trigger", faults);
     let edge = trigger.and_then(|item| item.word(TRIGGERS, faults));
     let owner = read_owner(fields, faults);
@@ -104,10 +98,8 @@ pub fn read_owner(fields: &mut Fields<'_>, faults: &mut Faults) -> Owner {
 }
 
 pub fn read_range(fields: &mut Fields<'_>, faults: &mut Faults) -> Option<Range> {
-    let base = fields
-        .required("base", faults)
-        .and_then(|item| item.integer(faults));
-    let size = fields.required("size", faults).and_then(|item| item.size(faults));
+    let base = fields.need("base", Item::integer, faults);
+    let size = fields.need("size", Item::size, faults);
     let (base, size) = (base?, size?);
     let range = Range {
         base: aligned(&base, faults)?,
@@ -142,7 +134,7 @@ pub fn read_list<T>(
         let Some(mut fields) = item.table(language, faults) else {
             continue;
         };
-        let name = fields.required("name", faults).and_then(|item| item.name(faults));
+        let name = fields.need("name", Item::name, faults);
         let item = read(&mut fields, name.as_ref().map_or("", |name| &name.value), faults);
         fields.finish(faults);
         out.extend(name.zip(item).map(|(name, item)| Named { name, item }));

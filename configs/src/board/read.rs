@@ -73,13 +73,9 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
 }
 
 fn read_head(mut fields: Fields<'_>, faults: &mut Faults) -> Option<(String, String, At<String>, Secret)> {
-    let name = fields.required("name", faults).and_then(|item| item.name(faults));
-    let compatible = fields
-        .required("compatible", faults)
-        .and_then(|item| item.string(faults));
-    let boot_core = fields
-        .required("boot-core", faults)
-        .and_then(|item| item.name(faults));
+    let name = fields.need("name", Item::name, faults);
+    let compatible = fields.need("compatible", Item::string, faults);
+    let boot_core = fields.need("boot-core", Item::name, faults);
     let secret = fields
         .optional("root-secret")
         .and_then(|item| item.word(SECRETS, faults));
@@ -101,22 +97,12 @@ struct Own {
 fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     let mut fields = item.table(&keys::HYPERVISOR, faults)?;
     let fields_span = fields.span.clone();
-    let load = fields
-        .required("load", faults)
-        .and_then(|item| item.integer(faults));
-    let log = fields.required("log", faults).and_then(|item| item.name(faults));
-    let timer = fields
-        .required("timer", faults)
-        .and_then(|item| item.name(faults));
-    let sgi = fields
-        .required("schedule-receiver", faults)
-        .and_then(|item| item.integer32(faults));
-    let window = fields
-        .required("window", faults)
-        .and_then(|item| item.integer(faults));
-    let tree = fields
-        .required("device-tree", faults)
-        .and_then(|item| item.integer(faults));
+    let load = fields.need("load", Item::integer, faults);
+    let log = fields.need("log", Item::name, faults);
+    let timer = fields.need("timer", Item::name, faults);
+    let sgi = fields.need("schedule-receiver", Item::integer32, faults);
+    let window = fields.need("window", Item::integer, faults);
+    let tree = fields.need("device-tree", Item::integer, faults);
     fields.finish(faults);
     let (load, window, sgi) = (aligned(&load?, faults)?, aligned(&window?, faults)?, sgi?);
     let device_tree = aligned(&tree?, faults)?;
@@ -146,24 +132,16 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
 
 fn read_optee(item: Item<'_>, faults: &mut Faults) -> Option<String> {
     let mut fields = item.table(&keys::OPTEE, faults)?;
-    let platform = fields
-        .required("platform", faults)
-        .and_then(|item| item.string(faults));
+    let platform = fields.need("platform", Item::string, faults);
     fields.finish(faults);
     Some(platform?.value)
 }
 
 fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
     let mut fields = item.table(&keys::GIC, faults)?;
-    let distributor = fields
-        .required("distributor", faults)
-        .and_then(|item| item.integer(faults));
-    let redistributor = fields
-        .required("redistributor", faults)
-        .and_then(|item| item.integer(faults));
-    let stride = fields
-        .required("redistributor-stride", faults)
-        .and_then(|item| item.size(faults));
+    let distributor = fields.need("distributor", Item::integer, faults);
+    let redistributor = fields.need("redistributor", Item::integer, faults);
+    let stride = fields.need("redistributor-stride", Item::size, faults);
     fields.finish(faults);
     Some(Gic {
         distributor: aligned(&distributor?, faults)?,
@@ -174,24 +152,16 @@ fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
 
 fn read_smmu(item: Item<'_>, faults: &mut Faults) -> Option<u64> {
     let mut fields = item.table(&keys::SMMU, faults)?;
-    let base = fields
-        .required("base", faults)
-        .and_then(|item| item.integer(faults));
+    let base = fields.need("base", Item::integer, faults);
     fields.finish(faults);
     aligned(&base?, faults)
 }
 
 fn read_firmware(item: Item<'_>, faults: &mut Faults) -> Option<Firmware> {
     let mut fields = item.table(&keys::FIRMWARE, faults)?;
-    let packages = fields
-        .required("packages", faults)
-        .and_then(|item| item.integer32(faults));
-    let package_size = fields
-        .required("package-size", faults)
-        .and_then(|item| item.size(faults));
-    let config_size = fields
-        .required("config-size", faults)
-        .and_then(|item| item.size(faults));
+    let packages = fields.need("packages", Item::integer32, faults);
+    let package_size = fields.need("package-size", Item::size, faults);
+    let config_size = fields.need("config-size", Item::size, faults);
     fields.finish(faults);
     Some(Firmware {
         packages: usize::try_from(packages?.value).ok()?,

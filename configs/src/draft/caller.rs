@@ -27,13 +27,11 @@ pub fn read(item: Item<'_>, faults: &mut Faults) -> Option<Caller> {
         });
     }
     let mut fields = item.table(&keys::CALLER, faults)?;
-    let from = fields
-        .required("from", faults)
-        .and_then(|item| item.string(faults));
+    let from = fields.need("from", Item::string, faults);
     let messages = fields
         .optional("messages")
         .and_then(|item| item.each(faults, |item, faults| item.word(KINDS, faults)));
-    let pages = fields.optional("pages").and_then(|item| item.integer(faults));
+    let pages = fields.may("pages", Item::integer, faults);
     fields.finish(faults);
     Some(Caller {
         from: from?,

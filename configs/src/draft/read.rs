@@ -44,11 +44,9 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
     for item in machines.into_iter().flatten() {
         if let Some(mut fields) = item.table(&keys::VIRTUAL_MACHINE, faults) {
             draft.machines.push(Machine {
-                name: fields.required("name", faults).and_then(|item| item.name(faults)),
-                id: fields
-                    .required("id", faults)
-                    .and_then(|item| item.integer(faults)),
-                contexts: fields.optional("contexts").and_then(|item| item.integer(faults)),
+                name: fields.need("name", Item::name, faults),
+                id: fields.need("id", Item::integer, faults),
+                contexts: fields.may("contexts", Item::integer, faults),
             });
             fields.finish(faults);
         }
@@ -58,29 +56,23 @@ pub fn read(mut file: Fields<'_>, faults: &mut Faults) -> Draft {
 }
 
 fn read_system(mut fields: Fields<'_>, draft: &mut Draft, faults: &mut Faults) {
-    draft.name = fields.required("name", faults).and_then(|item| item.name(faults));
-    draft.board = fields
-        .required("board", faults)
-        .and_then(|item| item.name(faults));
+    draft.name = fields.need("name", Item::name, faults);
+    draft.board = fields.need("board", Item::name, faults);
     let hypervisor = fields
         .required("hypervisor", faults)
         .and_then(|item| item.table(&keys::HYPERVISOR, faults));
     if let Some(mut hypervisor) = hypervisor {
-        draft.hypervisor = hypervisor
-            .required("memory", faults)
-            .and_then(|item| item.size(faults));
+        draft.hypervisor = hypervisor.need("memory", Item::size, faults);
         hypervisor.finish(faults);
     }
-    let allow = fields
-        .optional("allow-unprotected")
-        .and_then(|item| item.boolean(faults));
+    let allow = fields.may("allow-unprotected", Item::boolean, faults);
     draft.allow_unprotected = allow.is_some_and(|allow| allow.value);
     fields.finish(faults);
 }
 
 fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
     let span = fields.span.clone();
-    let name = fields.required("name", faults).and_then(|item| item.name(faults));
+    let name = fields.need("name", Item::name, faults);
     if let Some(name) = &name {
         fields.call(format!("partition `{}`", name.value));
     }
@@ -88,16 +80,14 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
     let memory = fields.required("memory", faults);
     let partition = Partition {
         name,
-        id: fields
-            .required("id", faults)
-            .and_then(|item| item.integer(faults)),
+        id: fields.need("id", Item::integer, faults),
         tee: fields
             .required("tee", faults)
             .and_then(|item| item.word(TEES, faults)),
         image: fields
             .required("image", faults)
             .and_then(|item| read_image(item, faults)),
-        uuid: fields.required("uuid", faults).and_then(|item| item.uuid(faults)),
+        uuid: fields.need("uuid", Item::uuid, faults),
         uuids: fields
             .optional("uuids")
             .and_then(|item| item.each(faults, |item, faults| item.uuid(faults))),
@@ -107,16 +97,16 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
             .as_ref()
             .map_or_else(|| span.clone(), |item| item.span.clone()),
         cores: cores.and_then(|item| read_cores(item, faults)),
-        contexts: fields.optional("contexts").and_then(|item| item.integer(faults)),
-        window: fields.optional("window").and_then(|item| item.size(faults)),
-        shares: fields.optional("shares").and_then(|item| item.integer(faults)),
+        contexts: fields.may("contexts", Item::integer, faults),
+        window: fields.may("window", Item::size, faults),
+        shares: fields.may("shares", Item::integer, faults),
         quotas: fields
             .optional("quotas")
             .map_or_else(Quotas::default, |item| read_quotas(item, faults)),
         preemption: fields
             .optional("preemption")
             .and_then(|item| read_preemption(item, faults)),
-        budget: fields.optional("budget").and_then(|item| item.duration(faults)),
+        budget: fields.may("budget", Item::duration, faults),
         callers: fields
             .optional("callers")
             .and_then(|item| read_callers(item, faults)),
@@ -130,15 +120,13 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         delivery: fields
             .optional("interrupt-interface")
             .and_then(|item| item.word(DELIVERIES, faults)),
-        boot_order: fields
-            .optional("boot-order")
-            .and_then(|item| item.integer(faults)),
+        boot_order: fields.may("boot-order", Item::integer, faults),
         devices: names(&mut fields, "devices", faults),
         interrupts: names(&mut fields, "interrupts", faults),
         on_failure: fields
             .optional("on-failure")
             .and_then(|item| read_failure(item, faults)),
-        key: fields.optional("key").and_then(|item| item.boolean(faults)),
+        key: fields.may("key", Item::boolean, faults),
         client: fields
             .optional("client")
             .and_then(|item| read_client(item, faults)),
@@ -172,10 +160,10 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
     let image = Image {
         span: fields.span.clone(),
         build: fields.optional("build").and_then(|item| item.word(TEES, faults)),
-        file: fields.optional("file").and_then(|item| item.string(faults)),
+        file: fields.may("file", Item::string, faults),
         has_digest: digest.is_some(),
         sha256: digest.and_then(|item| item.digest(faults)),
-        entry: fields.optional("entry").and_then(|item| item.size(faults)),
+        entry: fields.may("entry", Item::size, faults),
     };
     fields.finish(faults);
     Some(image)
@@ -207,8 +195,8 @@ fn read_region(item: Item<'_>, faults: &mut Faults) -> Option<Region> {
     let region = Region {
         span: fields.span.clone(),
         placed: !fields.has("base"),
-        base: fields.optional("base").and_then(|item| item.integer(faults)),
-        size: fields.required("size", faults).and_then(|item| item.size(faults)),
+        base: fields.may("base", Item::integer, faults),
+        size: fields.need("size", Item::size, faults),
         rights: fields
             .optional("rights")
             .and_then(|item| item.word(RIGHTS, faults)),
@@ -230,7 +218,7 @@ fn read_cores(item: Item<'_>, faults: &mut Faults) -> Option<Cores> {
     let span = fields.span.clone();
     let called = fields.optional("called");
     let dedicated = fields.optional("dedicated");
-    let forward = fields.optional("forward").and_then(|item| item.boolean(faults));
+    let forward = fields.may("forward", Item::boolean, faults);
     fields.finish(faults);
     match (called, dedicated) {
         (Some(called), None) => Some(Cores::Called {
@@ -250,8 +238,8 @@ fn read_quotas(item: Item<'_>, faults: &mut Faults) -> Quotas {
         return Quotas::default();
     };
     let quotas = Quotas {
-        ranges: fields.optional("ranges").and_then(|item| item.integer(faults)),
-        log: fields.optional("log").and_then(|item| item.size(faults)),
+        ranges: fields.may("ranges", Item::integer, faults),
+        log: fields.may("log", Item::size, faults),
     };
     fields.finish(faults);
     quotas
@@ -292,10 +280,8 @@ fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
     let mut fields = item.table(&keys::RESTART, faults)?;
     let failure = OnFailure::Restart {
         span: fields.span.clone(),
-        limit: fields
-            .required("restart", faults)
-            .and_then(|item| item.integer(faults)),
-        back_off: fields.optional("back-off").and_then(|item| item.duration(faults)),
+        limit: fields.need("restart", Item::integer, faults),
+        back_off: fields.may("back-off", Item::duration, faults),
     };
     fields.finish(faults);
     Some(failure)
@@ -306,8 +292,8 @@ fn read_client(item: Item<'_>, faults: &mut Faults) -> Option<Client> {
     let applications = fields.optional("applications");
     let client = Client {
         span: fields.span.clone(),
-        name: fields.required("name", faults).and_then(|item| item.name(faults)),
-        default: fields.optional("default").and_then(|item| item.boolean(faults)),
+        name: fields.need("name", Item::name, faults),
+        default: fields.may("default", Item::boolean, faults),
         applications: applications
             .and_then(|item| item.each(faults, |item, faults| item.uuid(faults)))
             .map_or_else(Vec::new, |list| list.value),

@@ -134,6 +134,28 @@ impl<'i> Fields<'i> {
         item
     }
 
+    /// Takes and reads a key that must be there.
+    pub fn need<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Item<'i>, &mut Faults) -> Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let item = self.required(key, faults)?;
+        read(&item, faults)
+    }
+
+    /// Takes and reads a key that need not be there.
+    pub fn may<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Item<'i>, &mut Faults) -> Option<T>,
+        faults: &mut Faults,
+    ) -> Option<T> {
+        let item = self.optional(key)?;
+        read(&item, faults)
+    }
+
     /// Refuses whatever was not taken.
     pub fn finish(self, faults: &mut Faults) {
         let known = self.language.names();
