@@ -97,7 +97,7 @@ fn no_room(title: &str, size: &At<u64>, board: &Board, taken: &[Range]) -> Diagn
     let fault = fault.at(&size.span, "this size");
     let largest = largest_hole(board, taken);
     fault.help(format!(
-        "the largest free piece of secure memory has {}",
+        "make it smaller, or free some: the largest free piece of secure memory has {}",
         show_size(largest)
     ))
 }

@@ -20,6 +20,21 @@ pub fn size(text: &str) -> Result<u64, Misread> {
     )
 }
 
+/// The size that a text of another form stands for, as `32MB`, `32mib` or `32M` do for `32MiB`.
+#[must_use]
+pub fn meant(text: &str) -> Option<String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let letter = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => "KiB",
+        "m" | "mb" | "mib" => "MiB",
+        "g" | "gb" | "gib" => "GiB",
+        "b" | "bytes" => "B",
+        _ => return None,
+    };
+    (digits > 0 && unit != letter).then(|| format!("{number}{letter}"))
+}
+
 /// Reads `"10ms"`, `"500us"` or `"1s"` as microseconds.
 pub fn duration(text: &str) -> Result<u64, Misread> {
     quantity(text, &[("us", 1), ("ms", 1_000), ("s", 1_000_000)])

@@ -7,7 +7,7 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::units::{PAGE, show_size};
 
-use super::messages::takes;
+use super::messages::{taken, takes};
 
 /// Name of the caller that is no partition.
 const NORMAL_WORLD: &str = "normal-world";
@@ -72,8 +72,8 @@ fn messages(partition: &Partition, caller: &Caller, faults: &mut Faults) {
             partition.title()
         );
         let fault = Diagnostic::new(Rule::CallerMessages, title).at(&kind.span, "this never arrives");
-        let list = partition.receives.as_ref().map(|list| &list.span);
-        let fault = fault.at(list.unwrap_or(partition.place()), "what it takes");
+        let (span, label) = taken(partition);
+        let fault = fault.at(span, label);
         faults.push(fault.help(format!(
             "add \"{shown}\" to its `receives`, or remove it from `messages`"
         )));
@@ -116,7 +116,7 @@ fn pages(draft: &Draft, partition: &Partition, caller: &Caller, faults: &mut Fau
     let limit = limit / PAGE;
     if pages.value > limit {
         let title = format!(
-            "`{name}` may share {} pages with {}, but there are {limit}",
+            "`{name}` may share {} pages with {}, and the most is {limit}",
             pages.value,
             partition.title()
         );

@@ -8,7 +8,7 @@ use crate::rule::Rule;
 use crate::source::At;
 
 use super::callers::may_send;
-use super::messages::takes;
+use super::messages::{taken, takes};
 
 /// The most protocols of a partition.
 const MOST_PROTOCOLS: usize = 8;
@@ -106,12 +106,14 @@ fn callable(draft: &Draft, partition: &Partition, faults: &mut Faults) {
     };
     let title = format!("{} has clients but {title}", partition.title());
     let fault = Diagnostic::new(Rule::ClientCalls, title).at(&client.span, "the clients' name");
-    let list = partition.receives.as_ref().map(|list| &list.span);
-    faults.push(
-        fault
-            .at(list.unwrap_or(partition.place()), "what it takes")
-            .help(help),
-    );
+    let (span, label) = match &partition.callers {
+        Some(callers) if takes(partition, Message::Direct) => match callers.first() {
+            Some(caller) => (&caller.from.span, "its callers".to_owned()),
+            None => (partition.place(), "nobody may call it".to_owned()),
+        },
+        _ => taken(partition),
+    };
+    faults.push(fault.at(span, label).help(help));
 }
 
 /// Linux's driver knows one protocol.

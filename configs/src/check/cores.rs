@@ -135,7 +135,7 @@ fn contexts(draft: &Draft, partition: &Partition, board: &Board, faults: &mut Fa
         let fault = Diagnostic::new(Rule::Contexts, title)
             .at(&contexts.span, "this number")
             .at(&partition.cores_span, format!("{cores} cores"));
-        faults.push(fault.help(format!("remove `contexts`, or write {cores} or 1")));
+        faults.push(fault.help(format!("remove `contexts`, or write {cores}")));
     }
 }
 

@@ -122,11 +122,11 @@ fn knows(partition: &Partition, machines: &[&At<Message>], faults: &mut Faults) 
         .chain(machines.iter().map(|message| &message.span));
     if let Some(span) = wanted.min_by_key(|span| span.bytes.start) {
         let title = format!(
-            "the {} of {} does not know what it is to be told",
+            "the {} of {} does not understand messages of this kind",
             tee.title(),
             partition.title()
         );
         let fault = Diagnostic::new(Rule::FrameworkMessages, title).at(span, "it answers this with an error");
-        faults.push(fault.help("remove it, or hand in an image that knows such messages"));
+        faults.push(fault.help("remove it, or hand in an image that understands such messages"));
     }
 }

@@ -77,7 +77,11 @@ fn kind(partition: &Partition, build: &At<Tee>, faults: &mut Faults) {
     let fault = Diagnostic::new(Rule::ImageOrigin, title)
         .at(&build.span, "this is built")
         .at(&tee.span, "this is said");
-    faults.push(fault.help("make the two the same"));
+    faults.push(fault.help(format!(
+        "write `tee = \"{}\"`, or `image = {{ build = \"{}\" }}`",
+        build.value.word(),
+        tee.value.word()
+    )));
 }
 
 fn named(table: &Path, partition: &Partition, image: &Image, file: &At<String>, faults: &mut Faults) {

@@ -44,7 +44,11 @@ fn preemption(partition: &Partition, faults: &mut Faults) {
             Some(Preemption::Queued(_)) => "to queue interrupts",
             _ => "for a managed exit",
         };
-        let title = format!("{} cannot have {} us {how}", partition.title(), limit.value);
+        let title = format!(
+            "{} cannot have {} {how}",
+            partition.title(),
+            show_duration(limit.value)
+        );
         let fault = Diagnostic::new(Rule::ManagedExit, title).at(&limit.span, "this bound");
         faults.push(fault.help("use a bound from \"1us\" to \"1s\", or `preemption = \"at-once\"`"));
     }

@@ -55,12 +55,12 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
         );
         fault = fault.at(partition.place(), label);
     }
-    let help = if most.is_some() {
-        "give the hypervisor more memory, make windows smaller, or let fewer or smaller partitions share (`pages`)"
+    let more = format!("give the hypervisor at least {}", show_size(needed));
+    faults.push(fault.help(if most.is_some() {
+        format!("{more}, make windows smaller, or let fewer or smaller partitions share (`pages`)")
     } else {
-        "give the hypervisor more memory, or make windows smaller"
-    };
-    faults.push(fault.help(help));
+        format!("{more}, or make windows smaller")
+    }));
 }
 
 fn needs(draft: &Draft, partition: &Partition) -> Needs {

@@ -1,10 +1,11 @@
 //! Who calls whom, who notifies whom, and in which order partitions start.
 
-use crate::draft::{Caller, Draft, Message, Partition};
+use crate::draft::{Caller, Draft, MESSAGES, Message, Partition, word};
 use crate::preset;
 use crate::reader::{Faults, list, nearest};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
+use crate::source::Span;
 
 use super::callers::may_send;
 
@@ -26,6 +27,19 @@ pub fn takes(partition: &Partition, message: Message) -> bool {
         (Some(list), _) => list.value.iter().any(|taken| taken.value == message),
         (None, Some(tee)) => preset::of(tee.value).receives.contains(&message),
         (None, None) => true,
+    }
+}
+
+/// Where it is said what a partition takes, and how.
+pub fn taken(partition: &Partition) -> (&Span, String) {
+    match (&partition.receives, &partition.tee) {
+        (None, Some(tee)) => {
+            let preset = preset::of(tee.value).receives;
+            let words: Vec<&str> = preset.iter().map(|kind| word(MESSAGES, *kind)).collect();
+            (&tee.span, format!("such a TEE takes {}", list(&words)))
+        }
+        (Some(list), _) => (&list.span, "what it takes".to_owned()),
+        (None, None) => (partition.place(), "what it takes".to_owned()),
     }
 }
 

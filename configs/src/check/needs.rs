@@ -77,7 +77,7 @@ fn sel4(partition: &Partition, board: &Board, faults: &mut Faults) {
     if cores > 1 && !single {
         let title = format!("the seL4 of {} has {cores} cores", partition.title());
         let fault = Diagnostic::new(Rule::Sel4Cores, title).at(&partition.cores_span, "its cores");
-        faults.push(fault.help("list one core, or write `contexts = 1`"));
+        faults.push(fault.help("list one core, as in `cores = { called = [\"…\"], forward = true }`"));
     }
     let delivery = partition.delivery.as_ref();
     if let Some(delivery) = delivery.filter(|delivery| delivery.value == Delivery::Paravirtual) {

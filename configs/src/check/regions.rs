@@ -75,5 +75,5 @@ fn not_both(partition: &Partition, region: &Region, faults: &mut Faults) {
     };
     let title = format!("{} can write and execute a second region", partition.title());
     let fault = Diagnostic::new(Rule::WriteExecute, title).at(&rights.span, "these rights");
-    faults.push(fault.help("write `rights = \"rw\"` or `rights = \"rx\"`"));
+    faults.push(fault.help("write `rights = \"rw\"`; code belongs into the first region"));
 }

@@ -117,8 +117,8 @@ pub struct Client {
 fn either(span: &Span, what: &str, one: &str, other: &str) -> Diagnostic {
     Diagnostic::new(
         Rule::OneOf,
-        format!("{what} has not exactly one of {one} and {other}"),
+        format!("{what} needs one of {one} and {other}, and not both"),
     )
     .at(span, "this table")
-    .help(format!("write {one} or {other}, not both"))
+    .help(format!("write {one} alone"))
 }

@@ -164,7 +164,10 @@ fn package_range(system: &System, partition: &Partition, size: u64, faults: &mut
         faults.push(
             Diagnostic::new(Rule::PackageSize, title)
                 .at(span, "this image")
-                .help("make the image smaller"),
+                .help(format!(
+                    "make the image smaller by at least {} bytes",
+                    length - limit
+                )),
         );
         return None;
     }

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use uuid::Uuid;
 
 use super::{Faults, Fields, list, nearest};
-use crate::language::Table;
+use crate::language::{Form, Table};
 use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::{At, Source, Span};
@@ -20,6 +20,8 @@ const MOST_ITEMS: usize = 1024;
 pub struct Item<'i> {
     source: &'i Arc<Source>,
     key: String,
+    /// What the language says of the value, where it is one key's.
+    form: Option<&'static Form>,
     /// Where the value stands.
     pub span: Span,
     value: DeValue<'i>,
@@ -32,8 +34,28 @@ impl<'i> Item<'i> {
         Self {
             source,
             key: key.to_owned(),
+            form: None,
             span,
             value: value.into_inner(),
+        }
+    }
+
+    /// The same value with what the language says of it.
+    pub(super) fn of_form(self, form: &'static Form) -> Self {
+        Self {
+            form: Some(form),
+            ..self
+        }
+    }
+
+    /// The bounds of an integer, for a help text.
+    fn bounds(&self) -> String {
+        match self.form {
+            Some(Form::Integer(least, most)) if *most > 0x8000 && *least > 0 => {
+                format!("from {least:#x} to {most:#x}")
+            }
+            Some(Form::Integer(least, most)) => format!("from {least} to {most}"),
+            _ => "of at most 64 bits".to_owned(),
         }
     }
 
@@ -44,21 +66,21 @@ impl<'i> Item<'i> {
     fn wrong_type(&self, wanted: &str) -> Diagnostic {
         let found = article(self.value.type_str());
         let title = format!("`{}` is {found}, but {wanted} is needed", self.key);
-        self.fault(Rule::WrongType, title, "this value")
-            .help(match wanted {
-                "a string" => "write it in quotes, as in \"text\"",
-                "an integer" => "write digits without quotes, as in 128 or 0x8001",
-                "a size" => "write a whole number and a unit in quotes, as in \"6MiB\"",
-                "an array" => "write it in brackets, as in [\"a\", \"b\"]",
-                "a table" => "write it in braces, as in { key = \"value\" }",
-                _ => "write true or false without quotes",
-            })
+        let help = match wanted {
+            "a string" => "write it in quotes, as in \"text\"",
+            "an integer" => &format!("write a number {} without quotes", self.bounds()),
+            "a size" => "write a whole number and a unit in quotes, as in \"6MiB\"",
+            "an array" => "write it in brackets, as in [\"a\", \"b\"]",
+            "a table" => "write it in braces, as in { key = \"value\" }",
+            _ => "write true or false without quotes",
+        };
+        self.fault(Rule::WrongType, title, "this value").help(help)
     }
 
     fn bad_value(&self, wanted: &str) -> Diagnostic {
         self.fault(
             Rule::BadValue,
-            format!("`{}` has not the form of {wanted}", self.key),
+            format!("the value of `{}` is not {wanted}", self.key),
             "this value",
         )
     }
@@ -145,8 +167,12 @@ impl<'i> Item<'i> {
         match &self.value {
             DeValue::Integer(_) => self.integer(faults),
             DeValue::String(text) => {
-                let help = "write a whole number and B, KiB, MiB or GiB, as in \"6MiB\"";
-                self.quantity(units::size(text), "a size", help, faults)
+                let help = "write a whole number and B, KiB, MiB or GiB";
+                let help = match units::meant(text) {
+                    Some(meant) => format!("{help}: \"{meant}\" if that is meant"),
+                    None => format!("{help}, as in \"6MiB\""),
+                };
+                self.quantity(units::size(text), "a size", &help, faults)
             }
             _ => {
                 faults.push(self.wrong_type("a size"));
@@ -171,14 +197,17 @@ impl<'i> Item<'i> {
     ) -> Option<At<u64>> {
         let value = read.map_err(|why| match why {
             Misread::Form => faults.push(self.bad_value(what).help(help)),
-            Misread::TooLarge => faults.push(self.too_large("has more than 64 bits")),
+            Misread::TooLarge => faults.push(
+                self.too_large("has more than 64 bits")
+                    .help("write a smaller number"),
+            ),
         });
         value.ok().map(|value| self.at(value))
     }
 
     fn too_large(&self, how: &str) -> Diagnostic {
         self.fault(Rule::TooLarge, format!("`{}` {how}", self.key), "this number")
-            .help("write a number within these bounds")
+            .help(format!("write a number {}", self.bounds()))
     }
 
     /// A UUID in its canonical form.

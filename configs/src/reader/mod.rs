@@ -119,7 +119,12 @@ impl<'i> Fields<'i> {
         );
         self.asked.push(key);
         let at = self.left.iter().position(|(name, ..)| name == key)?;
-        Some(self.left.remove(at).2)
+        let item = self.left.remove(at).2;
+        let known = self.language.keys.iter().find(|known| known.name == key);
+        Some(match known {
+            Some(known) => item.of_form(&known.form),
+            None => item,
+        })
     }
 
     /// Takes a key that must be there.
@@ -129,7 +134,9 @@ impl<'i> Fields<'i> {
             let title = format!("{} has no `{key}`", self.what);
             let fault = Diagnostic::new(Rule::MissingKey, title);
             let fault = fault.at(&self.span, format!("`{key}` is missing here"));
-            faults.push(fault.help(format!("add `{key} = …`")));
+            let known = self.language.keys.iter().find(|known| known.name == key);
+            let says = known.map_or("", |known| known.doc).trim_end_matches('.');
+            faults.push(fault.help(format!("add `{key} = …`: {says}")));
         }
         item
     }
@@ -177,7 +184,9 @@ impl<'i> Fields<'i> {
 
 /// The one name near enough to `word` to be meant; none if there are several.
 pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.map(|name| (strsim::osa_distance(word, name), name));
+    // Words of the language and names are in small letters, with dashes.
+    let word = word.to_ascii_lowercase().replace('_', "-");
+    let scored = names.map(|name| (strsim::osa_distance(&word, name), name));
     let mut near: Vec<_> = scored
         .filter(|(distance, name)| *distance <= name.len().max(3) / 3)
         .collect();
