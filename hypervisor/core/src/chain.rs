@@ -2,7 +2,7 @@
 //!
 //! All contexts of a chain have the same number: a context calls the one that is at home on the same
 //! core. The caller is *blocked*, and only the answer resumes it; a context that is part of a chain does
-//! not wait, so a chain cannot close to a circle: that call is answered with BUSY. Towards the normal
+//! not wait, so a chain cannot close to a circle: that call is DENIED. Towards the normal
 //! world a chain is one: it is preempted and resumed as a whole, under the name of its outermost context.
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
@@ -48,12 +48,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let home = here.context.home;
         let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
         if !seat.change(State::Waiting, State::Running(here.core)) {
-            // Never started, or busy: with another call, or as a caller further up this very chain.
-            return Err(if seat.state() == State::Off {
-                Error::Denied
-            } else {
-                Error::Busy
-            });
+            // Never started, or one that waits for this very call; else busy with another one.
+            let denied = seat.state() == State::Off || self.waits_for(here.context, index);
+            return Err(if denied { Error::Denied } else { Error::Busy });
         }
         seat.set_task(Task::Request {
             source: request.source,
@@ -71,6 +68,25 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let callee = Here::occupy(here.core, here.cpu, context, (partition, compartment, seat));
         let deadline = chain_deadline(&callee, pressed);
         Ok(self.enter(&callee, Entry::Answer(request.regs), deadline))
+    }
+
+    /// Whether a partition's context is a caller of this one, or a caller's caller.
+    fn waits_for(&self, mut context: Context, index: usize) -> bool {
+        for _ in 0..P {
+            let caller = match self
+                .seat(context.partition, context.home)
+                .map(|(_, _, seat)| seat.task())
+            {
+                Some(Task::Request { source, .. }) => self.partition_of(source),
+                _ => None,
+            };
+            match caller {
+                Some(partition) if partition == index => return true,
+                Some(partition) => context.partition = partition,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Hands the outcome of a task to who asked for it. `to` is what the context becomes.

@@ -119,7 +119,7 @@ fn a_deep_chain_unwinds_in_order() {
 #[test]
 fn a_chain_does_not_close_to_a_circle() {
     let mut m = deep(0);
-    m.partition_refused(0, &[REQUEST, ends(C, A), 0], Error::Busy);
+    m.partition_refused(0, &[REQUEST, ends(C, A), 0], Error::Denied);
     m.partition_refused(0, &[REQUEST, ends(C, C), 0], Error::InvalidParameters);
     unwind(&mut m, 0, 0);
 }

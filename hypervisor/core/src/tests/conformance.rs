@@ -229,10 +229,14 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_MSG_SEND_DIRECT_REQ",
                 &[f::DIRECT_REQ_32, f::DIRECT_REQ_64],
                 BOTH,
-                "Normal world to partition, partition to partition (same context number; a circle is BUSY). A \
-                 request of the normal world for a busy context is parked and answered with FFA_INTERRUPT. \
+                "Normal world to partition, partition to partition (same context number; a circle is DENIED). A \
+                 request of the normal world for a busy context, or from a core that a partition with forwarding \
+                 does not list, is parked and answered with FFA_INTERRUPT; BUSY only where eight for each core of \
+                 the board are parked at a partition. \
                  By the kinds that the table gives each caller. Framework messages: virtual machine created and \
-                 destroyed, for machines in the table, to partitions that want them.",
+                 destroyed, for machines in the table, to partitions that want them; CPU_OFF, CPU_SUSPEND and warm boot \
+                 (section 18.2.4) from the SPMC to partitions that asked for them. TF-A forwards cores that came up \
+                 and cores that go off; the rest is tested on the host.",
                 &[
                     "direct::a_request_enters_the_context_of_this_core",
                     "direct::forms_carry_what_they_say",
@@ -246,6 +250,15 @@ pub const ROWS: &[(&str, &[Row])] = &[
                     "vm::a_virtual_machine_calls_where_the_table_lists_it",
                     "vm::a_partition_hears_of_virtual_machines",
                     "vm::what_it_had_goes_when_it_is_destroyed",
+                    "forward::a_request_is_carried_to_a_listed_core",
+                    "forward::wrong_requests_are_not_carried",
+                    "forward::where_no_listed_core_is_on_it_is_denied",
+                    "forward::a_full_pool_is_busy_and_drains",
+                    "power::a_core_that_goes_off_is_told_to_who_wants_it",
+                    "power::a_suspension_is_told_before_and_after",
+                    "power::who_takes_too_long_loses_it_and_the_core_goes",
+                    "power::nobody_else_sends_such_messages",
+                    "runtime::each_call_in_each_model",
                     "agree::with_the_model_of_endpoints",
                 ],
                 "15.2",
@@ -320,11 +333,14 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 &[f::RUN],
                 NORMAL,
                 "Cycles for a context that waits; resumes a preempted or yielded one, or the chain that it is \
-                 part of, on any core that the partition lists. A partition is no scheduler: not for it.",
+                 part of, on any core that the partition lists; a call that waits or was preempted elsewhere, by its \
+                 ticket. A partition is no scheduler: not for it.",
                 &[
                     "preemption::a_preempted_context_goes_on_on_another_core",
                     "preemption::contexts_that_do_not_exist_cannot_be_run",
                     "chain::a_chain_is_preempted_and_resumed_as_one",
+                    "forward::a_preempted_call_goes_on_though_its_caller_has_moved_away",
+                    "runtime::each_call_of_the_normal_world_in_each_state",
                 ],
                 "14.3",
             ),
@@ -333,11 +349,14 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 &[f::YIELD],
                 PARTITION,
                 "To the normal world, with the whole chain. Not during a start or a power message; who works \
-                 on a secure interrupt has nobody to yield to, and goes on at once.",
+                 on a secure interrupt has nobody to yield to, and goes on at once. To a driver of 1.2 also where its call has \
+                 waited for a millisecond.",
                 &[
                     "preemption::a_yield_is_continued_by_run",
                     "chain::a_yield_reaches_the_normal_world",
                     "interrupt::its_owner_is_entered_from_the_normal_world",
+                    "forward::a_yield_is_told_once",
+                    "forward::who_has_waited_for_a_while_is_told_to_sleep",
                 ],
                 "14.2",
             ),

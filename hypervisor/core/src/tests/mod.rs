@@ -26,6 +26,7 @@ mod power;
 mod preemption;
 mod random;
 mod renewal;
+mod runtime;
 mod rxtx;
 mod service;
 mod table;

@@ -933,6 +933,13 @@ impl Model {
         if !self.lists(target, home) || self.off.contains(&(target, home)) {
             return Err(DENIED);
         }
+        if self.chains[chain]
+            .links
+            .iter()
+            .any(|link| link.partition == target)
+        {
+            return Err(DENIED);
+        }
         if !self.waits((target, home)) {
             return Err(BUSY);
         }

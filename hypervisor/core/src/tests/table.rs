@@ -176,6 +176,43 @@ pub static FORWARDING: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// Partitions of which each may call each other one: b on two cores, with interrupts of its own, forwarding and
+/// power messages.
+pub static RUNTIME: Table = Table {
+    name: "runtime",
+    partitions: &ALL,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+const EVERYBODY: &[Caller] = &[
+    Caller::unlimited(0),
+    Caller::unlimited(A),
+    Caller::unlimited(B),
+    Caller::unlimited(C),
+];
+
+static ALL: [Partition; 3] = [
+    Partition {
+        callers: EVERYBODY,
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        callers: EVERYBODY,
+        interrupts: &INTERRUPTS,
+        power_messages: 0b0001,
+        forwards: true,
+        ..partition("b", B, 1, 0b0011)
+    },
+    Partition {
+        callers: EVERYBODY,
+        ..partition("c", C, 2, 0b1111)
+    },
+];
+
 /// Partitions that hear of power events: a of all but the return from a suspension, b of cores that go off
 /// and of that return, c of none. Otherwise as in `CHAINS`, but that the normal world calls all.
 pub static POWER: Table = Table {
