@@ -65,12 +65,13 @@ impl Offer {
 
     /// Checks the receivers; returns where the composite descriptor is, which they all share.
     fn receivers(table: &Table, kind: Kind, header: &Header, bytes: &[u8]) -> Result<usize, Error> {
-        let first = header.receiver(bytes, 0)?;
+        let mut composite = None;
         for number in 0..header.receivers {
             let receiver = header.receiver(bytes, number)?;
             rights::offered(kind, receiver.permissions)?;
             let known = find_partition(table, header.sender, receiver.id).is_some();
-            if !known || receiver.flags != 0 || receiver.composite != first.composite {
+            let same = *composite.get_or_insert(receiver.composite) == receiver.composite;
+            if !known || receiver.flags != 0 || !same {
                 return Err(Error::InvalidParameters);
             }
             for earlier in 0..number {
@@ -79,7 +80,7 @@ impl Offer {
                 }
             }
         }
-        Ok(descriptor::index(first.composite))
+        Ok(descriptor::index(composite.unwrap_or_default()))
     }
 }
 
