@@ -79,11 +79,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ///
     /// # Errors
     /// INVALID_PARAMETERS: there is none.
+    #[inline]
     pub(crate) fn callee(&self, id: u16) -> Result<Callee<'_, C>, Error> {
-        let index = self.partition_of(id).ok_or(Error::InvalidParameters)?;
+        let (index, partition) = self.find(id).ok_or(Error::InvalidParameters)?;
         Ok(Callee {
             index,
-            partition: self.table.partitions.get(index).ok_or(Error::InvalidParameters)?,
+            partition,
             compartment: self.compartments.get(index).ok_or(Error::InvalidParameters)?,
         })
     }
@@ -92,6 +93,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ///
     /// # Errors
     /// INVALID_PARAMETERS: there is none, or it does not list that endpoint; nobody can tell which.
+    #[inline]
     pub(crate) fn known(&self, target: u16, source: u16) -> Result<(Callee<'_, C>, &'static Caller), Error> {
         let callee = self.callee(target)?;
         let caller = callee.partition.caller(source).ok_or(Error::InvalidParameters)?;
@@ -103,6 +105,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// # Errors
     /// INVALID_PARAMETERS: there is none, or it does not take that from there; nobody can tell which. DENIED: it
     /// takes that from nobody.
+    #[inline]
     pub(crate) fn callable(&self, target: u16, source: u16, kind: Kind) -> Result<Callee<'_, C>, Error> {
         let (callee, caller) = self.known(target, source)?;
         if !kind.taken_by(callee.partition) {

@@ -33,9 +33,10 @@ pub(crate) struct Direct {
 impl Direct {
     /// The framework message that it is: the flags in w2 (DEN0077A 1.2, section 15.2); 0: it is none.
     pub(crate) fn framework(&self) -> u32 {
-        match self.form {
-            Form::Extended => 0,
-            Form::Short32 | Form::Short64 => low(self.regs.0[2]),
+        if self.form == Form::Extended {
+            0
+        } else {
+            low(self.regs.0[2])
         }
     }
 }

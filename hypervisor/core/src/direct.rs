@@ -63,6 +63,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// # Errors
     /// INVALID_PARAMETERS: nobody whom the source may send such a message has that ID, or offers that
     /// service. DENIED: the target takes no messages of this kind (DEN0077A 1.2, sections 15.2 and 15.4).
+    #[inline]
     pub(crate) fn addressee(&self, request: &Direct) -> Result<Callee<'_, C>, Error> {
         let extended = request.form == Form::Extended;
         let kind = if extended { DIRECT2 } else { DIRECT };

@@ -287,13 +287,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Index of an endpoint's partition.
     pub(crate) fn partition_of(&self, id: u16) -> Option<usize> {
+        self.find(id).map(|(index, _)| index)
+    }
+
+    /// An endpoint's partition, and its index.
+    #[inline]
+    pub(crate) fn find(&self, id: u16) -> Option<(usize, &'static Partition)> {
         // IDs are mostly given without gaps: look there first, whatever the number of partitions.
         let guess = usize::from(id.checked_sub(0x8001)?);
         let partitions = self.table.partitions;
-        if partitions.get(guess).is_some_and(|p| p.id == id) {
-            return Some(guess);
+        match partitions.get(guess) {
+            Some(partition) if partition.id == id => Some((guess, partition)),
+            _ => partitions.iter().enumerate().find(|(_, p)| p.id == id),
         }
-        partitions.iter().position(|p| p.id == id)
     }
 
     /// The mailbox of a party.
