@@ -1,9 +1,11 @@
 //! Memory calls as far as the dispatcher goes: buffers, lengths, who may call what. The ledger has
 //! its own tests.
 
-use super::machine::{Machine, regs, succeeded, x};
+use std::sync::Barrier;
+
+use super::machine::{Machine, Recorder, regs, succeeded, x};
 use super::table::{A, B, C, NORMAL, memory};
-use crate::api::{Event, Fault};
+use crate::api::{Conduit, Event, Fault, Regs};
 use crate::error::Error;
 use crate::function as f;
 use crate::table::Rights;
@@ -406,4 +408,42 @@ fn a_new_owner_uses_what_it_got() {
     assert!(succeeded(m.call(0, &[u64::from(f::RXTX_UNMAP)])));
     let map = [u64::from(f::RXTX_MAP_64), page, memory(0), 1];
     m.partition_refused(0, &map, Error::InvalidParameters);
+}
+
+/// Two cores of a partition make the same call at once, each with its own copy of the buffer: how each is answered.
+fn at_once(m: &Machine, call: &[u64], buffer: &[u8]) -> [Regs; 2] {
+    let barrier = Barrier::new(2);
+    let work = |core| {
+        let mut ports = Recorder::default();
+        let page = ports.pages.entry((true, memory(0)));
+        page.or_insert_with(|| std::vec![0; 4096].into())[..buffer.len()].copy_from_slice(buffer);
+        barrier.wait();
+        let event = Event::Call(Conduit::Smc, Regs::new(call));
+        regs(m.spmc.step(core, event, &mut ports))
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| work(1));
+        [work(0), other.join().unwrap()]
+    })
+}
+
+#[test]
+fn one_of_two_cores_lends_and_one_takes_back() {
+    let mut m = ready();
+    m.enter(1, A);
+    let mut lend = between(A, C, Some(memory(0) + 0x9000), 0);
+    lend[2] = 0;
+    for _ in 0..200 {
+        let answers = at_once(&m, &[u64::from(f::MEM_LEND_64), 96, 96], &lend);
+        let taken = |regs: &&Regs| regs.0[0] == u64::from(f::SUCCESS_32);
+        let denied = |regs: &&Regs| regs.0[2] as u32 == Error::Denied.code();
+        let one = answers.iter().find(taken).expect("one of them lends it");
+        assert_eq!(answers.iter().filter(denied).count(), 1, "{answers:x?}");
+        let reclaim = [u64::from(f::MEM_RECLAIM), one.0[2], one.0[3]];
+        let answers = at_once(&m, &reclaim, &[]);
+        let gone = |regs: &&Regs| regs.0[2] as u32 == Error::InvalidParameters.code();
+        assert_eq!(answers.iter().filter(taken).count(), 1, "{answers:x?}");
+        assert_eq!(answers.iter().filter(gone).count(), 1, "{answers:x?}");
+        assert_eq!(m.spmc.check_invariants(), Ok(()));
+    }
 }
