@@ -33,8 +33,9 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// window; another partition's keeps its addresses, and belongs to this one if it was donated.
     ///
     /// # Errors
-    /// INVALID_PARAMETERS: the descriptor is not in order, does not match what the owner sent, or names
-    /// a transaction that this partition is no part of. DENIED: it is retrieved already, more is asked
+    /// INVALID_PARAMETERS: the descriptor is not in order, does not match what the owner sent, names a
+    /// transaction that this partition is no part of, or asks that memory is cleared first that this partition
+    /// has had before. DENIED: it is retrieved already, more is asked
     /// for than was offered, or addresses that stay are not aligned so. NO_MEMORY: the window has no run that
     /// is long enough, the buffer is too short, or there is no room for who owns what.
     pub fn retrieve(
@@ -323,6 +324,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let access = rights::requested(offered, share.held_by_several(), permissions)?;
         let attributes = share.attributes.narrowed(attributes)?;
         let clear_first = header.flags & descriptor::FLAG_CLEAR != 0;
+        if clear_first && self.windows.get(grant).known {
+            // What it has seen it can only have cleared when it gives it back.
+            return Err(Error::InvalidParameters);
+        }
         let clear_after = header.flags & descriptor::FLAG_CLEAR_AFTER != 0;
         if (clear_first && !share.clear) || (clear_after && access == Access::Read) {
             return Err(Error::Denied);

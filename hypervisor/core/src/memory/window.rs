@@ -34,6 +34,8 @@ pub struct Grant {
     pub clear_after: bool,
     /// Whether the borrower has the memory.
     pub retrieved: bool,
+    /// Whether the borrower has, or has had, the memory.
+    pub known: bool,
     /// Whether it counts against the sender's own room at the borrower, not against the borrower's quota.
     pub limited: bool,
     /// The attributes that the borrower was told.
@@ -70,6 +72,7 @@ impl Node for Grant {
         access: Access::Read,
         clear_after: false,
         retrieved: false,
+        known: false,
         limited: false,
         attributes: Attributes::UNSPECIFIED,
         slots: Slots { first: 0, count: 0 },
@@ -257,7 +260,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
     /// Marks a grant as retrieved, with these rights.
     pub fn hold(&mut self, index: usize, asked: &Asked) {
         let grant = &mut self.pool[index];
-        (grant.retrieved, grant.access) = (true, asked.access);
+        (grant.retrieved, grant.known, grant.access) = (true, true, asked.access);
         (grant.attributes, grant.clear_after) = (asked.attributes, asked.clear_after);
     }
 
@@ -288,6 +291,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         let grant = self.pool[index];
         self.pool[index] = Grant {
             next: grant.next,
+            known: grant.known,
             ..Grant::new(
                 grant.share,
                 grant.partition,

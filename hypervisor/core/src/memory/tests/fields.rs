@@ -389,6 +389,11 @@ fn refuse_retrieve(kind: Kind, sent: &Descriptor, receiver: usize, right: &Descr
         assert_eq!(got.map(|_| ()), *expected, "{patch:x?} at {at}");
         if expected.is_ok() {
             bench.relinquish(receiver, handle, 0).unwrap();
+            // Nothing stays but that it was there.
+            let after = bench.state().replace("known: true", "known: false");
+            assert_eq!(after, before, "{patch:x?} at {at}");
+            bench = Bench::new();
+            assert_eq!(bench.sent(kind, sent), handle);
         }
         assert_eq!(bench.state(), before, "{patch:x?} at {at}");
     }

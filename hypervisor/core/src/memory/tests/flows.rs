@@ -257,6 +257,12 @@ fn memory_is_cleared_before_and_after() {
     assert!(bench.retrieve(1, V1_1, &request(B, 4)).is_ok());
     assert_eq!(bench.ports.cleared.len(), 2, "cleared once: A uses it now");
     assert_eq!(bench.relinquish(0, handle, 0), Ok(()));
+    // What it has had before is not cleared for it.
+    let before = bench.state();
+    assert_eq!(bench.retrieve(0, V1_1, &request(A, 1)), Err(Invalid));
+    assert_eq!(bench.state(), before);
+    assert!(bench.retrieve(0, V1_1, &request(A, 0)).is_ok());
+    assert_eq!(bench.relinquish(0, handle, 0), Ok(()));
     assert_eq!(bench.ports.cleared.len(), 2);
     assert_eq!(bench.relinquish(1, handle, 0), Ok(()));
     assert_eq!(bench.ports.cleared.len(), 4, "as B wanted when it retrieved");

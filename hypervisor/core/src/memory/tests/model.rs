@@ -38,6 +38,8 @@ pub struct Borrower {
     /// First slot (none is used of secure memory) and right to write, while retrieved.
     held: Option<(u64, bool)>,
     clear_after: bool,
+    /// It has or has had the memory.
+    known: bool,
 }
 
 pub struct Transaction {
@@ -284,6 +286,7 @@ impl Model {
             value: entry.value,
             held: None,
             clear_after: false,
+            known: false,
         });
         let transaction = Transaction {
             sender,
@@ -506,6 +509,11 @@ impl Model {
         let id = TABLE.partitions[receiver].id;
         Self::judge_request(&mut errors, transaction, id, &fixed, bytes.len());
         rule(&mut errors, borrower.held.is_some(), Error::Denied);
+        rule(
+            &mut errors,
+            borrower.known && fixed.flags & 1 != 0,
+            Error::InvalidParameters,
+        );
         let own = fixed
             .entries
             .iter()
@@ -543,6 +551,7 @@ impl Model {
         }
         let borrower = &mut transaction.borrowers[place];
         borrower.held = Some((slot.unwrap(), write));
+        borrower.known = true;
         borrower.clear_after = fixed.flags & 4 != 0;
         let attributes = match (fixed.attributes & 0x3f, transaction.attributes) {
             (asked, given) if asked >> 4 == 0 => {
