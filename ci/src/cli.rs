@@ -135,7 +135,7 @@ pub struct TestArgs {
     #[arg(long)]
     pub keep: bool,
     /// Compare this many random calls with each reference model.
-    #[arg(long, value_name = "CALLS", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "CALLS", default_value_t = 1_200_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub calls: u32,
     /// Take random calls from here, to repeat a failure [default: another number each time]
     #[arg(long, value_name = "NUMBER")]
@@ -151,6 +151,9 @@ pub struct BenchArgs {
     /// Write the figures to this file, too: operation, floor, Bulkhead, target.
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// At a release: store the figures in docs/cost.csv, with which later ones are compared.
+    #[arg(long)]
+    pub bless: bool,
 }
 
 /// A group of tests.
@@ -166,6 +169,8 @@ pub enum Group {
     Fuzz,
     /// Bare-metal cases on QEMU.
     Bare,
+    /// Instructions that calls cost on QEMU, beside those of the last release.
+    Cost,
     /// The stock normal world on QEMU.
     Linux,
 }

@@ -22,7 +22,8 @@ pub const TEST: &str = "Examples:
 /// Of `bench`.
 pub const BENCH: &str = "Examples:
   cargo xtask bench                              the table for people
-  cargo xtask bench --csv target/figures.csv     and the figures for programs";
+  cargo xtask bench --csv target/figures.csv     and the figures for programs
+  cargo xtask bench --bless                      at a release: docs/cost.csv, with which CI compares";
 
 /// Of `build`.
 pub const BUILD: &str = "Examples:

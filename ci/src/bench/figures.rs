@@ -21,6 +21,13 @@ impl Figures {
         self.instructions.get(operation).copied()
     }
 
+    /// All of them, by operation.
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.instructions
+            .iter()
+            .map(|(operation, instructions)| (operation.as_str(), *instructions))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.instructions.len()

@@ -1,29 +1,31 @@
 //! The figures as text and as CSV.
 
 use super::figures::{Figures, OPERATIONS, Operation};
+use super::reference::Reference;
 use std::fmt::Write as _;
 
-const HEAD: [&str; 7] = [
+const HEAD: [&str; 8] = [
     "operation",
     "floor",
     "Bulkhead",
     "with 8 partitions",
+    "last release",
     "Hafnium",
     "target",
     "",
 ];
 
 /// The table for people.
-pub fn text(one: &Figures, eight: &Figures) -> String {
-    let rows: Vec<[String; 7]> = OPERATIONS
+pub fn text(one: &Figures, eight: &Figures, then: &Reference) -> String {
+    let rows: Vec<[String; 8]> = OPERATIONS
         .iter()
-        .map(|operation| row(operation, one, eight))
+        .map(|operation| row(operation, one, eight, then))
         .collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([HEAD[column].len()]).max().unwrap_or(0)
     };
-    let widths: [usize; 7] = std::array::from_fn(width);
+    let widths: [usize; 8] = std::array::from_fn(width);
     let mut text = String::new();
     for row in std::iter::once(&HEAD.map(str::to_owned)).chain(&rows) {
         let _ = write!(text, "{:<1$}", row[0], widths[0]);
@@ -36,7 +38,7 @@ pub fn text(one: &Figures, eight: &Figures) -> String {
     text
 }
 
-fn row(operation: &Operation, one: &Figures, eight: &Figures) -> [String; 7] {
+fn row(operation: &Operation, one: &Figures, eight: &Figures, then: &Reference) -> [String; 8] {
     let [first, second] = [one, eight].map(|figures| figures.get(operation.name));
     let verdict = match (first.or(second), operation.target) {
         (Some(figure), Some(target)) if figure <= target => "met",
@@ -48,6 +50,7 @@ fn row(operation: &Operation, one: &Figures, eight: &Figures) -> [String; 7] {
         number(operation.floor),
         number(first),
         number(second),
+        number(then.get(operation.name)),
         number(operation.hafnium),
         number(operation.target),
         verdict.to_owned(),
@@ -96,7 +99,8 @@ mod tests {
         one.note("version", 1650);
         eight.note("version", 1650);
         one.note("direct-64", 20_001);
-        let text = text(&one, &eight);
+        let then = Reference::parse("operation,bulkhead,bulkhead-8\nversion,1640,\n").unwrap();
+        let text = text(&one, &eight, &then);
         let line = |title: &str| {
             let line = text.lines().find(|line| line.starts_with(title));
             line.unwrap_or_default()
@@ -106,7 +110,7 @@ mod tests {
         };
         assert_eq!(
             line("FFA_VERSION"),
-            ["1,544", "1,650", "1,650", "4,068", "1,700", "met"]
+            ["1,544", "1,650", "1,650", "1,640", "4,068", "1,700", "met"]
         );
         assert_eq!(
             line("direct request, 64-bit"),

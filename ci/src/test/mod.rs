@@ -15,13 +15,13 @@ use crate::cli::{Group, TestArgs};
 use crate::parts::{Part, Parts};
 use crate::paths::{Paths, write};
 use crate::progress::Stages;
-use crate::{build, parts};
+use crate::{bench, build, parts};
 use anyhow::Result;
 use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 6] = [
+const GROUPS: [(Group, &str, &str); 7] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     (
@@ -31,6 +31,11 @@ const GROUPS: [(Group, &str, &str); 6] = [
     ),
     (Group::Fuzz, "fuzz", "fuzzing from the kept inputs"),
     (Group::Bare, "bare", "bare-metal cases on QEMU, table by table"),
+    (
+        Group::Cost,
+        "cost",
+        "instructions that calls take, beside those of the last release",
+    ),
     (
         Group::Linux,
         "linux",
@@ -63,6 +68,12 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             Group::Bare => {
                 let parts = provided(paths, args, &mut parts)?;
                 bare::test(paths, parts, args.ffa, args.bless, &mut tally)?;
+            }
+            Group::Cost => {
+                let figures = bench::compare(paths, provided(paths, args, &mut parts)?)?;
+                for (operation, ok, detail) in figures {
+                    tally.note(&format!("cost of {operation}"), ok, &detail);
+                }
             }
             Group::Linux => {
                 let built = phone(paths, provided(paths, args, &mut parts)?)?;
