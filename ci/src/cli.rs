@@ -128,7 +128,7 @@ pub struct TestArgs {
     /// With --gp: every case of xtest, and write docs/gp-results.md.
     #[arg(long, requires = "gp")]
     pub full: bool,
-    /// Fuzz each target for this long.
+    /// Fuzz each target of the policy for this long, and each of the tables for half of it.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub fuzz: u32,
     /// Put the inputs that fuzzing found into the corpus in the repository, the fewest that reach the same code.

@@ -24,6 +24,8 @@ struct Folder {
     targets: &'static [(&'static str, &'static [&'static str])],
     /// libFuzzer's options: the longest input in bytes, and words that inputs are made of.
     options: &'static [&'static str],
+    /// Its targets run for one part in so many of the time that is asked for.
+    part: u32,
 }
 
 const FOLDERS: [Folder; 2] = [
@@ -31,6 +33,7 @@ const FOLDERS: [Folder; 2] = [
         path: "hypervisor/core/fuzz",
         targets: &[("calls", &[]), ("descriptors", &[]), ("lives", &[])],
         options: &["-max_len=2048"],
+        part: 1,
     },
     Folder {
         path: "configs/fuzz",
@@ -39,6 +42,7 @@ const FOLDERS: [Folder; 2] = [
             ("board", &["boards/fvp-base", "boards/qemu-virt", "boards/tc4"]),
         ],
         options: &["-max_len=8192", "-dict=words.dict"],
+        part: 2,
     },
 ];
 
@@ -61,6 +65,7 @@ struct Target {
     /// The folder that its options are about.
     home: PathBuf,
     options: &'static [&'static str],
+    part: u32,
     /// Inputs that are kept in the repository.
     kept: PathBuf,
     /// Inputs that runs on this machine found.
@@ -98,7 +103,7 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         }
     }
     let names: Vec<_> = targets.iter().map(|target| target.name).collect();
-    let what = format!("fuzzing {} for {} s each", names.join(", "), args.fuzz);
+    let what = format!("fuzzing {} for up to {} s each", names.join(", "), args.fuzz);
     let results = step(&what, || Ok(run_all(&targets, args.fuzz)))?;
     for (target, result) in targets.iter().zip(results) {
         let kept = files(&target.kept).len();
@@ -185,6 +190,7 @@ impl Target {
             program: programs.join(name),
             home,
             options: folder.options,
+            part: folder.part,
             kept,
             found: room.join("found").join(name),
             failed: room.join("failed").join(name),
@@ -217,7 +223,7 @@ impl Target {
         let status = Tool::new(&self.program)
             .arg(&self.found)
             .arg(&self.kept)
-            .arg(format!("-max_total_time={seconds}"))
+            .arg(format!("-max_total_time={}", (seconds / self.part).max(1)))
             .args(self.options)
             .args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"])
             .arg(format!("-artifact_prefix={}/", self.failed.display()))
