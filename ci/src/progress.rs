@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The stages of a command: all are named at its start, and each with its number when it begins.
 pub struct Stages {
     names: Vec<&'static str>,
-    begun: usize,
+    begun: Vec<Instant>,
 }
 
 impl Stages {
@@ -24,18 +24,31 @@ impl Stages {
         if names.len() > 1 {
             eprintln!("{} stages: {}", names.len(), names.join(", "));
         }
-        Self { names, begun: 0 }
+        let begun = Vec::new();
+        Self { names, begun }
     }
 
     /// Begins the next one; `what` says more about it.
     pub fn begin(&mut self, what: &str) {
         eprintln!("{}", style(self.title(what)).bold().for_stderr());
-        self.begun += 1;
+        self.begun.push(Instant::now());
+    }
+
+    /// How long each took that has begun, the last one until now.
+    pub fn times(&self) -> String {
+        let ends = self.begun.iter().skip(1).copied().chain([Instant::now()]);
+        let times = self.names.iter().zip(&self.begun).zip(ends);
+        let times = times.map(|((name, begin), end)| {
+            let took = end.saturating_duration_since(*begin);
+            format!("{name} {:.0} s", took.as_secs_f64())
+        });
+        times.collect::<Vec<_>>().join(", ")
     }
 
     fn title(&self, what: &str) -> String {
-        let name = self.names.get(self.begun).copied().unwrap_or_default();
-        format!("[{}/{}] {name}: {what}", self.begun + 1, self.names.len())
+        let number = self.begun.len();
+        let name = self.names.get(number).copied().unwrap_or_default();
+        format!("[{}/{}] {name}: {what}", number + 1, self.names.len())
     }
 }
 
@@ -151,5 +164,6 @@ mod tests {
         assert_eq!(stages.title("downloads"), "[1/2] parts: downloads");
         stages.begin("downloads");
         assert_eq!(stages.title("QEMU"), "[2/2] boot: QEMU");
+        assert_eq!(stages.times(), "parts 0 s");
     }
 }

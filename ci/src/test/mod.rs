@@ -81,7 +81,8 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             }
         }
     }
-    eprintln!("{:.0} s", start.elapsed().as_secs_f64());
+    let (took, times) = (start.elapsed().as_secs_f64(), stages.times());
+    eprintln!("{took:.0} s{}{times}", if times.is_empty() { "" } else { ": " });
     if let Some(file) = &args.junit {
         write(file, junit::xml(tally.cases()).as_bytes())?;
     }
