@@ -99,6 +99,7 @@ pub(crate) enum Call {
         flags: u32,
     },
     Yield,
+    Success,
     Interrupt,
     Error {
         code: u32,
@@ -224,6 +225,7 @@ pub(crate) fn decode(regs: &Regs) -> Call {
         },
         f::MSG_WAIT => Call::MsgWait { flags: w2 },
         f::YIELD => Call::Yield,
+        f::SUCCESS_32 | f::SUCCESS_64 => Call::Success,
         f::INTERRUPT => Call::Interrupt,
         f::ERROR => Call::Error { code: w2 },
         f::ABORT_32 | f::ABORT_64 => Call::Abort { code: w2 },

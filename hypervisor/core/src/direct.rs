@@ -199,6 +199,25 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.hand_over(here, State::Waiting, task, reply, ports)
     }
 
+    /// FFA_SUCCESS as the end of a request that gets no response (DEN0077A 1.2, sections 15.2 and 15.4).
+    ///
+    /// # Errors
+    /// DENIED: there is no request, or it is the framework's. INVALID_PARAMETERS: a register is not zero.
+    pub(crate) fn end_request<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
+        let error = match here.seat.task() {
+            Task::Request { kind, .. } | Task::Forwarded { kind, .. } | Task::Orphan { kind, .. }
+                if matches!(kind, Kind::Plain | Kind::Extended) =>
+            {
+                if call.0.iter().take(8).skip(1).all(|register| *register == 0) {
+                    return self.complete(here, &Reply::done(), ports);
+                }
+                Error::InvalidParameters
+            }
+            _ => Error::Denied,
+        };
+        self.answer(here, &Reply::error(error), call)
+    }
+
     /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A 1.2, sections 8.5 and 12.2).
     pub(crate) fn answer_error<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
         if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {

@@ -408,11 +408,12 @@ impl Pair {
                 let id = match kind {
                     75..88 => model::MSG_WAIT,
                     88..94 => model::YIELD,
-                    94..97 => model::ERROR,
+                    94..96 => model::ERROR,
+                    96 => model::SUCCESS,
                     97 if self.dice.one_in(20) => f::ABORT_32.into(),
                     _ => f::ID_GET.into(),
                 };
-                let well = id == model::YIELD && !self.dice.one_in(4);
+                let well = [model::YIELD, model::SUCCESS].contains(&id) && !self.dice.one_in(4);
                 let regs = [id, 0, if well { 0 } else { 0xffff_fff9 }];
                 let message = Message {
                     extended: false,
@@ -432,6 +433,7 @@ impl Pair {
             (35..75, _) => self.model.respond(core, &message),
             (_, model::MSG_WAIT) => self.model.wait(core),
             (_, model::YIELD) => self.model.give_up(core, &message.regs),
+            (_, model::SUCCESS) => self.model.end_request(core, &message.regs),
             (_, model::ERROR) => self.model.finish_with_error(core, message.regs[2]),
             (_, id) if id == u64::from(f::ABORT_32) => self.model.fail(core),
             _ => self.model.answer(core, [model::SUCCESS, 0, own.into()].into()),

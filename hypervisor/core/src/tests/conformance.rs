@@ -70,8 +70,12 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_SUCCESS",
                 &[f::SUCCESS_32, f::SUCCESS_64],
                 BOTH,
-                "Answers only.",
-                &["discovery::what_is_no_result_is_preserved"],
+                "As an answer to a call; from a partition also as the end of a request that gets no response.",
+                &[
+                    "discovery::what_is_no_result_is_preserved",
+                    "direct::a_request_can_end_without_a_response",
+                    "runtime::each_call_in_each_model",
+                ],
                 "12.3",
             ),
             row(

@@ -166,6 +166,16 @@ fn an_error_is_an_answer() {
 }
 
 #[test]
+fn a_request_can_end_without_a_response() {
+    let mut m = Machine::started();
+    m.enter(0, A);
+    let success = u64::from(f::SUCCESS_32);
+    m.partition_refused(0, &[success, 0, 7], Error::InvalidParameters);
+    assert_eq!(regs(m.call(0, &[success])).0[..8], [success, 0, 0, 0, 0, 0, 0, 0]);
+    assert!(matches!(m.normal(0, &request(A)), Action::Run(_)));
+}
+
+#[test]
 fn a_fault_stops_the_partition_and_nobody_else() {
     let mut m = Machine::started();
     m.enter(0, A);

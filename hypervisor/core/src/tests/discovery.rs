@@ -283,13 +283,7 @@ fn what_does_not_exist_is_not_supported() {
         m.refused(0, &[u64::from(id)], Error::NotSupported);
     }
     m.enter(0, A);
-    for id in [
-        f::RUN,
-        f::MEM_FRAG_TX ^ 0x4000_0000,
-        f::INTERRUPT,
-        f::SUCCESS_32,
-        0x8400_008c,
-    ] {
+    for id in [f::RUN, f::MEM_FRAG_TX ^ 0x4000_0000, f::INTERRUPT, 0x8400_008c] {
         m.partition_refused(0, &[u64::from(id)], Error::NotSupported);
     }
     // PSCI and vendors' calls never reach EL3.

@@ -984,6 +984,19 @@ impl Model {
         self.finish(core, Vec::from([MSG_WAIT]))
     }
 
+    /// FFA_SUCCESS: the request gets no response.
+    pub fn end_request(&mut self, core: Core, regs: &[u64]) -> Expect {
+        let chain = &self.chains[self.on(core).unwrap()];
+        let framework = chain.links.last().unwrap().flags != 0;
+        if framework || !(chain.links.len() > 1 || chain.cause.asks()) {
+            return self.answer(core, error(DENIED));
+        }
+        if regs[1..].iter().any(|register| *register != 0) {
+            return self.answer(core, error(INVALID));
+        }
+        self.finish(core, Vec::from([SUCCESS]))
+    }
+
     /// FFA_ERROR as an answer.
     pub fn finish_with_error(&mut self, core: Core, code: u64) -> Expect {
         self.finish(core, Vec::from([ERROR, 0, code]))

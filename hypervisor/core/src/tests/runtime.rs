@@ -216,6 +216,29 @@ const ROWS: &[Row] = &[
         ],
         others: Yields,
     },
+    // A request can end without a response, with nothing but zeros; those of the framework cannot.
+    Row {
+        call: |_| [f::SUCCESS_64.into(), 0, 0, 0],
+        busy: false,
+        own: &[
+            (Start, Refused(Error::Denied)),
+            (Cycles, Refused(Error::Denied)),
+            (Interrupt, Refused(Error::Denied)),
+            (Power, Refused(Error::Denied)),
+        ],
+        others: Waits,
+    },
+    Row {
+        call: |_| [f::SUCCESS_32.into(), 0, 0, 1],
+        busy: false,
+        own: &[
+            (Start, Refused(Error::Denied)),
+            (Cycles, Refused(Error::Denied)),
+            (Interrupt, Refused(Error::Denied)),
+            (Power, Refused(Error::Denied)),
+        ],
+        others: Refused(Error::InvalidParameters),
+    },
     Row {
         call: |_| [f::ERROR.into(), 0, 0xffff_fff9, 0],
         busy: false,
