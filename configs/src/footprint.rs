@@ -4,7 +4,7 @@
 use crate::model::Range;
 
 /// Code, constants, and what every system has: stage 1, the device tree's copy, the ledger's common ranges.
-const FIXED: u64 = 448 << 10;
+const FIXED: u64 = 432 << 10;
 /// A core's stack and blocks.
 const CORE: u64 = 30 << 10;
 /// A partition's stage-2 roots, buffers and states.

@@ -10,7 +10,7 @@ use crate::units::{PAGE, show_size};
 use super::messages::{taken, takes};
 
 /// Name of the caller that is no partition.
-const NORMAL_WORLD: &str = "normal-world";
+pub const NORMAL_WORLD: &str = "normal-world";
 
 /// Checks every entry of every list of callers.
 pub fn check(draft: &Draft, faults: &mut Faults) {
@@ -23,7 +23,7 @@ pub fn check(draft: &Draft, faults: &mut Faults) {
             let before = faults.len();
             exists(partition, caller, &known, faults);
             if faults.len() == before {
-                messages(partition, caller, faults);
+                messages(draft, partition, caller, faults);
                 pages(draft, partition, caller, faults);
             }
         }
@@ -62,7 +62,7 @@ fn exists(partition: &Partition, caller: &Caller, known: &[&str], faults: &mut F
 }
 
 /// The kinds of message that a caller is allowed are among those that the partition takes, and are some.
-fn messages(partition: &Partition, caller: &Caller, faults: &mut Faults) {
+fn messages(draft: &Draft, partition: &Partition, caller: &Caller, faults: &mut Faults) {
     let Some(listed) = &caller.messages else { return };
     let name = &caller.from.value;
     for kind in listed.value.iter().filter(|kind| !takes(partition, kind.value)) {
@@ -79,11 +79,7 @@ fn messages(partition: &Partition, caller: &Caller, faults: &mut Faults) {
         )));
     }
     let shares = caller.pages.as_ref().is_some_and(|pages| pages.value > 0);
-    // The normal world's hypervisor tells of its virtual machines, whatever else it may send.
-    let tells = name == NORMAL_WORLD
-        && [Message::VmCreated, Message::VmDestroyed]
-            .into_iter()
-            .any(|kind| takes(partition, kind));
+    let tells = name == NORMAL_WORLD && for_machines(draft, partition);
     if listed.value.is_empty() && !shares && !tells {
         let title = format!("`{name}` may send nothing to {}", partition.title());
         let fault = Diagnostic::new(Rule::CallerMessages, title).at(&listed.span, "no kind of message");
@@ -91,6 +87,19 @@ fn messages(partition: &Partition, caller: &Caller, faults: &mut Faults) {
             "remove `{name}` from `callers`, list what it may send, or write the `pages` that it may share"
         )));
     }
+}
+
+/// Whether the normal world's hypervisor has something to do with a partition that it may send nothing: it tells it of
+/// virtual machines, or finds it for those that call it.
+fn for_machines(draft: &Draft, partition: &Partition) -> bool {
+    let told = [Message::VmCreated, Message::VmDestroyed];
+    told.into_iter().any(|kind| takes(partition, kind)) || called_by_machine(draft, partition)
+}
+
+/// Whether a virtual machine is among the callers.
+pub fn called_by_machine(draft: &Draft, partition: &Partition) -> bool {
+    let mut callers = partition.callers.iter().flatten();
+    callers.any(|caller| caller.from.value != NORMAL_WORLD && draft.is_normal(&caller.from.value))
 }
 
 /// The normal world's memory has to fit the window; a partition can share no more than it has.

@@ -6,7 +6,7 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
-use super::callers::may_send;
+use super::callers::{NORMAL_WORLD, called_by_machine, may_send};
 use super::cores::normal_cores;
 
 /// What is doubtful in a draft without faults.
@@ -21,6 +21,7 @@ pub fn doubts(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
             }
         }
         out.extend(uncalled(partition));
+        out.extend(hidden(draft, partition));
     }
     out.extend(idle_machines(draft));
     out
@@ -122,6 +123,21 @@ fn uncalled(partition: &Partition) -> Option<Diagnostic> {
     let fault =
         Diagnostic::new(Rule::Unreached, title).at(partition.place(), "it starts, and never runs again");
     Some(fault.help("name its callers"))
+}
+
+/// A hypervisor finds partitions for its machines, and finds those only that have it as a caller.
+fn hidden(draft: &Draft, partition: &Partition) -> Option<Diagnostic> {
+    let callers = partition.callers.as_ref()?;
+    let mut names = callers.iter().map(|caller| &caller.from);
+    let found = names.any(|name| name.value == NORMAL_WORLD);
+    let machine = callers.iter().find(|caller| draft.is_normal(&caller.from.value));
+    let machine = machine.filter(|_| !found && called_by_machine(draft, partition))?;
+    let title = format!(
+        "no hypervisor can find {} for its virtual machines",
+        partition.title()
+    );
+    let fault = Diagnostic::new(Rule::Hidden, title).at(&machine.from.span, "this one has to know its ID");
+    Some(fault.help("add `{ from = \"normal-world\", messages = [], pages = 0 }` to its `callers`"))
 }
 
 /// A virtual machine that no list of callers names reaches nothing.

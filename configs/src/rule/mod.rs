@@ -239,4 +239,6 @@ rules! {
     CallerCores = "BH098", "a call from a core that the partition neither lists nor forwards is DENIED, and stock Linux calls from any core";
     /// Everybody reaches somebody.
     Unreached = "BH099", "a partition that nobody may call and a virtual machine that may call nobody do nothing";
+    /// A partition for virtual machines can be found.
+    Hidden = "BH100", "discovery shows the normal world's hypervisor what has it as a caller, and it tells its virtual machines";
 }
