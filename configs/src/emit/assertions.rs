@@ -132,7 +132,7 @@ mod invariants {
     const fn is_normal(id: u16) -> bool {
         let mut known = id == 0;
         let mut index = 0;
-        while index < VIRTUAL_MACHINES {
+        while index < TABLE.virtual_machines.len() {
             known |= TABLE.virtual_machines[index].id == id;
             index += 1;
         }
@@ -173,7 +173,7 @@ mod invariants {
         let machines = TABLE.virtual_machines;
         assert!(machines.len() == VIRTUAL_MACHINES, "virtual machines are miscounted");
         let mut index = 0;
-        while index < VIRTUAL_MACHINES {
+        while index < TABLE.virtual_machines.len() {
             let machine = &machines[index];
             assert!(machine.id >= 1 && machine.id <= 0x7fff, "a virtual machine has an ID out of range");
             assert!(index == 0 || machines[index - 1].id < machine.id, "virtual machines are not ascending");

@@ -437,7 +437,9 @@ pub fn map_secure(partition: usize, address: u64, count: u32, rights: Rights) {
 /// them. The ledger's lock is held.
 pub fn unmap_secure(partition: usize, address: u64, count: u32) {
     set_secure(partition, address, count, None);
-    forget(partition, address, count, 0);
+    if partition < PARTITIONS {
+        forget(partition, address, count, 0);
+    }
 }
 
 /// Unmaps pages of a window, and returns when no core holds a translation of them.
