@@ -169,7 +169,7 @@ fn a_caller_s_limits_reach_the_table() {
                 println!("{:#x} {may:?} {}", caller.id, caller.pages);
             }
             println!("{:#x} {:#x} {}", user.properties, user.power_messages, user.forwards);
-            println!("{} {}", keys.caller(0).is_some(), user.caller(0).unwrap().pages == u32::MAX);
+            println!("{} {}", keys.caller(1).is_some(), user.caller(0).unwrap().pages == u32::MAX);
             for machine in TABLE.virtual_machines {
                 println!("{} {:#x} {}", machine.name, machine.id, machine.contexts);
             }
@@ -177,7 +177,7 @@ fn a_caller_s_limits_reach_the_table() {
     let program =
         compile(&scratch("callers"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
     let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
-    let expected = "0x2 [1, 0, 0, 0] 512\n0x8002 [1, 1, 1, 1] 16\n0x1c5 0xb true\nfalse true\n\
+    let expected = "0x0 [0, 0, 0, 0] 0\n0x2 [1, 0, 0, 0] 512\n0x8002 [1, 1, 1, 1] 16\n0x1c5 0xb true\nfalse true\n\
                     android 0x1 8\nwallet 0x2 64\n";
     assert_eq!(output, expected);
     let tree = Fdt::new(&files["sp/user.dtb"]).unwrap();

@@ -24,7 +24,7 @@ fn who_may_send_what_to_whom_and_share_how_much() {
         section(&text, "Calls: rows may call columns"),
         [
             "caller keys user",
-            "normal world · ●",
+            "normal world finds it ●",
             "android · ·",
             "wallet direct ·",
             "keys ·",

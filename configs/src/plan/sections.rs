@@ -120,7 +120,7 @@ fn sends(callee: &Partition, caller: &Caller) -> String {
         return YES.to_owned();
     }
     if caller.messages.is_empty() {
-        return "nothing".to_owned();
+        return "finds it".to_owned();
     }
     let kinds = caller.messages.iter().map(|kind| word(KINDS, *kind));
     kinds.collect::<Vec<_>>().join(", ")
