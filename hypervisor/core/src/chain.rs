@@ -22,7 +22,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
     pub(crate) fn call_partition(&self, here: &Here<'_, C>, request: &Direct, call: &Regs) -> Action {
-        self.admit_partition(here, request)
+        // Who is told of its core works for the SPMC (DEN0077A 1.2, section 18.2.4).
+        let admitted = match here.cpu.mode() {
+            Mode::Power => Err(Error::Denied),
+            _ => self.admit_partition(here, request),
+        };
+        admitted
             .and_then(|index| self.enter_callee(here, index, request, call))
             .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
     }

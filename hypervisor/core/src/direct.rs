@@ -219,9 +219,18 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// FFA_ERROR as the answer to a request, or as the end of a start (DEN0077A 1.2, sections 8.5 and 12.2).
-    pub(crate) fn answer_error<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
+    pub(crate) fn answer_error<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        code: u32,
+        call: &Regs,
+        ports: &mut T,
+    ) -> Action {
         if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {
             return self.start_failed(here, ports);
+        }
+        if matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {
+            return self.answer(here, &Reply::error(Error::Denied), call);
         }
         self.complete(here, &Reply::words(function::ERROR, &[0, code]), ports)
     }

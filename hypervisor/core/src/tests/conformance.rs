@@ -338,7 +338,8 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 NORMAL,
                 "Cycles for a context that waits; resumes a preempted or yielded one, or the chain that it is \
                  part of, on any core that the partition lists; a call that waits or was preempted elsewhere, by its \
-                 ticket. A partition is no scheduler: not for it.",
+                 ticket. A partition is no scheduler: not for it, and a callee that is preempted or yields \
+                 gives its cycles to the normal world, not to the partition that called it.",
                 &[
                     "preemption::a_preempted_context_goes_on_on_another_core",
                     "preemption::contexts_that_do_not_exist_cannot_be_run",

@@ -919,6 +919,9 @@ impl Model {
 
     fn try_call(&mut self, core: Core, message: &Message) -> Result<Expect, i32> {
         let chain = self.on(core).unwrap();
+        if self.telling[usize::from(core)].is_some() {
+            return Err(DENIED);
+        }
         let (caller, home) = (self.chains[chain].inner(), self.chains[chain].home);
         if u64::from(message.source) != self.id(caller) || message.target == message.source {
             return Err(INVALID);
@@ -999,6 +1002,10 @@ impl Model {
 
     /// FFA_ERROR as an answer.
     pub fn finish_with_error(&mut self, core: Core, code: u64) -> Expect {
+        let chain = &self.chains[self.on(core).unwrap()];
+        if chain.links.len() == 1 && !chain.cause.asks() {
+            return self.answer(core, error(DENIED));
+        }
         self.finish(core, Vec::from([ERROR, 0, code]))
     }
 

@@ -170,6 +170,8 @@ fn only_the_right_answer_ends_it() {
         ([f::DIRECT_RESP2.into(), own | 0x8000, 0, 0], Error::Denied),
         ([MSG_WAIT, 0, 0, 0], Error::Denied),
         ([f::YIELD.into(), 0, 0, 0], Error::Denied),
+        ([f::SUCCESS_32.into(), 0, 0, 0], Error::Denied),
+        ([REQUEST, own | u64::from(C), 0, 0], Error::Denied),
     ] {
         m.partition_refused(1, &wrong, error);
     }
@@ -187,23 +189,6 @@ fn interrupts_wait_until_it_is_told() {
             (1, Entry::Resume, Deadline::Keep)
         );
     }
-}
-
-#[test]
-fn it_may_call_others_within_its_time() {
-    let mut m = machine();
-    spmd(&mut m, 1, 0, SUSPEND);
-    let ends = u64::from(A) << 16 | u64::from(C);
-    let callee = run(m.call(1, &[REQUEST, ends, 0]));
-    assert_eq!((callee.context.partition, callee.deadline), (2, Deadline::Keep));
-    done(m.step(1, Event::Deadline));
-    assert_eq!(m.ports.notes, [Note::PowerTimeout { partition: 0 }]);
-    assert_eq!(m.spmc.compartments[2].seats[1].state(), State::Preempted(1));
-    let ticket = x(m.normal(1, &request(A)), 1);
-    assert_eq!(run(m.normal(1, &[RUN, ticket])).context.partition, 2);
-    let back = u64::from(C) << 16 | u64::from(A);
-    assert_eq!(run(m.call(1, &[RESPONSE, back, 0])).context.partition, 0);
-    assert_eq!(x(answer(&mut m, 1, A, 0), 0), f::INTERRUPT.into());
 }
 
 #[test]

@@ -155,26 +155,30 @@ const ROWS: &[Row] = &[
     Row {
         call: |_| [REQUEST, ends(B, C), 0, 0],
         busy: false,
-        own: &[(Start, Refused(Error::Denied))],
+        own: &[(Start, Refused(Error::Denied)), (Power, Refused(Error::Denied))],
         others: Calls,
     },
     // One that is busy cannot, nor one that waits for this very call, nor itself.
     Row {
         call: |_| [REQUEST, ends(B, C), 0, 0],
         busy: true,
-        own: &[(Start, Refused(Error::Denied))],
+        own: &[(Start, Refused(Error::Denied)), (Power, Refused(Error::Denied))],
         others: Refused(Error::Busy),
     },
     Row {
         call: |_| [REQUEST, ends(B, A), 0, 0],
         busy: false,
-        own: &[(Start, Refused(Error::Denied)), (Called, Refused(Error::Denied))],
+        own: &[
+            (Start, Refused(Error::Denied)),
+            (Called, Refused(Error::Denied)),
+            (Power, Refused(Error::Denied)),
+        ],
         others: Calls,
     },
     Row {
         call: |_| [REQUEST, ends(B, B), 0, 0],
         busy: false,
-        own: &[],
+        own: &[(Power, Refused(Error::Denied))],
         others: Refused(Error::InvalidParameters),
     },
     // Who was asked answers, and nobody else.
@@ -242,7 +246,11 @@ const ROWS: &[Row] = &[
     Row {
         call: |_| [f::ERROR.into(), 0, 0xffff_fff9, 0],
         busy: false,
-        own: &[(Start, Ends)],
+        own: &[
+            (Start, Ends),
+            (Cycles, Refused(Error::Denied)),
+            (Interrupt, Refused(Error::Denied)),
+        ],
         others: Waits,
     },
     // A partition schedules nobody, interrupts nobody, and has said where it starts.
