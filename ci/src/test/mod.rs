@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every test, on the host and on QEMU, and one line at the end.
 
 mod bare;
+#[cfg(test)]
+mod clauses;
 mod fuzz;
 mod gp;
 mod host;
