@@ -116,6 +116,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// A sentence that says what does not hold.
     pub fn check_invariants(&self) -> Result<(), &'static str> {
         self.ledger.lock().check_invariants(self.table)?;
+        let normal = core::iter::once(Party::Normal).chain((0..VMS).map(Party::Machine));
+        for party in normal.chain((0..P).map(Party::Partition)) {
+            let buffers = self.mailbox(party).and_then(|mailbox| mailbox.lock().buffers);
+            if buffers.is_some_and(|b| self.not_lent(party, (b.tx.address, b.rx.address)).is_err()) {
+                return Err("a registered buffer is lent");
+            }
+        }
         for (partition, compartment) in self.compartments.iter().enumerate() {
             for (home, seat) in (0u8..).zip(&compartment.seats) {
                 let here = Some(Context { partition, home });

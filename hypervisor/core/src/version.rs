@@ -116,7 +116,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Reply::words(self.negotiate(party, requested), &[])
     }
 
-    /// A party makes this call: what that says of its version.
+    /// A party makes this call: what that says of its version. Direct messages are not asked: a context that
+    /// makes one has waited before, and no format of theirs depends on a version.
     pub(crate) fn goes_on(&self, party: Party, call: &Call) {
         let asks = matches!(call, Call::Version { .. } | Call::Unknown | Call::UnknownFfa);
         // What a kernel asks before it registers its buffers.
