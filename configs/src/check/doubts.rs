@@ -14,9 +14,9 @@ pub fn doubts(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for partition in &draft.partitions {
         if let Some(Cores::Called { cores, forward }) = &partition.cores {
+            out.extend(from_partitions(draft, partition, cores, board));
             let forwards = forward.as_ref().is_some_and(|forward| forward.value);
             if !forwards {
-                out.extend(from_partitions(draft, partition, cores, board));
                 out.extend(from_normal_world(draft, partition, cores, board));
             }
         }
@@ -39,7 +39,7 @@ fn missing<'a>(all: Vec<&'a str>, listed: &[At<String>]) -> Vec<&'a str> {
     all.into_iter().filter(|name| !is_listed(name)).collect()
 }
 
-/// A partition calls from each of its cores.
+/// A partition calls from each of its cores, on the callee's context there: its calls are not forwarded.
 fn from_partitions(
     draft: &Draft,
     partition: &Partition,
@@ -72,7 +72,9 @@ fn from_partitions(
             let fault = Diagnostic::new(Rule::CallerCores, title)
                 .at(&partition.cores_span, "the callee's cores")
                 .at(&caller.cores_span, "the caller's cores");
-            out.push(fault.help(forward(cores)));
+            out.push(
+                fault.help("give the callee these cores too, or the caller only cores that the callee has"),
+            );
         }
     }
     out

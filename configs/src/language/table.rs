@@ -300,7 +300,7 @@ pub static CORES: Table = Table {
             "forward",
             Form::Flag,
             "false",
-            "Calls from cores that are not listed are carried to one that is.",
+            "Calls of the normal world from cores that are not listed are carried to one that is.",
         ),
         Key::optional(
             "dedicated",

@@ -236,7 +236,7 @@ rules! {
     /// A virtual machine has 1 to 64 contexts.
     MachineContexts = "BH097", "the hypervisor keeps notifications for each context of a virtual machine";
     /// A partition can be called from the cores of its callers.
-    CallerCores = "BH098", "a call from a core that the partition neither lists nor forwards is DENIED, and stock Linux calls from any core";
+    CallerCores = "BH098", "a call from a core that the partition does not list is DENIED, unless the normal world makes it and the partition forwards it; stock Linux calls from any core";
     /// Everybody reaches somebody.
     Unreached = "BH099", "a partition that nobody may call and a virtual machine that may call nobody do nothing";
     /// A partition for virtual machines can be found.
