@@ -17,6 +17,9 @@ pub fn xml(cases: &[Case]) -> String {
             escaped(&case.group),
             escaped(&case.name)
         );
+        if let Some(ms) = case.ms {
+            let _ = write!(text, " time=\"{}.{:03}\"", ms / 1000, ms % 1000);
+        }
         match (case.ok, case.detail.as_str()) {
             (true, "") => text += "/>\n",
             (true, detail) => {
@@ -60,6 +63,7 @@ mod tests {
             name: name.into(),
             ok,
             detail: detail.into(),
+            ms: ok.then_some(1250).filter(|_| !detail.is_empty()),
         };
         let text = xml(&[
             case("a", true, ""),
@@ -71,7 +75,7 @@ mod tests {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"bulkhead\" tests=\"3\" failures=\"1\">\n  \
              <testcase classname=\"bare\" name=\"a\"/>\n  \
              <testcase classname=\"bare\" name=\"b\"><failure message=\"got &lt;0&gt; &amp; not &quot;1&quot;?[0m\"/></testcase>\n  \
-             <testcase classname=\"bare\" name=\"c\"><system-out>10 calls</system-out></testcase>\n\
+             <testcase classname=\"bare\" name=\"c\" time=\"1.250\"><system-out>10 calls</system-out></testcase>\n\
              </testsuite>\n"
         );
     }

@@ -133,7 +133,7 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, done: &mut Vec<Done>,
             ms,
             detail,
         } => {
-            tally.note(&format!("{run}: {suite} {tee} {name}"), ok, &detail);
+            tally.note_timed(&format!("{run}: {suite} {tee} {name}"), ok, &detail, ms);
             done.push(Done {
                 suite,
                 tee,

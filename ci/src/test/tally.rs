@@ -12,6 +12,8 @@ pub struct Case {
     pub ok: bool,
     /// What else there is to say.
     pub detail: String,
+    /// How long it took, in milliseconds, where that is known.
+    pub ms: Option<u64>,
 }
 
 /// The results so far.
@@ -29,6 +31,15 @@ impl Tally {
 
     /// Notes one result and shows it.
     pub fn note(&mut self, name: &str, ok: bool, detail: &str) {
+        self.show(name, ok, detail, None);
+    }
+
+    /// Notes one result that took so many milliseconds, and shows it.
+    pub fn note_timed(&mut self, name: &str, ok: bool, detail: &str, ms: u64) {
+        self.show(name, ok, detail, Some(ms));
+    }
+
+    fn show(&mut self, name: &str, ok: bool, detail: &str, ms: Option<u64>) {
         let mark = if ok {
             style("pass").green()
         } else {
@@ -36,7 +47,7 @@ impl Tally {
         };
         let space = if detail.is_empty() { "" } else { ": " };
         eprintln!("    {} {name}{space}{detail}", mark.for_stderr());
-        self.add(name.to_owned(), ok, detail.to_owned());
+        self.add(name.to_owned(), ok, detail.to_owned(), ms);
     }
 
     /// Notes results that were shown elsewhere, by their names.
@@ -44,17 +55,18 @@ impl Tally {
         let failed = results.iter().filter(|(_, ok)| !ok).count();
         for (name, ok) in results {
             let detail = if *ok { "" } else { "see the output above" };
-            self.add(format!("{what}: {name}"), *ok, detail.to_owned());
+            self.add(format!("{what}: {name}"), *ok, detail.to_owned(), None);
         }
         eprintln!("    {what}: {} passed, {failed} failed", results.len() - failed);
     }
 
-    fn add(&mut self, name: String, ok: bool, detail: String) {
+    fn add(&mut self, name: String, ok: bool, detail: String, ms: Option<u64>) {
         self.cases.push(Case {
             group: self.group.clone(),
             name,
             ok,
             detail,
+            ms,
         });
     }
 

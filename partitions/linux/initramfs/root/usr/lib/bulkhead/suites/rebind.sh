@@ -48,9 +48,12 @@ while read -r line; do
     else
         result rebind "${line%% *}" "found after the rebind" false 0 "$line is right, found was: $(cat /run/bulkhead/tees.found)"
     fi
-    read -r name _ kind _ private <<END
+    read -r name _ kind device private <<END
 $line
 END
+    # As the rules of udev ask.
+    owners="$(bulkhead-tees --of "$device" 2>&1) $(bulkhead-tees --of "${private#/dev/}" 2>&1)"
+    result rebind "$name" "its devices have its name" "$([ "$owners" = "$name $name" ] && echo true || echo false)" 0 "$owners"
     [ "$kind" = optee ] && serve "$name" "$private"
 done <$seen
 tac $seen >$TEES
