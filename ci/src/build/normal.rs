@@ -64,7 +64,7 @@ fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archiv
     let keep = |path: &str| !path.starts_with("usr/share") && !path.ends_with("/gconv");
     archive.tree(&parts.userland(paths)?, &keep, &|path| path.to_owned())?;
     applications(paths, parts, firmware, &mut archive)?;
-    programs(paths, parts, &mut archive)?;
+    programs(paths, parts, firmware, &mut archive)?;
     let order = modules::add(&mut archive, &parts.linux(paths)?)?;
     archive.file(
         "etc/bulkhead/modules",
@@ -94,8 +94,8 @@ fn applications(paths: &Paths, parts: &Parts, firmware: &Firmware, archive: &mut
     archive.tree(&folder, &|_| true, &|name| format!("usr/lib/optee_armtz/{name}"))
 }
 
-/// Our own programs and the drop-in library.
-fn programs(paths: &Paths, parts: &Parts, archive: &mut Archive) -> Result<()> {
+/// Our own programs and the drop-in library; what a machine installs goes to the system's folder, too.
+fn programs(paths: &Paths, parts: &Parts, firmware: &Firmware, archive: &mut Archive) -> Result<()> {
     let libraries = parts.userland(paths)?.join("usr/lib/aarch64-linux-gnu");
     for package in ["bulkhead-route", "bulkhead-client"] {
         let env = vec![("BULKHEAD_LIBTEEC_DIR", libraries.display().to_string())];
@@ -111,7 +111,12 @@ fn programs(paths: &Paths, parts: &Parts, archive: &mut Archive) -> Result<()> {
                 "cdylib" => format!("usr/lib/lib{}.so", product.name.replace('_', "-")),
                 _ => format!("usr/bin/{}", product.name),
             };
-            archive.file(&path, stripped(&product.path)?, 0o755);
+            let contents = stripped(&product.path)?;
+            if package == "bulkhead-route" {
+                let name = path.rsplit('/').next().unwrap_or(&path);
+                write(&firmware.folder.join("linux").join(name), &contents)?;
+            }
+            archive.file(&path, contents, 0o755);
         }
     }
     Ok(())

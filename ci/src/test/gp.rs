@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// The suites in their order. `gp` and `gp-both` are xtest; the others are clients of ours and from packages.
-const SUITES: &str = "clients,names,applications,tokens,killed,gp,gp-both";
+/// The suites in their order. `gp`, `gp-both` and `unnamed` are xtest; the others are clients of ours and from packages.
+const SUITES: &str = "clients,names,applications,unnamed,tokens,killed,gp,gp-both";
 /// How long each form may take.
 const SHORT: Duration = Duration::from_secs(15 * 60);
 const FULL: Duration = Duration::from_secs(3 * 60 * 60);
