@@ -1,7 +1,7 @@
 //! The drop-in by which an unmodified GlobalPlatform client names its TEE.
 //!
 //! Stock libteec opens the first device that it finds, so with several TEEs a client cannot choose. This shared
-//! library stands before libteec (`LD_PRELOAD`) and decides in `TEEC_InitializeContext`:
+//! library stands before libteec (`LD_PRELOAD`), or in its place under its name, and decides in `TEEC_InitializeContext`:
 //!
 //! - a name of the system's table (`/etc/bulkhead/tees.toml`) opens the device of that TEE;
 //! - a client that passes NULL gets the TEE named in `BULKHEAD_TEE`; without one, each of its sessions goes to the TEE

@@ -250,6 +250,30 @@ fn target(stock: &Stock, descriptor: c_int, application: &TeecUuid) -> Result<Op
     Ok(place)
 }
 
+/// `TEEC_CloseSession`: the stock function's. A session's structure says on which device it is.
+///
+/// # Safety
+/// `session` is NULL or an open session, and no call uses it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TEEC_CloseSession(session: *mut Session) {
+    if let Some(stock) = (machine().stock)() {
+        // SAFETY: as the caller promises.
+        unsafe { (stock.close)(session) };
+    }
+}
+
+/// `TEEC_RequestCancellation`: the stock function's. An operation names the session that it runs in.
+///
+/// # Safety
+/// `operation` is NULL or an operation whose session lives.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TEEC_RequestCancellation(operation: *mut Operation) {
+    if let Some(stock) = (machine().stock)() {
+        // SAFETY: as the caller promises.
+        unsafe { (stock.cancel)(operation) };
+    }
+}
+
 /// `TEEC_InvokeCommand`: calls a trusted application. Returns what the stock function returns.
 ///
 /// # Safety

@@ -78,6 +78,8 @@ pub fn machine() -> Machine {
         finalize,
         open: open_session,
         invoke,
+        close,
+        cancel,
         register,
         register_file: Some(register_file),
         allocate,
@@ -190,6 +192,14 @@ unsafe extern "C" fn invoke(
         return CANCELLED;
     }
     unsafe { call((*session).context, operation, origin) }
+}
+
+unsafe extern "C" fn close(session: *mut Session) {
+    unsafe { (*session).id = 0 };
+}
+
+unsafe extern "C" fn cancel(operation: *mut Operation) {
+    unsafe { (*operation).started = CANCELLED };
 }
 
 /// The TEE writes its endpoint into all that it is given: values, and the first two bytes of memory that it may write.
@@ -568,6 +578,16 @@ fn results_of_the_tee_are_passed_on() {
     let (mut session, _) = open_to(&mut context, 0xb).expect("open");
     let code = unsafe { TEEC_InvokeCommand(&raw mut session, CANCELLED, null_mut(), null_mut()) };
     assert_eq!(code, CANCELLED);
+}
+
+#[test]
+fn closing_and_cancelling_are_the_stock_s() {
+    let mut context = context();
+    let (mut session, _) = open_to(&mut context, 0xb).expect("open");
+    let mut operation = operation(0, None);
+    unsafe { TEEC_RequestCancellation(&raw mut operation) };
+    unsafe { TEEC_CloseSession(&raw mut session) };
+    assert_eq!((operation.started, session.id), (CANCELLED, 0));
 }
 
 #[test]

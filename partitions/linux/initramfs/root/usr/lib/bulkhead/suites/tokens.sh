@@ -9,10 +9,12 @@ other=$(awk -v name="$tee" '$3 == "optee" && $1 != name { print $1; exit }' $TEE
 mkdir -p /run/bulkhead/tokens
 cd /run/bulkhead/tokens || exit
 
-# tool ARGUMENTS...: the tool with the module of the tokens.
+# tool ARGUMENTS...: the tool with the module of the tokens. It loads modules with RTLD_DEEPBIND, which goes around what is
+# preloaded: for it, the drop-in stands in libteec's place. With TEE set, the tool is asked about that TEE.
 tool() {
-    LD_PRELOAD=$ROUTE timeout 120 pkcs11-tool --module $MODULE "$@" 2>&1 </dev/null
+    BULKHEAD_TEE=$TEE LD_LIBRARY_PATH=/usr/lib/bulkhead/route timeout 120 pkcs11-tool --module $MODULE "$@" 2>&1 </dev/null
 }
+TEE=
 
 # works NAME ARGUMENTS...: the tool must do it.
 works() {
@@ -31,9 +33,11 @@ files() {
     find "/var/lib/tee/$1" -type f | wc -l
 }
 
-head -c 5000 /dev/urandom >data
+# Short: of longer data the tool asks for the signature's length before it takes the signature, and OP-TEE's application
+# of the tokens (4.10) ends the hash at the first of the two.
+head -c 900 /dev/urandom >data
 (cat data; echo more) >altered
-before=$(files "$other")
+before=$(files "$tee")
 works "a token is made" --slot-index 0 --init-token --label bulkhead --so-pin 12345678
 works "its user gets a PIN" --token-label bulkhead --init-pin --login --login-type so --so-pin 12345678 --pin 87654321
 user="--token-label bulkhead --login --pin 87654321"
@@ -51,12 +55,13 @@ case $why in
 *key*) result tokens "$tee" "the public key is listed" true 0 ;;
 *) result tokens "$tee" "the public key is listed" false 0 "$why" ;;
 esac
-why=$(BULKHEAD_TEE=$other tool --list-token-slots)
+TEE=$other
+why=$(tool --list-token-slots)
+TEE=
 case $why in
 *bulkhead*) result tokens "$other" "the other TEE does not have the token" false 0 "$why" ;;
 *Slot*) result tokens "$other" "the other TEE does not have the token" true 0 ;;
 *) result tokens "$other" "the other TEE does not have the token" false 0 "no slots: $why" ;;
 esac
-# Asking for its slots alone may have made the other TEE's own tokens; keys are in the right one's folder.
-result tokens "$tee" "the token is in the storage of its TEE" "$([ "$(files "$tee")" -gt 0 ] && echo true || echo false)" 0 \
-    "$(files "$tee") files, and of the other $before before and $(files "$other") after"
+result tokens "$tee" "the token is in the storage of its TEE" "$([ "$(files "$tee")" -gt "$before" ] && echo true || echo false)" 0 \
+    "$before files before and $(files "$tee") after"
