@@ -217,7 +217,7 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_SECONDARY_EP_REGISTER",
                 &[f::SECONDARY_EP_REGISTER_32, f::SECONDARY_EP_REGISTER_64],
                 PARTITION,
-                "During the start, into own executable memory.",
+                "During the start, into own executable memory; in every version.",
                 &[
                     "boot::the_secondary_entry_is_checked",
                     "boot::further_contexts_start_on_their_core_once",
@@ -511,7 +511,7 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_MEM_OP_PAUSE, _RESUME",
                 &[0x8400_0078, 0x8400_0079],
                 NOBODY,
-                "Time slicing is optional: here every operation is one step.",
+                "Time slicing is optional: here every operation is one step, and the flag that allows it means nothing.",
                 &[],
                 "DEN0140 4.1.3",
             ),
