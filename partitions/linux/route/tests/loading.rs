@@ -34,7 +34,11 @@ fn run(program: &Path, module: Option<&Path>, libraries: &Path) -> String {
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stderr);
     // The loader says so here where it could not preload the drop-in.
-    assert!(output.status.success() && said.is_empty(), "{}: {said}", output.status);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "{}: {said}",
+        output.status
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
