@@ -1,6 +1,8 @@
 //! How much memory the hypervisor needs for a system, estimated: its linker knows exactly, but only after everything
 //! is built. The figures were taken from linked images of systems with 2 to 8 partitions on 4 and 8 cores, and rounded up.
 
+use std::collections::BTreeSet;
+
 use crate::model::Range;
 
 /// Code, constants, and what every system has: stage 1, the device tree's copy, the ledger's common ranges.
@@ -63,36 +65,56 @@ pub fn estimate(cores: usize, machines: usize, partitions: &[Needs]) -> u64 {
         + MACHINE * count(machines)
         + SHARE * shares
         + RANGE * ranges
-        + TABLE * tables(partitions)
-        + (0..partitions.len())
-            .map(|place| sharing(partitions, place))
-            .sum::<u64>();
+        + TABLE * tables(partitions);
     bytes.next_multiple_of(TABLE)
 }
 
 /// Bytes of tables that a partition needs because it may hold others' memory, and others its own: that is mapped by
 /// pages in the tables of all of them.
 pub fn sharing(partitions: &[Needs], place: usize) -> u64 {
+    let more = own_tables(partitions, place).saturating_sub(end_tables(partitions, place));
+    TABLE * (borrowed_tables(partitions, place) + more)
+}
+
+/// Tables for what a partition may borrow: those of pages, and one of them for each gigabyte that it has nothing in.
+fn borrowed_tables(partitions: &[Needs], place: usize) -> u64 {
     let Some(partition) = partitions.get(place) else {
         return 0;
     };
-    let lenders = partition
-        .lenders
-        .iter()
-        .filter_map(|lender| partitions.get(*lender));
-    let ranges = |partition: &Needs, what: fn(&[Range]) -> u64| what(&partition.memory);
-    let borrowed: u64 = lenders
-        .map(|lender| ranges(lender, blocks) + ranges(lender, gigabytes))
-        .sum();
-    let lends = partitions.iter().any(|other| other.lenders.contains(&place));
-    let own = if lends { ranges(partition, blocks) } else { 0 };
-    TABLE * (borrowed + own)
+    let lenders = || {
+        let lenders = partition.lenders.iter();
+        lenders.filter_map(|lender| partitions.get(*lender))
+    };
+    let own: BTreeSet<u64> = gigabytes(&partition.memory).collect();
+    let all: BTreeSet<u64> = lenders().flat_map(|lender| gigabytes(&lender.memory)).collect();
+    let pages: u64 = lenders().map(|lender| blocks(&lender.memory)).sum();
+    pages + count(all.difference(&own).count())
 }
 
-/// Tables of pages for windows, devices, and the ends of regions.
+/// Tables for a partition's own memory: all of pages where it may lend it.
+fn own_tables(partitions: &[Needs], place: usize) -> u64 {
+    if partitions.iter().any(|other| other.lenders.contains(&place)) {
+        partitions
+            .get(place)
+            .map_or(0, |partition| blocks(&partition.memory))
+    } else {
+        end_tables(partitions, place)
+    }
+}
+
+fn end_tables(partitions: &[Needs], place: usize) -> u64 {
+    partitions
+        .get(place)
+        .map_or(0, |partition| REGION_TABLES * count(partition.memory.len()))
+}
+
+/// Tables of pages for windows, devices, and memory.
 fn tables(partitions: &[Needs]) -> u64 {
-    let each = partitions.iter().map(|partition| {
-        partition.window.div_ceil(BLOCK) + REGION_TABLES * count(partition.memory.len()) + partition.devices
+    let each = partitions.iter().enumerate().map(|(place, partition)| {
+        partition.window.div_ceil(BLOCK)
+            + partition.devices
+            + own_tables(partitions, place)
+            + borrowed_tables(partitions, place)
     });
     each.sum()
 }
@@ -102,20 +124,24 @@ fn own(partition: &Needs, most: u64) -> u64 {
     partition.limits.iter().map(|pages| (*pages).min(most)).sum()
 }
 
+/// How many aligned blocks each region touches, together.
 fn blocks(memory: &[Range]) -> u64 {
-    touched(memory, BLOCK)
+    let touched = |range: &Range| pieces(range, BLOCK).count();
+    memory.iter().map(|range| count(touched(range))).sum()
 }
 
-fn gigabytes(memory: &[Range]) -> u64 {
-    touched(memory, GIGABYTE)
+/// The gigabytes that regions touch.
+fn gigabytes(memory: &[Range]) -> impl Iterator<Item = u64> {
+    memory.iter().flat_map(|range| pieces(range, GIGABYTE))
 }
 
-/// How many aligned pieces of this size each region touches, together.
-fn touched(memory: &[Range], size: u64) -> u64 {
-    let pages = memory.iter().filter(|range| range.size > 0);
-    pages
-        .map(|range| (range.end() - 1) / size - range.base / size + 1)
-        .sum()
+/// The numbers of the aligned pieces of this size that a range touches.
+fn pieces(range: &Range, size: u64) -> std::ops::Range<u64> {
+    if range.size == 0 {
+        0..0
+    } else {
+        range.base / size..(range.end() - 1) / size + 1
+    }
 }
 
 fn count(number: usize) -> u64 {
