@@ -10,7 +10,7 @@ const FIXED: u64 = 432 << 10;
 /// A core's stack and blocks.
 const CORE: u64 = 30 << 10;
 /// A partition's stage-2 roots, buffers and states.
-const PARTITION: u64 = 24 << 10;
+const PARTITION: u64 = 27 << 10;
 /// A context's registers.
 const CONTEXT: u64 = 3 << 9;
 /// A virtual machine's buffers and notifications.
