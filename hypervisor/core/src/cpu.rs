@@ -275,9 +275,10 @@ impl Cpu {
         !self.called.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether another core has called this one, and it has not looked yet.
+    /// Whether another core has called this one, and it has yet to look. One that went off at that moment
+    /// will not.
     pub(crate) fn is_called(&self) -> bool {
-        self.called.load(Ordering::Acquire)
+        self.called.load(Ordering::Acquire) && self.is_on()
     }
 
     /// It looks now.

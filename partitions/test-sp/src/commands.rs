@@ -52,6 +52,11 @@ pub const PLACES: u64 = 17;
 /// Gives FFA_MSG_WAIT the flags in x4 from now on.
 pub const WAIT_FLAGS: u64 = 18;
 
+/// Answers what the context in x5 was told last of its core: the type (x4: 0 a PSCI function, 1 warm boot) with its
+/// value (x5), how often (x6), and how many of these it has answered (x7). It answers the next one after x4
+/// steps.
+pub const POWER: u64 = 19;
+
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.
 pub mod wide {

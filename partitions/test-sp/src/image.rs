@@ -69,6 +69,7 @@ fn serve(_context: usize) -> ! {
             // First, and in place: what it costs is part of what the calls of others seem to cost.
             ffa::DIRECT_REQ_64 if request.x(3) == command::ECHO => echo_64(request),
             ffa::DIRECT_REQ_64 => respond(&request),
+            ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => power(&request),
             ffa::DIRECT_REQ_32 => echo_32(&request),
             ffa::DIRECT_REQ2 => respond_2(&request),
             ffa::INTERRUPT => {
@@ -100,6 +101,43 @@ fn echo_32(request: &Regs) -> Regs {
         ffa::DIRECT_RESP_32,
         &[back(r), 0, r.x(3), r.x(4), r.x(5), r.x(6), r.x(7)],
     )
+}
+
+/// What a context was told of its core, and how long it takes to answer next time.
+struct Told {
+    kind: AtomicU64,
+    value: AtomicU64,
+    times: AtomicU64,
+    answered: AtomicU64,
+    steps: AtomicU64,
+}
+
+static TOLD: [Told; MAX_CONTEXTS] = [const {
+    Told {
+        kind: AtomicU64::new(0),
+        value: AtomicU64::new(0),
+        times: AtomicU64::new(0),
+        answered: AtomicU64::new(0),
+        steps: AtomicU64::new(0),
+    }
+}; MAX_CONTEXTS];
+
+/// Flag of a framework message (w2), and type of the answer to a power message.
+const FRAMEWORK: u32 = 1 << 31;
+const POWER_ANSWER: u32 = FRAMEWORK | 2;
+
+/// Answers a power message.
+fn power(request: &Regs) -> Regs {
+    let told = &TOLD[context_index()];
+    told.kind.store(u64::from(request.w(2) & 0xff), Ordering::Relaxed);
+    told.value.store(u64::from(request.w(3)), Ordering::Relaxed);
+    told.times.fetch_add(1, Ordering::Relaxed);
+    let steps = told.steps.swap(0, Ordering::Relaxed);
+    if steps > 0 {
+        arch::busy(steps);
+    }
+    told.answered.fetch_add(1, Ordering::Relaxed);
+    Regs::new(ffa::DIRECT_RESP_32, &[back(request), u64::from(POWER_ANSWER), 0])
 }
 
 /// FFA_MSG_WAIT with the flags that were last asked for.
@@ -209,6 +247,11 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::PLACES => {
             let [tx, rx] = Mailbox::addresses();
             [tx, rx, POOL.address(), POOL_PAGES as u64]
+        }
+        command::POWER => {
+            let told = TOLD.get(b as usize).ok_or(Error::INVALID_PARAMETERS)?;
+            told.steps.store(a, Ordering::Relaxed);
+            [&told.kind, &told.value, &told.times, &told.answered].map(|word| word.load(Ordering::Relaxed))
         }
         command::WAIT_FLAGS => [WAIT_FLAGS.swap(a, Ordering::Relaxed), 0, 0, 0],
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],

@@ -417,6 +417,17 @@ fn where_no_listed_core_is_on_it_is_denied() {
 }
 
 #[test]
+fn a_core_that_is_called_while_it_goes_off_keeps_nobody_waiting() {
+    let mut m = machine();
+    let ticket = park(&mut m, 3, A, 0);
+    off(&mut m, 0);
+    // Who called it had looked before.
+    m.spmc.cpus[0].call();
+    come(&mut m, 3, ticket);
+    assert_eq!(m.ports.called, [0, 1]);
+}
+
+#[test]
 fn a_normal_world_that_starts_anew_has_no_tickets() {
     let mut m = machine();
     let map = [f::RXTX_MAP_64.into(), NORMAL.base, NORMAL.base + 0x1000, 1];

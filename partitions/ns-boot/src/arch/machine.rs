@@ -148,6 +148,12 @@ pub fn came(intid: u64) -> bool {
     CAME[core_index()].fetch_and(!bit, Ordering::Relaxed) & bit != 0
 }
 
+/// Gives an emulated machine that runs one core at a time the hint to go on with another one.
+pub fn pause() {
+    // SAFETY: a hint.
+    unsafe { asm!("yield", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Has the timer of this core expire after so many microseconds.
 pub fn set_timer(microseconds: u64) {
     let frequency: u64;

@@ -1,6 +1,6 @@
 //! Calls that cases make, and what they expect.
 use super::{Outcome, Why};
-use crate::arch::machine::{let_in, smc};
+use crate::arch::machine::{let_in, pause, smc};
 use crate::ensure;
 use crate::test_sp;
 use sp_rt::ffa::{self, Error, Regs};
@@ -43,6 +43,7 @@ pub fn send(target: u16, command: u64, [a, b, c, d]: [u64; 4]) -> (Regs, u64) {
     while matches!(answer.function(), ffa::INTERRUPT | ffa::YIELD) {
         times += 1;
         let_in();
+        pause();
         answer = ffa(ffa::RUN, &[answer.x(1)]);
     }
     (answer, times)

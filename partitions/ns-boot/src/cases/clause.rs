@@ -32,6 +32,8 @@ pub const DIRECT_RESP: &str = "15.3";
 pub const DIRECT_REQ2: &str = "15.4";
 /// What a partition does with an interrupt of the normal world; managed exit.
 pub const MANAGED_EXIT: &str = "9.3.1";
+/// Framework messages of power management.
+pub const POWER: &str = "18.2";
 /// Execution contexts.
 pub const CONTEXTS: &str = "4.7";
 /// FFA_MEM_LEND.

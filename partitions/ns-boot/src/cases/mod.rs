@@ -7,6 +7,7 @@ mod case;
 mod clause;
 mod cores;
 pub mod discovery;
+mod forwarding;
 mod lend;
 mod managed;
 mod memory;
@@ -48,6 +49,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks") => &[attacks::INSTRUCTIONS],
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
+        Some("forwarding") => &[forwarding::CASES],
         Some("spoilt") => &[spoilt::CASES],
         Some("ffa") => &[
             discovery::CASES,
