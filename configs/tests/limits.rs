@@ -50,7 +50,7 @@ fn examples_are_built_and_wishes_are_not() {
     ] {
         assert_eq!(warnings(table), 0, "{table}");
     }
-    assert_eq!(warnings("wishes.toml"), 11);
+    assert!(warnings("wishes.toml") > 0);
 }
 
 #[test]
