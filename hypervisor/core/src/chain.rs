@@ -104,12 +104,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         match task {
+            Task::Request { source, .. } if source < SECURE => self.leave(here, to, reply, ports),
             Task::Request {
                 kind: Kind::Power, ..
             } => self.leave(here, to, reply, ports),
-            Task::Request { source, .. } if source >= SECURE => {
-                self.return_to_caller(here, to, source, reply, ports)
-            }
+            Task::Request { source, .. } => self.return_to_caller(here, to, source, reply, ports),
             Task::Forwarded { .. } => {
                 self.keep_answer(here.context, reply);
                 self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports)

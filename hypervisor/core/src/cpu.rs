@@ -57,20 +57,20 @@ fn unpack(value: u32) -> Option<Context> {
 fn pack_mode(mode: Mode) -> u32 {
     match mode {
         Mode::Serving => 0,
-        Mode::Boot => 1,
-        Mode::CoreOn => 2,
-        Mode::Interrupt => 3,
-        Mode::Forward => 4,
+        Mode::Forward => 1,
+        Mode::Boot => 2,
+        Mode::CoreOn => 3,
+        Mode::Interrupt => 4,
         Mode::Power => 5,
     }
 }
 
 fn unpack_mode(value: u32) -> Mode {
     match value {
-        1 => Mode::Boot,
-        2 => Mode::CoreOn,
-        3 => Mode::Interrupt,
-        4 => Mode::Forward,
+        1 => Mode::Forward,
+        2 => Mode::Boot,
+        3 => Mode::CoreOn,
+        4 => Mode::Interrupt,
         5 => Mode::Power,
         _ => Mode::Serving,
     }

@@ -118,6 +118,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Parks a request whose context is busy (preempted, or resumed on another core), or on another core.
+    #[cold]
+    #[inline(never)]
     fn park<T: Ports>(&self, core: Core, index: usize, request: &Direct, ports: &mut T) -> Reply {
         let Some((partition, compartment, seat)) = self.seat(index, core) else {
             return Reply::error(Error::InvalidParameters);

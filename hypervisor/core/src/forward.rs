@@ -257,6 +257,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Keeps the outcome of a forwarded request for its caller.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn keep_answer(&self, context: Context, reply: &Reply) {
         if let Some(compartment) = self.compartments.get(context.partition) {
             compartment.tickets.lock().answer(context.home, reply);

@@ -154,6 +154,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// A message of the SPMD to the SPMC (TF-A `services/std_svc/spmd`): the answer goes back as a
     /// direct response.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn spmd_message<T: Ports>(
         &self,
         core: Core,
