@@ -169,22 +169,21 @@ pub enum Group {
     Fuzz,
     /// Bare-metal cases on QEMU.
     Bare,
-    /// Instructions that calls cost on QEMU, beside those of the last release; only where it is named.
+    /// Instructions that calls cost on QEMU, beside those of the last release.
     Cost,
     /// The stock normal world on QEMU.
     Linux,
 }
 
 impl TestArgs {
-    /// Whether this group is to run; all but `cost` are where none is named.
+    /// Whether this group is to run; all are where none is named.
     pub fn wants(&self, group: Group) -> bool {
         if self.gp {
             return false;
         }
         match (self.ffa, self.only.is_empty()) {
             (true, _) => group == Group::Bare,
-            (false, true) => group != Group::Cost,
-            (false, false) => self.only.contains(&group),
+            (false, none) => none || self.only.contains(&group),
         }
     }
 }

@@ -78,13 +78,14 @@ impl Reference {
     }
 }
 
-/// Whether the newest section of the change log has a line such as ``- cost of `direct-64`: …``.
+/// Whether the newest section of the change log has a line such as ``- cost of `direct-64`, `direct-32`: …``.
 fn is_told(log: &str, operation: &str) -> bool {
     let newest = log.split("\n## ").nth(1).unwrap_or_default();
-    let mark = format!("- cost of `{operation}`: ");
-    newest
-        .lines()
-        .any(|line| line.strip_prefix(&mark).is_some_and(|why| !why.trim().is_empty()))
+    let costs = newest.lines().filter_map(|line| line.strip_prefix("- cost of "));
+    let told = costs.filter_map(|line| line.split_once("`: "));
+    told.filter(|(_, why)| !why.trim().is_empty())
+        .flat_map(|(operations, _)| operations.split(", "))
+        .any(|name| name.trim_matches('`') == operation)
 }
 
 #[cfg(test)]
@@ -119,8 +120,11 @@ mod tests {
             [growth(false)],
             "3 % are free, what has no figure is new"
         );
-        let line = "# Change log\n\n## Unreleased\n\n- cost of `direct-64`: one more check\n\n## 0.1.0\n";
+        let line =
+            "# Change log\n\n## Unreleased\n\n- cost of `version`, `direct-64`: one more check\n\n## 0.1.0\n";
         assert_eq!(grown(line), [growth(true)]);
+        let other = line.replace("direct-64", "direct-64:half");
+        assert_eq!(grown(&other), [growth(false)], "of another operation");
         let old = "# Change log\n\n## Unreleased\n\n## 0.1.0\n\n- cost of `direct-64`: one more check\n";
         assert_eq!(grown(old), [growth(false)], "of an older release");
         let empty = "# Change log\n\n## Unreleased\n\n- cost of `direct-64`: \n";
