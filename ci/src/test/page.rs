@@ -18,7 +18,7 @@ mod conformance_page;
 pub fn check(paths: &Paths, ran: &[Case], bless: bool, tally: &mut Tally) -> Result<()> {
     let cases: Vec<_> = ran.iter().filter_map(of_ffa).collect();
     for fault in conformance_page::faults(&cases) {
-        eprintln!("    conformance: {fault}");
+        tally.note("the cases of FF-A", false, &fault);
     }
     let path = paths.root.join("docs/conformance.md");
     let page = conformance_page::page(&cases);

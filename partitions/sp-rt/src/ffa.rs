@@ -238,6 +238,8 @@ pub const DIRECT_REQ2: u32 = 0xC400_008D;
 pub const DIRECT_RESP2: u32 = 0xC400_008E;
 /// FFA_ABORT, 32-bit form.
 pub const ABORT: u32 = 0x8400_0090;
+/// FFA_ABORT, 64-bit form.
+pub const ABORT_64: u32 = 0xC400_0090;
 
 /// Bit of w2 of a direct message that marks a framework message (DEN0077A 1.2, section 15.2).
 pub const FRAMEWORK_MESSAGE: u32 = 1 << 31;

@@ -8,7 +8,8 @@
 pub const ECHO: u64 = 1;
 /// Answers its ID (x4), its context (x5) and how many messages the context has had (x6).
 pub const IDENTITY: u64 = 2;
-/// Retrieves the memory with the handle in x4, with the flags in x5 (0: those of a share); answers its
+/// Retrieves the memory with the handle in x4, with the flags in the low half of x5 (0: those of a share), from
+/// the sender in bits 47 to 32 of it (0: who sends the command); answers its
 /// first address (x4), the numbers of ranges (x5) and pages (x6), and the sum of all ranges'
 /// addresses (x7).
 pub const RETRIEVE: u64 = 3;
@@ -44,18 +45,16 @@ pub const ROUNDS: u64 = 64;
 /// Enables the virtual interrupt x4 and waits for it, for x5 looks at most, without letting it in:
 /// whether it came (x4).
 pub const AWAIT: u64 = 15;
-/// As [`CALL`]; x4 to x7 of the answer.
-pub const CALL_FAR: u64 = 16;
 /// Answers the addresses of its TX buffer (x4), its RX buffer (x5) and of pages that nothing else uses
 /// (x6), and how many these are (x7).
-pub const PLACES: u64 = 17;
+pub const PLACES: u64 = 16;
 /// Gives FFA_MSG_WAIT the flags in x4 from now on.
-pub const WAIT_FLAGS: u64 = 18;
+pub const WAIT_FLAGS: u64 = 17;
 
 /// Answers what the context in x5 was told last of its core: the type (x4: 0 a PSCI function, 1 warm boot) with its
 /// value (x5), how often (x6), and how many of these it has answered (x7). It answers the next one after x4
 /// steps.
-pub const POWER: u64 = 19;
+pub const POWER: u64 = 18;
 
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.
@@ -66,6 +65,8 @@ pub mod wide {
     pub const PUT: u64 = 0x7e57_0002;
     /// Answers x4 to x17 from the RX buffer, from byte x5 on.
     pub const LOOK: u64 = 0x7e57_0003;
+    /// Answers with x5 to x17 as x0 to x12.
+    pub const ANSWER: u64 = 0x7e57_0004;
 }
 
 /// The things that a partition must not do.

@@ -21,22 +21,30 @@ const POOL_PAGES: usize = 16;
 static SEEDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 
 /// What is mapped in stage 1 though it is not this partition's, so that only stage 2 keeps it out:
-/// EL3's memory, the hypervisor's, a neighbour's, the log's UART, the distributor; and, as
-/// non-secure addresses, the normal world's memory at its own place.
-const FOREIGN: [(u64, u64, Access); 6] = [
+/// EL3's memory, the hypervisor's, the log's UART, the distributor; as non-secure addresses, the normal
+/// world's memory at its own place; and [`NEIGHBOURS`].
+const FOREIGN: [(u64, u64, Access); 5] = [
     (0x0e00_0000, 0x1000, Access::Data),
     (0x0e10_0000, 0x1000, Access::Data),
-    (0x0e20_0000, 0x1000, Access::Data),
     (0x0904_0000, 0x1000, Access::Device),
     (0x0800_0000, 0x1000, Access::Device),
     (0x6000_0000, 0x100_0000, Access::Borrowed),
 ];
+/// Where the tables for tests place partitions, and how much each has: what one of them shares with
+/// another is where it was.
+const NEIGHBOURS: u64 = 0x0e20_0000;
+const NEIGHBOUR: u64 = 0x10_0000;
+const MOST: u64 = 9;
 
 fn first(boot: &mut Boot) -> ! {
     for (start, size, access) in FOREIGN {
         if !boot.map(start, size, access) {
             log!("test-sp: {start:#x} is not mapped: it is this partition's own");
         }
+    }
+    for n in 0..MOST {
+        // One of them is this partition itself.
+        let _ = boot.map(NEIGHBOURS + n * NEIGHBOUR, NEIGHBOUR, Access::Data);
     }
     match start(boot.further_entry) {
         Ok(own) => log!("test-sp: endpoint {own:#x} is up"),
@@ -69,7 +77,7 @@ fn serve(_context: usize) -> ! {
             // First, and in place: what it costs is part of what the calls of others seem to cost.
             ffa::DIRECT_REQ_64 if request.x(3) == command::ECHO => echo_64(request),
             ffa::DIRECT_REQ_64 => respond(&request),
-            ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => power(&request),
+            ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => framework(&request),
             ffa::DIRECT_REQ_32 => echo_32(&request),
             ffa::DIRECT_REQ2 => respond_2(&request),
             ffa::INTERRUPT => {
@@ -126,6 +134,20 @@ static TOLD: [Told; MAX_CONTEXTS] = [const {
 const FRAMEWORK: u32 = 1 << 31;
 const POWER_ANSWER: u32 = FRAMEWORK | 2;
 
+/// Word of virtual machines that are created and destroyed (w2); each answer has the next number.
+const VM_CREATED: u32 = FRAMEWORK | 4;
+const VM_DESTROYED: u32 = FRAMEWORK | 6;
+
+/// Answers a framework message.
+fn framework(request: &Regs) -> Regs {
+    match request.w(2) {
+        message @ (VM_CREATED | VM_DESTROYED) => {
+            Regs::new(ffa::DIRECT_RESP_32, &[back(request), u64::from(message | 1)])
+        }
+        _ => power(request),
+    }
+}
+
 /// Answers a power message.
 fn power(request: &Regs) -> Regs {
     let told = &TOLD[context_index()];
@@ -152,6 +174,7 @@ fn respond_2(request: &Regs) -> Regs {
     let done = match words[0] {
         command::wide::CALL => Ok(call_wide(&words[1..])),
         command::wide::PUT => with_mailbox(|mailbox| Ok(put(mailbox, words[1], &words[2..]))),
+        command::wide::ANSWER => return Regs::new(words[1] as u32, &words[2..]),
         command::wide::LOOK => with_mailbox(|mailbox| Ok(look(mailbox, words[1]))),
         _ => Ok(words),
     };
@@ -208,8 +231,15 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::IDENTITY => [own, context as u64, messages, 0],
         command::RETRIEVE => with_mailbox(|mailbox| {
             let mut seen = Seen::default();
-            let flags = if b == 0 { retrieve::KIND_SHARE } else { b as u32 };
-            retrieve::retrieve_as(mailbox, own as u16, sender, a, flags, &mut seen)?;
+            let flags = match b as u32 {
+                0 => retrieve::KIND_SHARE,
+                flags => flags,
+            };
+            let from = match (b >> 32) as u16 {
+                0 => sender,
+                other => other,
+            };
+            retrieve::retrieve_as(mailbox, own as u16, from, a, flags, &mut seen)?;
             Ok([seen.first, seen.ranges, seen.pages, seen.sum])
         })?,
         command::RELINQUISH => with_mailbox(|mailbox| {
@@ -238,10 +268,6 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::TIME => {
             let (ticks, answer) = clock::repeat(&Regs::new(a as u32, &[b, c, d]), command::ROUNDS);
             [ticks, answer.x(0), answer.x(2), 0]
-        }
-        command::CALL_FAR => {
-            let answer = call(&Regs::new(a as u32, &[b, c, d]));
-            [answer.x(4), answer.x(5), answer.x(6), answer.x(7)]
         }
         command::AWAIT => [u64::from(interrupts::wait(a as u32, b)), 0, 0, 0],
         command::PLACES => {

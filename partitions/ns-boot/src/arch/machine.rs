@@ -7,7 +7,7 @@ use sp_rt::ffa::Regs;
 /// Cores of the machine.
 pub const CORES: usize = 4;
 /// Bytes of a further core's stack.
-const STACK: usize = 32 * 1024;
+const STACK: usize = 64 * 1024;
 /// INTID of the EL2 physical timer.
 const TIMER: u64 = 26;
 /// INTID of the schedule-receiver interrupt, an SGI.

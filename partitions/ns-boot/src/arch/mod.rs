@@ -17,7 +17,7 @@ const DEVICE_TREE: u64 = 0x4000_0000;
 /// PSCI's SYSTEM_OFF.
 const SYSTEM_OFF: u64 = 0x8400_0008;
 /// Bytes of the boot core's stack.
-const STACK: usize = 64 * 1024;
+const STACK: usize = 512 * 1024;
 
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK]>);

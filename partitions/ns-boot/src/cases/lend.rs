@@ -1,7 +1,10 @@
 //! Lent memory, and memory that changes while it is looked at (DEN0140 1.2, sections 2.2 and 2.4).
 use super::discovery::TX;
-use super::share::{Descriptor, field};
-use super::{A, Case, Outcome, ask, bad, clause, good, right, tell, wrong};
+use super::memory::refused;
+use super::share::{Descriptor, field, relinquishment};
+use super::{
+    A, B, Case, Outcome, Why, ask, bad, clause, good, halves, inside_bad, put, right, taken, tell, wrong,
+};
 use crate::arch::machine::{Page, core_is_off, core_on, now};
 use crate::ensure;
 use crate::test_sp;
@@ -36,6 +39,202 @@ pub const CASES: &[Case] = &[
         clause::LEND,
         no_share,
     ),
+    right(
+        "lend-64",
+        &[f::MEM_LEND_64, f::MEM_RETRIEVE_REQ_64],
+        clause::LEND,
+        || {
+            fill(&PAGE);
+            let handle = loan().by(f::MEM_LEND_64).share()?;
+            let got = asked(handle).by(f::MEM_RETRIEVE_REQ_64).of(A)?;
+            let address = taken(A, &got)?;
+            let result = borrower_reads(address, 3, MARK + 3);
+            give_back(handle)?;
+            reclaim(handle, 0)?;
+            result
+        },
+    ),
+    right("lend-to-two", &[f::MEM_LEND], clause::LEND, || {
+        // Each says what it may do with it; attributes are the lender's to say then.
+        fill(&PAGE);
+        let both = Descriptor::with_receivers(f::VERSION_1_2, &[A, B], [(PAGE.address(), 1)].into_iter());
+        let handle = both.by(f::MEM_LEND).share()?;
+        let mut result = Ok(());
+        for (own, other) in [(A, B), (B, A)] {
+            let request = Descriptor::retrieval_of(f::VERSION_1_2, 0, &[own, other], handle);
+            let address = taken(own, &request.with(field::FLAGS, &[2 << 3]).of(own)?)?;
+            let [value, ..] = ask(own, test_sp::READ, [address, 0, 0, 0])?;
+            ask(own, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
+            if value != MARK {
+                result = Err(Why::new(format_args!("{own:#x} reads {value:#x}")));
+            }
+        }
+        reclaim(handle, 0)?;
+        result
+    }),
+    wrong(
+        "lend-to-two-without-attributes",
+        &[f::MEM_LEND],
+        clause::ATTRIBUTES,
+        || {
+            let both = Descriptor::with_receivers(f::VERSION_1_2, &[A, B], [(PAGE.address(), 1)].into_iter());
+            refused("two borrowers", &both.lent(), Error::INVALID_PARAMETERS)
+        },
+    ),
+    // One borrower says them itself.
+    wrong("lend-with-attributes", &[f::MEM_LEND], clause::ATTRIBUTES, || {
+        each(&[
+            (field::ATTRIBUTES, &[0x2f]),
+            (field::ATTRIBUTES, &[0x27]),
+            (field::ATTRIBUTES, &[0x30]),
+        ])
+    }),
+    wrong("lend-fields", &[f::MEM_LEND], clause::FLAGS, || {
+        each(&[
+            (field::SENDER, &[1]),
+            (field::FLAGS, &[4]),
+            (field::FLAGS, &[0, 0, 0, 0x80]),
+            (field::HANDLE, &[1]),
+            (field::RECEIVERS, &[0]),
+            (field::RECEIVERS, &[2]),
+            (field::RECEIVER, &[0x77]),
+            (field::PERMISSIONS, &[0]),
+            (field::PERMISSIONS, &[3]),
+            (field::PERMISSIONS, &[10]),
+            (field::RECEIVER_FLAGS, &[1]),
+            (field::COMPOSITE_AT, &[16]),
+            (field::PAGES, &[2]),
+            (field::RANGES, &[2]),
+            (field::ADDRESS, &[8]),
+        ])
+    }),
+    wrong(
+        "lend-secure-memory",
+        &[f::MEM_LEND, f::MEM_LEND_64],
+        clause::LEND,
+        || {
+            for page in [0x0e10_0000, 0x0e20_0000, 0x0904_0000] {
+                for function in [f::MEM_LEND, f::MEM_LEND_64] {
+                    let descriptor = Descriptor::new(A, [(page, 1)].into_iter()).lent().by(function);
+                    refused("somebody else's", &descriptor, Error::DENIED)?;
+                }
+            }
+            Ok(())
+        },
+    ),
+    wrong(
+        "lend-retrieved-to-execute",
+        &[f::MEM_RETRIEVE_REQ],
+        clause::PERMISSIONS,
+        || {
+            let handle = loan().share()?;
+            let got = asked(handle).with(field::PERMISSIONS, &[10]).of(A)?;
+            super::give_back(A, handle, &got)?;
+            reclaim(handle, 0)?;
+            let error = got.success().err();
+            ensure!(error == Some(Error::DENIED), "{:#x} {error:?}", got.x(0));
+            Ok(())
+        },
+    ),
+    // What a borrower may only read it does not have cleared.
+    wrong(
+        "lend-read-only-cleared",
+        &[f::MEM_RETRIEVE_REQ, f::MEM_RELINQUISH],
+        clause::RELINQUISH,
+        || {
+            fill(&PAGE);
+            let handle = loan().with(field::PERMISSIONS, &[1]).share()?;
+            let read = asked(handle).with(field::PERMISSIONS, &[1]);
+            let flags = (KIND_LEND | CLEAR_AFTER).to_le_bytes();
+            let got = read.with(field::FLAGS, &flags).of(A)?;
+            super::give_back(A, handle, &got)?;
+            let error = got.success().err();
+            taken(A, &asked(handle).with(field::PERMISSIONS, &[1]).of(A)?)?;
+            put(A, &relinquishment(handle, 1, &[A]))?;
+            let clear = inside_bad(A, f::MEM_RELINQUISH, &[], Error::DENIED);
+            give_back(handle)?;
+            reclaim(handle, 0)?;
+            ensure!(
+                error == Some(Error::DENIED),
+                "retrieved: {:#x} {error:?}",
+                got.x(0)
+            );
+            ensure!(PAGE.read(9) == MARK + 9, "it was cleared");
+            clear
+        },
+    ),
+    right(
+        "donate",
+        &[f::MEM_DONATE, f::MEM_RETRIEVE_REQ],
+        clause::DONATE,
+        || {
+            // These pages are A's from here on.
+            for (page, function) in GIVEN.iter().zip([f::MEM_DONATE, f::MEM_DONATE_64]) {
+                fill(page);
+                let handle = gift(page).by(function).share()?;
+                let address = retrieve(handle, 3 << 3)?;
+                borrower_reads(address, 5, MARK + 5)?;
+                bad(f::MEM_RECLAIM, &halves(handle), Error::DENIED)?;
+                refused("what was given away", &gift(page), Error::DENIED)?;
+                put(A, &relinquishment(handle, 0, &[A]))?;
+                inside_bad(A, f::MEM_RELINQUISH, &[], Error::DENIED)?;
+            }
+            Ok(())
+        },
+    ),
+    right(
+        "donate-and-take-back",
+        &[f::MEM_DONATE_64, f::MEM_RECLAIM],
+        clause::DONATE,
+        || {
+            fill(&PAGE);
+            let handle = gift(&PAGE).by(f::MEM_DONATE_64).share()?;
+            reclaim(handle, 0)?;
+            ensure!(PAGE.read(1) == MARK + 1, "{:#x}", PAGE.read(1));
+            Ok(())
+        },
+    ),
+    wrong(
+        "donate-fields",
+        &[f::MEM_DONATE, f::MEM_DONATE_64],
+        clause::DONATE,
+        || {
+            let two = Descriptor::with_receivers(f::VERSION_1_2, &[A, B], [(PAGE.address(), 1)].into_iter());
+            let two = two.donated().with(field::PERMISSIONS + 32, &[0]);
+            refused("two receivers", &two, Error::INVALID_PARAMETERS)?;
+            for function in [f::MEM_DONATE, f::MEM_DONATE_64] {
+                for (at, bytes) in [
+                    (field::ATTRIBUTES, 0x2f),
+                    (field::FLAGS, 4),
+                    (field::HANDLE, 1),
+                    (field::RECEIVER, 0x77),
+                    (field::PERMISSIONS, 2),
+                    (field::PERMISSIONS, 1),
+                    (field::PERMISSIONS, 10),
+                    (field::RECEIVER_FLAGS, 1),
+                    (field::PAGES, 2),
+                ] {
+                    let descriptor = gift(&PAGE).by(function).with(at, &[bytes]);
+                    refused("a field", &descriptor, Error::INVALID_PARAMETERS)?;
+                }
+            }
+            reclaim(loan().share()?, 0)
+        },
+    ),
+    wrong(
+        "donate-secure-memory",
+        &[f::MEM_DONATE, f::MEM_DONATE_64],
+        clause::DONATE,
+        || {
+            for page in [0x0e10_0000, 0x0e20_0000, 0x0904_0000] {
+                for function in [f::MEM_DONATE, f::MEM_DONATE_64] {
+                    let descriptor = Descriptor::new(A, [(page, 1)].into_iter()).donated().by(function);
+                    refused("somebody else's", &descriptor, Error::DENIED)?;
+                }
+            }
+            Ok(())
+        },
+    ),
     wrong(
         "share-while-it-changes",
         &[f::MEM_SHARE],
@@ -54,6 +253,34 @@ fn fill(page: &Page) {
     for n in 0..512 {
         page.write(n, MARK + n as u64);
     }
+}
+
+/// Pages that are given away.
+static GIVEN: [Page; 2] = [const { Page::new() }; 2];
+
+fn gift(page: &Page) -> Descriptor {
+    Descriptor::new(A, [(page.address(), 1)].into_iter()).donated()
+}
+
+/// What A asks for of a loan: all.
+fn asked(handle: u64) -> Descriptor {
+    Descriptor::retrieval(0, A, handle)
+        .with(field::FLAGS, &[2 << 3])
+        .with(field::ATTRIBUTES, &[0])
+}
+
+/// A loan with each of these bytes there is INVALID_PARAMETERS; the page can be lent then.
+fn each(fields: &[(usize, &[u8])]) -> Outcome {
+    for (at, bytes) in fields {
+        let answer = loan().with(*at, bytes).send(4096);
+        let error = answer.success().err();
+        ensure!(
+            error == Some(Error::INVALID_PARAMETERS),
+            "{bytes:x?} at {at}: {:#x} {error:?}",
+            answer.x(0)
+        );
+    }
+    reclaim(loan().share()?, 0)
 }
 
 fn loan() -> Descriptor {

@@ -35,7 +35,7 @@ pub const CASES: &[Case] = &[
 const AFTER: u64 = 1_000;
 /// Microseconds that an emulated machine may be late; on a busy host it is later, and often.
 const SLACK: u64 = 30_000;
-const TRIES: u32 = 20;
+const TRIES: u32 = 8;
 
 /// The call is answered by the partition itself, which was told, and the interrupt is there.
 fn obeyed() -> Outcome {

@@ -1,10 +1,14 @@
-//! Shared memory (DEN0140 1.2, chapters 1 and 2).
-use super::share::{Descriptor, field};
-use super::{A, B, Case, MANAGED, Outcome, ask, bad, clause, ffa, good, right, tell, wrong};
+//! Memory that the normal world shares: what has to work, and what has to be refused whole (DEN0140 1.2).
+use super::share::Descriptor;
+use super::{
+    A, B, Case, MANAGED, Outcome, ask, bad, clause, ffa, good, halves, handle_of, reclaim, right, tell, wrong,
+};
 use crate::arch::machine::Page;
 use crate::ensure;
 use crate::test_sp;
 use sp_rt::ffa::{self as f, Error};
+
+const SHARE: &[u32] = &[f::MEM_SHARE];
 
 /// These cases.
 pub const CASES: &[Case] = &[
@@ -17,84 +21,195 @@ pub const CASES: &[Case] = &[
             f::MEM_RECLAIM,
         ],
         clause::SHARE,
-        one_page,
+        || one_page(f::MEM_SHARE),
     ),
+    right("share-one-page-64", &[f::MEM_SHARE_64], clause::SHARE, || {
+        one_page(f::MEM_SHARE_64)
+    }),
     right(
         "share-scattered",
         &[f::MEM_SHARE, f::MEM_FRAG_TX],
         clause::FRAGMENTS,
-        scattered,
+        || share_scattered(512, 4096),
     ),
     right(
         "share-in-small-fragments",
         &[f::MEM_SHARE, f::MEM_FRAG_TX],
         clause::FRAGMENTS,
-        small_fragments,
+        || share_scattered(40, 96 + 3 * 16),
     ),
     right(
         "share-again-after-reclaim",
         &[f::MEM_SHARE, f::MEM_RECLAIM],
-        clause::SHARE,
+        clause::RECLAIM,
         again,
     ),
     wrong(
-        "share-wrong-descriptors",
-        &[f::MEM_SHARE],
-        clause::SHARE,
-        wrong_descriptors,
-    ),
-    wrong(
-        "share-wrong-lengths",
-        &[f::MEM_SHARE],
+        "share-lengths",
+        &[f::MEM_SHARE, f::MEM_SHARE_64],
         clause::SHARE,
         wrong_lengths,
     ),
-    wrong("share-not-mine", &[f::MEM_SHARE], clause::SHARE, not_mine),
-    wrong("share-twice", &[f::MEM_SHARE], clause::SHARE, twice),
-    wrong("share-overlapping", &[f::MEM_SHARE], clause::SHARE, overlapping),
     wrong(
-        "retrieve-twice",
-        &[f::MEM_RETRIEVE_REQ],
-        clause::RETRIEVE,
-        retrieve_twice,
+        "share-in-another-buffer",
+        &[f::MEM_SHARE, f::MEM_SHARE_64],
+        "DEN0140 4.1.1",
+        other_buffer,
     ),
-    wrong(
-        "retrieve-of-another",
-        &[f::MEM_RETRIEVE_REQ],
-        clause::RETRIEVE,
-        retrieve_of_another,
-    ),
-    wrong(
-        "retrieve-unknown",
-        &[f::MEM_RETRIEVE_REQ],
-        clause::RETRIEVE,
-        retrieve_unknown,
-    ),
+    wrong("share-secure-memory", SHARE, clause::SHARE, || {
+        not_mine(&[0x0e00_0000, 0x0e10_0000, 0x0e20_0000, 0x0e30_0000, 0x0eff_f000])
+    }),
+    wrong("share-a-device", SHARE, clause::SHARE, || {
+        not_mine(&[0x0900_0000, 0x0904_0000, 0x0800_0000, 0x080a_0000])
+    }),
+    wrong("share-no-memory", SHARE, clause::SHARE, || {
+        not_mine(&[0, 0x3fff_f000, 0x1_0000_0000_0000, 0xffff_ffff_f000])
+    }),
+    // A good page and a bad one: neither is shared.
+    wrong("share-some-of-another", SHARE, clause::SHARE, || {
+        for pages in [[PAGE.address(), 0x0e10_0000], [0x0e10_0000, PAGE.address()]] {
+            let both = Descriptor::new(A, pages.into_iter().map(|page| (page, 1)));
+            refused("mine and not mine", &both, Error::DENIED)?;
+        }
+        reclaim(one(A).share()?)
+    }),
+    wrong("share-twice", SHARE, clause::SHARE, twice),
+    wrong("share-overlapping-ranges", SHARE, clause::SHARE, || {
+        let (first, second) = (POOL[0].address(), POOL[1].address());
+        for ranges in [
+            [(first, 2), (second, 1)],
+            [(first, 1), (first, 1)],
+            [(second, 1), (first, 2)],
+        ] {
+            refused(
+                "overlapping",
+                &Descriptor::new(A, ranges.into_iter()),
+                Error::DENIED,
+            )
+            .or_else(|_| {
+                refused(
+                    "overlapping",
+                    &Descriptor::new(A, ranges.into_iter()),
+                    Error::INVALID_PARAMETERS,
+                )
+            })?;
+        }
+        reclaim(one(A).share()?)
+    }),
+    wrong("share-until-full", SHARE, clause::SHARE, until_full),
     wrong(
         "reclaim-while-retrieved",
         &[f::MEM_RECLAIM],
         clause::RECLAIM,
-        reclaim_while_retrieved,
+        while_retrieved,
     ),
+    wrong("reclaim-unknown", &[f::MEM_RECLAIM], clause::RECLAIM, || {
+        let old = one(A).share()?;
+        reclaim(old)?;
+        for handle in [0, 0x77, u64::MAX, old, 1 << 63] {
+            let [low, high] = halves(handle);
+            bad(f::MEM_RECLAIM, &[low, high, 0], Error::INVALID_PARAMETERS)?;
+        }
+        Ok(())
+    }),
+    wrong("reclaim-guessed", &[f::MEM_RECLAIM], clause::RECLAIM, guessed),
     wrong(
-        "reclaim-unknown",
+        "reclaim-reserved-flags",
         &[f::MEM_RECLAIM],
         clause::RECLAIM,
-        reclaim_unknown,
+        || {
+            let handle = one(A).share()?;
+            let [low, high] = halves(handle);
+            let mut result = Ok(());
+            for flags in [4, 8, 0x8000_0000] {
+                result = result.and(bad(
+                    f::MEM_RECLAIM,
+                    &[low, high, flags],
+                    Error::INVALID_PARAMETERS,
+                ));
+            }
+            reclaim(handle)?;
+            result
+        },
     ),
+    wrong("fragment-unknown", &[f::MEM_FRAG_TX], clause::FRAGMENTS, || {
+        for handle in [0x77, 0, u64::MAX] {
+            let [low, high] = halves(handle);
+            bad(f::MEM_FRAG_TX, &[low, high, 16, 0], Error::INVALID_PARAMETERS)?;
+        }
+        Ok(())
+    }),
+    // A wrong fragment ends the transmission: the pages can be shared anew.
+    wrong("fragment-empty", &[f::MEM_FRAG_TX], clause::FRAGMENTS, || {
+        broken_off(0)
+    }),
     wrong(
-        "relinquish-unknown",
-        &[f::MEM_RELINQUISH],
-        clause::RELINQUISH,
-        relinquish_unknown,
-    ),
-    wrong(
-        "fragment-unknown",
-        &[f::MEM_FRAG_TX, f::MEM_FRAG_RX],
+        "fragment-of-half-a-range",
+        &[f::MEM_FRAG_TX],
         clause::FRAGMENTS,
-        fragment_unknown,
+        || broken_off(24),
     ),
-    wrong("share-until-full", &[f::MEM_SHARE], clause::SHARE, until_full),
+    wrong("fragment-too-long", &[f::MEM_FRAG_TX], clause::FRAGMENTS, || {
+        broken_off(64)
+    }),
+    wrong(
+        "fragment-longer-than-a-page",
+        &[f::MEM_FRAG_TX],
+        clause::FRAGMENTS,
+        || broken_off(4112),
+    ),
+    wrong(
+        "fragment-for-another",
+        &[f::MEM_FRAG_TX],
+        clause::FRAGMENTS,
+        || {
+            let (handle, _) = begun()?;
+            let [low, high] = halves(handle);
+            let mut result = Ok(());
+            for id in [A, 0x8000, 7] {
+                let call = [low, high, 16, u64::from(id) << 16];
+                result = result.and(bad(f::MEM_FRAG_TX, &call, Error::INVALID_PARAMETERS));
+            }
+            // It goes on all the same.
+            let rest = good(f::MEM_FRAG_TX, &[low, high, 48, 0])?;
+            reclaim(handle_of(&rest))?;
+            result
+        },
+    ),
+    wrong(
+        "fragment-after-the-last",
+        &[f::MEM_FRAG_TX],
+        clause::FRAGMENTS,
+        || {
+            let handle = one(A).share()?;
+            let [low, high] = halves(handle);
+            let result = bad(f::MEM_FRAG_TX, &[low, high, 16, 0], Error::INVALID_PARAMETERS);
+            reclaim(handle)?;
+            result
+        },
+    ),
+    right(
+        "fragments-given-up",
+        &[f::MEM_FRAG_TX, f::MEM_RECLAIM],
+        clause::FRAGMENTS,
+        || {
+            let (handle, page) = begun()?;
+            reclaim(handle)?;
+            reclaim(Descriptor::new(A, [(page, 1)].into_iter()).share()?)
+        },
+    ),
+    wrong(
+        "retrieve-unfinished",
+        &[f::MEM_RETRIEVE_REQ],
+        clause::RETRIEVE,
+        || {
+            let (handle, _) = begun()?;
+            let (status, _) = tell(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
+            reclaim(handle)?;
+            ensure!(status == Error::INVALID_PARAMETERS, "{status:?}");
+            Ok(())
+        },
+    ),
 ];
 
 static PAGE: Page = Page::new();
@@ -106,19 +221,11 @@ fn one(receiver: u16) -> Descriptor {
     Descriptor::new(receiver, [(PAGE.address(), 1)].into_iter())
 }
 
-fn handle_arguments(handle: u64) -> [u64; 3] {
-    [handle & 0xffff_ffff, handle >> 32, 0]
-}
-
-fn reclaim(handle: u64) -> Outcome {
-    good(f::MEM_RECLAIM, &handle_arguments(handle)).map(drop)
-}
-
-/// DEN0140 1.2, sections 2.3 to 2.7: a page appears in the borrower's window, both see what the other one
-/// writes, it goes away again, and is the owner's.
-fn one_page() -> Outcome {
+/// A page appears in the borrower's window, both see what the other one writes, it goes away again, and is
+/// the owner's.
+fn one_page(function: u32) -> Outcome {
     PAGE.write(5, 0x5555_aaaa);
-    let handle = one(A).share()?;
+    let handle = one(A).by(function).share()?;
     let [address, ranges, pages, _] = ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
     ensure!(
         ranges == 1 && pages == 1 && address % 4096 == 0,
@@ -137,23 +244,11 @@ fn one_page() -> Outcome {
     );
     ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
     reclaim(handle)?;
-    bad(
-        f::MEM_RECLAIM,
-        &handle_arguments(handle),
-        Error::INVALID_PARAMETERS,
-    )
+    let [low, high] = halves(handle);
+    bad(f::MEM_RECLAIM, &[low, high, 0], Error::INVALID_PARAMETERS)
 }
 
-/// 512 pages, no two together, in three fragments: all of them, in order, and nothing beside them.
-fn scattered() -> Outcome {
-    share_scattered(512, 4096)
-}
-
-/// Fragments that end anywhere between two ranges.
-fn small_fragments() -> Outcome {
-    share_scattered(40, 96 + 3 * 16)
-}
-
+/// So many pages, no two together, in fragments: all of them, in order, and nothing beside them.
 fn share_scattered(count: usize, fragment: usize) -> Outcome {
     let pages = || POOL.iter().rev().step_by(2).take(count);
     for (n, page) in pages().enumerate() {
@@ -167,7 +262,7 @@ fn share_scattered(count: usize, fragment: usize) -> Outcome {
         answer.x(0),
         answer.x(2)
     );
-    let handle = u64::from(answer.w(2)) | u64::from(answer.w(3)) << 32;
+    let handle = handle_of(&answer);
     let [address, ranges, got, _] = ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
     ensure!(got == count as u64, "{got} pages");
     // The window shows them as one run (a borrower would have to take several ranges, too).
@@ -196,224 +291,133 @@ fn again() -> Outcome {
     Ok(())
 }
 
-fn refused(what: &str, descriptor: &Descriptor) -> Outcome {
+/// That a descriptor is refused with this status.
+pub fn refused(what: &str, descriptor: &Descriptor, expected: Error) -> Outcome {
     let answer = descriptor.send(4096);
     let error = answer.success().err();
     ensure!(
-        answer.function() == f::ERROR && error.is_some(),
-        "{what}: {:#x} {:#x}",
-        answer.x(0),
-        answer.x(2)
-    );
-    Ok(())
-}
-
-/// DEN0140 1.2, chapter 1: fields that are wrong by themselves.
-fn wrong_descriptors() -> Outcome {
-    let cases: [(&str, usize, &[u8]); 24] = [
-        ("another sender", field::SENDER, &[1]),
-        ("a partition as sender", field::SENDER, &[2, 0x80]),
-        ("device attributes", field::ATTRIBUTES, &[0x10]),
-        ("reserved attributes", field::ATTRIBUTES + 1, &[0x80]),
-        ("clear on share", field::FLAGS, &[1]),
-        ("reserved flags", field::FLAGS + 3, &[0x80]),
-        ("a handle", field::HANDLE, &[1]),
-        ("access size 0", field::ACCESS_SIZE, &[0]),
-        ("access size 24", field::ACCESS_SIZE, &[24]),
-        ("no receiver", field::RECEIVERS, &[0]),
-        ("two receivers", field::RECEIVERS, &[2]),
-        ("many receivers", field::RECEIVERS, &[0xff, 0xff, 0xff, 0xff]),
-        ("access in the header", field::ACCESS_AT, &[16]),
-        ("access behind the end", field::ACCESS_AT, &[0, 0xff]),
-        ("unknown receiver", field::RECEIVER, &[0x77, 0x80]),
-        ("oneself as receiver", field::RECEIVER, &[0, 0]),
-        ("reserved permissions", field::PERMISSIONS, &[0xf2]),
-        ("executable", field::PERMISSIONS, &[0x0a]),
-        ("no permissions", field::PERMISSIONS, &[0x03]),
-        ("composite in the header", field::COMPOSITE_AT, &[8]),
-        ("composite behind the end", field::COMPOSITE_AT, &[0, 0xff]),
-        ("more pages", field::PAGES, &[2]),
-        ("no range", field::RANGES, &[0]),
-        ("more ranges", field::RANGES, &[0xff, 0xff, 0xff, 0x0f]),
-    ];
-    for (what, at, bytes) in cases {
-        refused(what, &one(A).with(at, bytes))?;
-    }
-    refused(
-        "a range of no page",
-        &one(A).with(field::RANGE_PAGES, &[0]).with(field::PAGES, &[0]),
-    )?;
-    refused("not a page", &one(A).with(field::ADDRESS, &[8]))?;
-    refused(
-        "pages beyond the end",
-        &one(A)
-            .with(field::RANGE_PAGES, &[0xff; 4])
-            .with(field::PAGES, &[0xff; 4]),
-    )?;
-    refused(
-        "the end of the world",
-        &one(A).with(field::ADDRESS, &[0, 0xf0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-    )?;
-    // None of them left anything behind: the page can be shared.
-    let handle = one(A).share()?;
-    reclaim(handle)
-}
-
-/// DEN0140 1.2, section 4.1.2: total and fragment lengths that do not fit.
-fn wrong_lengths() -> Outcome {
-    let _ = one(A)
-        .send(4096)
-        .success()
-        .map(|answer| reclaim(u64::from(answer.w(2))));
-    for (total, fragment) in [
-        (112, 113),
-        (0, 0),
-        (112, 0),
-        (112, 40),
-        (96, 96),
-        (u64::from(u32::MAX), 4096),
-        (4200, 4200),
-    ] {
-        let answer = ffa(f::MEM_SHARE, &[total, fragment]);
-        ensure!(
-            answer.function() == f::ERROR,
-            "{total}/{fragment}: {:#x} {:#x}",
-            answer.x(0),
-            answer.x(2)
-        );
-    }
-    // A buffer that is not TX is optional; where it is refused it is an error and nothing else.
-    let answer = ffa(f::MEM_SHARE, &[112, 112, 0x0e10_0000, 1]);
-    ensure!(
-        answer.function() == f::ERROR,
-        "a secure buffer: {:#x}",
+        answer.function() == f::ERROR && error == Some(expected),
+        "{what}: {:#x} {error:?}, not {expected:?}",
         answer.x(0)
     );
     Ok(())
 }
 
-/// M1, M2: nobody shares what is not normal memory of its own.
-fn not_mine() -> Outcome {
-    for address in [
-        0x0e00_0000_u64,
-        0x0e10_0000,
-        0x0e20_0000,
-        0x0e30_0000,
-        0x0900_0000,
-        0x0904_0000,
-        0x0800_0000,
-        0,
-        0x1_0000_0000_0000,
-    ] {
-        let descriptor = Descriptor::new(A, [(address, 1)].into_iter());
-        refused("somebody else's", &descriptor)?;
+/// Total and fragment lengths that do not fit the descriptor or each other.
+fn wrong_lengths() -> Outcome {
+    for function in [f::MEM_SHARE, f::MEM_SHARE_64] {
+        for (total, fragment) in [
+            (112, 113),
+            (0, 0),
+            (112, 0),
+            (112, 40),
+            (96, 96),
+            (128, 128),
+            (111, 111),
+            (u64::from(u32::MAX), 4096),
+            (4200, 4200),
+        ] {
+            super::discovery::TX.fill(one(A).bytes());
+            bad(function, &[total, fragment], Error::INVALID_PARAMETERS)?;
+        }
     }
-    // A good page and a bad one: neither is shared.
-    let both = Descriptor::new(A, [(PAGE.address(), 1), (0x0e10_0000, 1)].into_iter());
-    refused("mine and not mine", &both)?;
+    reclaim(one(A).share()?)
+}
+
+/// A buffer that is not TX is optional; here there is none.
+fn other_buffer() -> Outcome {
+    super::discovery::TX.fill(one(A).bytes());
+    for function in [f::MEM_SHARE, f::MEM_SHARE_64] {
+        for (address, pages) in [
+            (0x0e10_0000, 1),
+            (OTHER.address(), 1),
+            (0, 1),
+            (OTHER.address(), 0),
+        ] {
+            let call = [112, 112, address, pages];
+            bad(function, &call, Error::INVALID_PARAMETERS)?;
+        }
+    }
+    reclaim(one(A).share()?)
+}
+
+/// M1, M2: nobody shares what is not normal memory of its own.
+fn not_mine(pages: &[u64]) -> Outcome {
+    for address in pages {
+        let descriptor = Descriptor::new(A, [(*address, 1)].into_iter());
+        refused("somebody else's", &descriptor, Error::DENIED)?;
+    }
     reclaim(one(A).share()?)
 }
 
 /// A page that is shared cannot be shared again, with whomever.
 fn twice() -> Outcome {
     let handle = one(A).share()?;
-    let result = refused("the same receiver", &one(A)).and_then(|()| refused("another receiver", &one(B)));
+    let result = refused("the same receiver", &one(A), Error::DENIED)
+        .and_then(|()| refused("another receiver", &one(B), Error::DENIED))
+        .and_then(|()| refused("as a loan", &one(A).lent(), Error::DENIED))
+        .and_then(|()| refused("as a present", &one(A).donated(), Error::DENIED));
     reclaim(handle)?;
     result
 }
 
-/// Ranges of one transaction must not overlap.
-fn overlapping() -> Outcome {
-    let (first, second) = (POOL[0].address(), POOL[1].address());
-    let descriptor = Descriptor::new(A, [(first, 2), (second, 1)].into_iter());
-    let answer = descriptor.send(4096);
-    ensure!(answer.function() == f::ERROR, "{:#x}", answer.x(0));
-    Ok(())
-}
-
-/// DEN0140 1.2, section 2.4: DENIED where it is retrieved already.
-fn retrieve_twice() -> Outcome {
+fn while_retrieved() -> Outcome {
     let handle = one(A).share()?;
     ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
-    let (status, _) = tell(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
+    let [low, high] = halves(handle);
+    let early = bad(f::MEM_RECLAIM, &[low, high, 0], Error::DENIED);
     ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
     reclaim(handle)?;
-    ensure!(status == Error::DENIED, "{status:?}");
-    Ok(())
+    early
 }
 
-/// M1: only the receiver retrieves.
-fn retrieve_of_another() -> Outcome {
+/// Handles beside a live one name nothing.
+fn guessed() -> Outcome {
     let handle = one(A).share()?;
+    let mut result = Ok(());
+    for bit in 0..64 {
+        let [low, high] = halves(handle ^ 1 << bit);
+        result = result.and(bad(f::MEM_RECLAIM, &[low, high, 0], Error::INVALID_PARAMETERS));
+    }
     let (status, _) = tell(B, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
     reclaim(handle)?;
     ensure!(
-        status == Error::INVALID_PARAMETERS || status == Error::DENIED,
-        "{status:?}"
+        status == Error::INVALID_PARAMETERS,
+        "another borrower: {status:?}"
     );
-    Ok(())
-}
-
-/// Handles that were never given, or not any more.
-fn retrieve_unknown() -> Outcome {
-    let old = one(A).share()?;
-    reclaim(old)?;
-    for handle in [old, 0, u64::MAX, 0x77] {
-        let (status, _) = tell(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
-        ensure!(status == Error::INVALID_PARAMETERS, "{handle:#x}: {status:?}");
-    }
-    Ok(())
-}
-
-/// DEN0140 1.2, section 2.7: DENIED while a borrower has it.
-fn reclaim_while_retrieved() -> Outcome {
-    let handle = one(A).share()?;
-    ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
-    bad(f::MEM_RECLAIM, &handle_arguments(handle), Error::DENIED)?;
-    ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-    reclaim(handle)
-}
-
-/// DEN0140 1.2, section 2.7: INVALID_PARAMETERS for unknown handles and flags.
-fn reclaim_unknown() -> Outcome {
-    for handle in [0, 0x77, u64::MAX] {
-        bad(
-            f::MEM_RECLAIM,
-            &handle_arguments(handle),
-            Error::INVALID_PARAMETERS,
-        )?;
-    }
-    let handle = one(A).share()?;
-    let [low, high, _] = handle_arguments(handle);
-    let result = bad(
-        f::MEM_RECLAIM,
-        &[low, high, 0x8000_0000],
-        Error::INVALID_PARAMETERS,
-    );
-    reclaim(handle)?;
     result
 }
 
-/// Giving back what one does not have changes nothing.
-fn relinquish_unknown() -> Outcome {
-    let handle = one(A).share()?;
-    ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-    ask(B, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-    let [address, ..] = ask(A, test_sp::RETRIEVE, [handle, 0, 0, 0])?;
-    ask(B, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-    let [_, syndrome, ..] = ask(A, test_sp::READ, [address, 0, 0, 0])?;
-    ensure!(syndrome == 0, "another partition's relinquish took it away");
-    ask(A, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-    reclaim(handle)
+/// Begins a transmission of four ranges, of which one has arrived: the handle, and the first page.
+fn begun() -> Outcome<(u64, u64)> {
+    let pages = || POOL.iter().step_by(2).take(4);
+    let descriptor = Descriptor::new(A, pages().map(|page| (page.address(), 1)));
+    let all = descriptor.bytes();
+    super::discovery::TX.fill(&all[..112]);
+    let answer = ffa(f::MEM_SHARE, &[all.len() as u64, 112]);
+    ensure!(
+        answer.function() == f::MEM_FRAG_RX && answer.w(3) == 112,
+        "{:#x} {:#x} {}",
+        answer.x(0),
+        answer.x(2),
+        answer.x(3)
+    );
+    super::discovery::TX.fill(&all[112..]);
+    let handle = u64::from(answer.w(1)) | u64::from(answer.w(2)) << 32;
+    Ok((handle, POOL[0].address()))
 }
 
-/// DEN0140 1.2, section 4.1.2: a fragment of no transaction.
-fn fragment_unknown() -> Outcome {
-    let answer = ffa(f::MEM_FRAG_TX, &[0x77, 0, 16, 0]);
-    ensure!(answer.function() == f::ERROR, "{:#x}", answer.x(0));
-    let answer = ffa(f::MEM_FRAG_RX, &[0x77, 0, 0, 0]);
-    ensure!(answer.function() == f::ERROR, "{:#x}", answer.x(0));
-    Ok(())
+/// A fragment of this length is refused, and the transmission is over.
+fn broken_off(length: u64) -> Outcome {
+    let (handle, page) = begun()?;
+    let [low, high] = halves(handle);
+    bad(f::MEM_FRAG_TX, &[low, high, length, 0], Error::INVALID_PARAMETERS)?;
+    // One that is longer than a buffer was not looked at: it may go on, or be given up.
+    if length > 4096 {
+        return reclaim(handle);
+    }
+    bad(f::MEM_FRAG_TX, &[low, high, 48, 0], Error::INVALID_PARAMETERS)?;
+    reclaim(Descriptor::new(A, [(page, 1)].into_iter()).share()?)
 }
 
 /// T2: one partition's quota of shares ends with an error, leaves the others theirs, and is whole
@@ -421,17 +425,16 @@ fn fragment_unknown() -> Outcome {
 fn until_full() -> Outcome {
     let mut handles = [0; 64];
     let mut count = 0;
+    let mut last = None;
     for (handle, page) in handles.iter_mut().zip(&POOL) {
         let answer = Descriptor::new(A, [(page.address(), 1)].into_iter()).send(4096);
-        if answer.success().is_err() {
+        last = answer.success().err();
+        if last.is_some() {
             break;
         }
-        *handle = u64::from(answer.w(2)) | u64::from(answer.w(3)) << 32;
-        let (status, _) = tell(A, test_sp::RETRIEVE, [*handle, 0, 0, 0])?;
+        *handle = handle_of(&answer);
         count += 1;
-        if status != Error(0) {
-            break;
-        }
+        ask(A, test_sp::RETRIEVE, [*handle, 0, 0, 0])?;
     }
     let other = Descriptor::new(MANAGED, [(OTHER.address(), 1)].into_iter()).share();
     for handle in &handles[..count] {
@@ -439,7 +442,9 @@ fn until_full() -> Outcome {
         reclaim(*handle)?;
     }
     reclaim(other?)?;
-    ensure!(count < handles.len(), "no quota: {count} shares");
-    ensure!(count >= 16, "only {count} of 16 shares");
-    one_page()
+    ensure!(
+        count == 16 && last == Some(Error::NO_MEMORY),
+        "{count} of 16 shares, then {last:?}"
+    );
+    one_page(f::MEM_SHARE)
 }

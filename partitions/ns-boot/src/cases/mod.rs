@@ -2,21 +2,33 @@
 //!
 //! Each reports itself in one line ([`Case::report`]); the last line is `@cases <passed> <failed>`.
 mod attacks;
+mod between;
+mod borrow;
 mod calls;
 mod case;
+mod chains;
 mod clause;
 mod cores;
 pub mod discovery;
+mod elsewhere;
+mod fields;
 mod forwarding;
+mod indirect;
+mod info;
 mod lend;
 mod managed;
 mod memory;
 mod messages;
 mod notifications;
 mod preemption;
+mod races;
+mod renewal;
+mod secrets;
+mod setup;
 pub mod share;
 mod spoilt;
 mod state;
+mod vm;
 mod why;
 
 use crate::arch::{self, machine};
@@ -40,8 +52,14 @@ pub const NARROW: u16 = 0x8004;
 pub const MANAGED: u16 = 0x8005;
 /// See [`MANAGED`].
 pub const MANAGED_LIMIT: u64 = 10_000;
+/// As [`MANAGED`]; only that one and a virtual machine may call it.
+pub const MANAGED_CALLEE: u16 = 0x8006;
+/// Those that a case may stop for good, each only one.
+pub const VICTIM_1: u16 = 0x8007;
+/// See [`VICTIM_1`].
+pub const VICTIM_2: u16 = 0x8008;
 /// Those of the table `ffa` that the normal world may call, in order.
-pub const VISIBLE: [u16; 7] = [0x8001, 0x8002, 0x8004, 0x8005, 0x8006, 0x8007, 0x8008];
+pub const VISIBLE: [u16; 6] = [0x8001, 0x8002, 0x8004, 0x8005, 0x8007, 0x8008];
 
 /// The cases for the table that this was built for.
 fn groups() -> &'static [&'static [Case]] {
@@ -49,25 +67,39 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks") => &[attacks::INSTRUCTIONS],
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
-        Some("forwarding") => &[forwarding::CASES],
+        Some("ffa-forwarding") => &[forwarding::CASES],
         Some("spoilt") => &[spoilt::CASES],
         Some("ffa") => &[
+            setup::CASES,
             discovery::CASES,
+            info::CASES,
             messages::CASES,
+            chains::CASES,
+            vm::CASES,
+            indirect::CASES,
             memory::CASES,
+            fields::CASES,
+            borrow::CASES,
             lend::CASES,
             notifications::CASES,
             preemption::CASES,
             managed::CASES,
             cores::CASES,
+            races::CASES,
+            renewal::CASES,
         ],
-        _ => &[state::CASES, attacks::CASES],
+        Some("ffa-memory") => &[between::CASES],
+        _ => &[state::CASES, secrets::CASES, attacks::CASES],
     }
 }
 
 /// Runs all cases on the boot core and powers off.
 pub fn run() -> ! {
     machine::start_core();
+    if let Err(why) = discovery::prepare() {
+        uart::line(format_args!("@panic {}", why.text()));
+        arch::power_off();
+    }
     let (mut passed, mut failed) = (0, 0);
     for case in groups().iter().flat_map(|group| group.iter()) {
         let began = machine::now();

