@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// The suites in their order. `gp`, `gp-both` and `unnamed` are xtest; the others are clients of ours and from packages.
-const SUITES: &str = "clients,names,applications,unnamed,tokens,killed,gp,gp-both";
+const SUITES: &str = "clients,names,applications,unnamed,tokens,gp,gp-both,killed";
 /// How long each form may take. The short one takes less than 15 minutes on a machine that does nothing else.
 const SHORT: Duration = Duration::from_secs(25 * 60);
 const FULL: Duration = Duration::from_secs(3 * 60 * 60);
