@@ -362,15 +362,26 @@ pub fn forget_local() {
     };
 }
 
-fn window_entry(partition: usize, slot: u32) -> Option<*mut u64> {
-    let p = TABLE.partitions.get(partition)?;
-    if u64::from(slot) >= p.window.size / PAGE as u64 {
-        return None;
+/// The first level-3 table of each partition's window: counted when the image is built, as each page asks for it.
+static WINDOW_TABLES: [usize; PARTITIONS] = {
+    let (mut all, mut n) = ([0; PARTITIONS], 0);
+    while n < PARTITIONS {
+        all[n] = level3_before(n);
+        n += 1;
     }
-    let table = level3_before(partition) + slot as usize / 512;
+    all
+};
+
+/// The level-3 entries of a run of slots in a partition's window, which lie behind each other: where the first is, and
+/// how many of the `count` are in the window.
+fn window_entries(partition: usize, slot: u32, count: u32) -> Option<(*mut u64, usize)> {
+    let p = TABLE.partitions.get(partition)?;
+    let behind = (p.window.size / PAGE as u64).checked_sub(u64::from(slot))?;
+    let count = behind.min(u64::from(count)) as usize;
     let base = LEVEL3.address() as usize as *mut u64;
-    // The check above keeps the index inside the partition's own window tables.
-    Some(base.wrapping_add(table * 512 + slot as usize % 512))
+    // The check above keeps the run inside the partition's own window tables.
+    let first = WINDOW_TABLES.get(partition)? * 512 + slot as usize;
+    Some((base.wrapping_add(first), count))
 }
 
 /// Maps pages of normal-world memory into a partition's window. The ledger's lock is held.
@@ -380,13 +391,15 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
         Access::ReadWrite => READ | WRITE,
     };
     let attributes = ACCESS_FLAG | INNER_SHAREABLE | WRITE_BACK | EXECUTE_NEVER | rights | VALID_TABLE;
+    let Some((entries, count)) = window_entries(partition, slot, count) else {
+        return;
+    };
+    let first = address & !(PAGE as u64 - 1);
     for n in 0..count {
-        if let Some(entry) = window_entry(partition, slot.saturating_add(n)) {
-            let page = (address & !(PAGE as u64 - 1)) + u64::from(n) * PAGE as u64;
-            // SAFETY: `window_entry` gives places in the window's own tables, which are written under
-            // the ledger's lock only, and read by the walker as single words.
-            unsafe { entry.write_volatile(page | attributes) };
-        }
+        let page = first + (n * PAGE) as u64;
+        // SAFETY: `window_entries` gives places in the window's own tables, which are written under
+        // the ledger's lock only, and read by the walker as single words.
+        unsafe { entries.wrapping_add(n).write_volatile(page | attributes) };
     }
     barrier::dsb(barrier::ISHST);
 }
@@ -447,11 +460,12 @@ pub fn unmap_window(partition: usize, slot: u32, count: u32) {
     let Some(p) = TABLE.partitions.get(partition) else {
         return;
     };
-    for n in 0..count {
-        if let Some(entry) = window_entry(partition, slot.saturating_add(n)) {
-            // SAFETY: as in `map_window`.
-            unsafe { entry.write_volatile(0) };
-        }
+    let Some((entries, inside)) = window_entries(partition, slot, count) else {
+        return;
+    };
+    for n in 0..inside {
+        // SAFETY: as in `map_window`.
+        unsafe { entries.wrapping_add(n).write_volatile(0) };
     }
     barrier::dsb(barrier::ISHST);
     let ipa = p.window.base + u64::from(slot) * PAGE as u64;

@@ -325,9 +325,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
                 .of(share.grants)
                 .all(|grant| reaches(table, windows.get(grant), home))
         };
+        let lender = share.lender();
         let owned = |pages: Pages| {
             let size = u64::from(pages.count) * PAGE;
-            let whole = match share.lender() {
+            let whole = match lender {
                 None => (table.board.normal.iter()).any(|range| range.contains(pages.address(), size)),
                 Some(lender) => deeds.own(table, lender.index, pages, reached),
             };

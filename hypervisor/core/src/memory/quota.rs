@@ -145,7 +145,7 @@ impl Sender<'_> {
     /// Whether a registered buffer of the sender's, or of one of its machines, lies in these pages.
     pub(super) fn holds(&self, first: u64, end: u64) -> bool {
         let within = |buffer: u64| (first..end).contains(&(buffer / PAGE));
-        let buffers = self.machines.iter().chain([&self.buffers]);
-        buffers.flatten().flatten().copied().any(within)
+        let either = |pair: &Option<[u64; 2]>| pair.is_some_and(|[rx, tx]| within(rx) || within(tx));
+        either(&self.buffers) || self.machines.iter().any(either)
     }
 }
