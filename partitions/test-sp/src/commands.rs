@@ -69,6 +69,9 @@ pub mod wide {
     pub const ANSWER: u64 = 0x7e57_0004;
 }
 
+/// Reads 8 bytes at the address in x4 again and again, x5 times: how often they were another value than the first
+/// time (x4).
+pub const WATCH: u64 = 32;
 /// The things that a partition must not do.
 pub mod forbidden {
     /// Cleans and invalidates a line by set and way.

@@ -251,6 +251,11 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             let syndrome = probe(|| value = arch::read(a));
             [value, syndrome.unwrap_or(0), 0, 0]
         }
+        command::WATCH => {
+            let first = arch::read(a);
+            let others = (0..b).filter(|_| arch::read(a) != first).count();
+            [others as u64, 0, 0, 0]
+        }
         command::WRITE => [0, probe(|| arch::write(a, b)).unwrap_or(0), 0, 0],
         command::CLOBBER => clobber(context, a, b),
         command::CHECK => check(context),

@@ -1,13 +1,15 @@
 //! Memory that partitions share with, lend and donate to each other (DEN0140 1.2, chapter 2): the table `ffa-memory`.
 //! Loads and stores of both sides are real; what is out of somebody's reach stops the one that touches it.
+use super::elsewhere::wait_off;
 use super::share::{Descriptor, field, relinquishment};
 use super::{
     A, B, Case, Outcome, alive, ask, bad, clause, ffa, good, halves, handle_of, inside, inside_bad,
-    inside_good, look, put, request_inside, right, taken, tell, to, wrong,
+    inside_good, look, put, request_inside, right, send, taken, tell, to, wrong,
 };
-use crate::arch::machine::{Page, smc};
+use crate::arch::machine::{Page, core_is_off, core_on, now, smc};
 use crate::ensure;
 use crate::test_sp;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sp_rt::ffa::{self as f, Error};
 use sp_rt::retrieve::{CLEAR_AFTER, KIND_LEND};
 
@@ -423,8 +425,7 @@ pub const CASES: &[Case] = &[
     wrong("owner-reads-what-it-lent", LEND, clause::LEND, || {
         let pages = pages(VICTIM)?;
         fill(VICTIM, pages)?;
-        offered(VICTIM, &lend(B, pages, 1))?;
-        stopped(VICTIM, test_sp::READ, pages)
+        while_it_reads(VICTIM, pages, || offered(VICTIM, &lend(B, pages, 1)).map(drop))
     }),
     wrong(
         "borrower-writes-what-it-may-read",
@@ -456,9 +457,12 @@ pub const CASES: &[Case] = &[
             let pages = pages(A)?;
             let handle = offered(A, &share(VICTIM + 2, pages, 1))?;
             let [address, ..] = ask_for(VICTIM + 2, A, handle, 1 << 3)?;
-            ask(VICTIM + 2, test_sp::RELINQUISH, [handle, 0, 0, 0])?;
-            take_back(A, handle, 0)?;
-            stopped(VICTIM + 2, test_sp::READ, address)
+            while_it_reads(VICTIM + 2, address, || {
+                // It may be stopped before it hears of it.
+                send(VICTIM + 2, test_sp::RELINQUISH, [handle, 0, 0, 0]);
+                Ok(())
+            })?;
+            take_back(A, handle, 0)
         },
     ),
     wrong("third-one-reads-what-is-shared", SHARE, clause::SHARE, || {
@@ -708,6 +712,45 @@ fn stopped(victim: u16, command: u64, address: u64) -> Outcome {
         answer.x(0),
         answer.x(4),
         answer.x(5)
+    );
+    alive(A)?;
+    alive(B)
+}
+
+/// What core 1 has a partition read, and the answer: x0 and x2.
+static WATCHED: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+static SEEN: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+static STARTED: AtomicBool = AtomicBool::new(false);
+/// Reads of a watcher: a second and more, if nothing stops it.
+const READS: u64 = 200_000_000;
+
+fn watch(_core: usize) {
+    let [partition, address] = [0, 1].map(|n: usize| WATCHED[n].load(Ordering::Acquire));
+    STARTED.store(true, Ordering::Release);
+    let (answer, _) = send(partition as u16, test_sp::WATCH, [address, READS, 0, 0]);
+    SEEN[0].store(answer.x(0), Ordering::Release);
+    SEEN[1].store(answer.x(2), Ordering::Release);
+}
+
+/// Takes a page away while a partition reads it on core 1: that core has to forget it at once, and the partition is
+/// stopped; its peers go on.
+fn while_it_reads(victim: u16, address: u64, take: impl FnOnce() -> Outcome) -> Outcome {
+    WATCHED[0].store(u64::from(victim), Ordering::Release);
+    WATCHED[1].store(address, Ordering::Release);
+    STARTED.store(false, Ordering::Release);
+    ensure!(core_on(1, watch), "core 1 does not start");
+    while !STARTED.load(Ordering::Acquire) {}
+    let reading = now() + 20_000;
+    while now() < reading {}
+    let running = !core_is_off(1);
+    let taken = take();
+    wait_off(1)?;
+    taken?;
+    let [function, status] = [0, 1].map(|n: usize| SEEN[n].load(Ordering::Acquire) as u32);
+    ensure!(running, "core 1 was done before: {function:#x} {status:#x}");
+    ensure!(
+        function == f::ERROR && status == Error::ABORTED.0.cast_unsigned(),
+        "core 1 went on reading: {function:#x} {status:#x}"
     );
     alive(A)?;
     alive(B)
