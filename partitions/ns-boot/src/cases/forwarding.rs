@@ -126,23 +126,29 @@ fn from_elsewhere() -> Outcome {
 fn each_form() -> Outcome {
     have(&[3], |core| {
         let mut answer = ffa(f::DIRECT_REQ_32, &[to(CARRIED), 0, 3, 4, 5, 6, 7]);
-        while answer.function() == f::INTERRUPT {
+        while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
             pause();
             answer = ffa(f::RUN, &[answer.x(1)]);
         }
         let short = answer.function() == f::DIRECT_RESP_32 && answer.0[3..8] == [3, 4, 5, 6, 7];
+        AGAIN[core].store(answer.x(0) << 32 | u64::from(answer.w(2)), Ordering::Release);
         let words: [u64; 17] = core::array::from_fn(|n| if n == 0 { to(CARRIED) } else { n as u64 });
         let mut words = words;
         words[1..3].fill(0);
         let mut answer = ffa(f::DIRECT_REQ2, &words);
-        while answer.function() == f::INTERRUPT {
+        while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
             pause();
             answer = ffa(f::RUN, &[answer.x(1)]);
         }
         let long = answer.function() == f::DIRECT_RESP2 && answer.0[4..] == words[3..];
         RESULT[core].store(u64::from(short) | u64::from(long) << 1, Ordering::Release);
     })?;
-    ensure!(result(3) == 3, "{:#x}", result(3));
+    ensure!(
+        result(3) == 3,
+        "{:#x}, the short one {:#x}",
+        result(3),
+        AGAIN[3].load(Ordering::Acquire)
+    );
     Ok(())
 }
 
@@ -264,14 +270,20 @@ fn resume_elsewhere() -> Outcome {
     NEEDED.store(answer.x(1), Ordering::Release);
     have(&[2], |core| {
         let mut answer = ffa(f::RUN, &[NEEDED.load(Ordering::Acquire)]);
-        while answer.function() == f::INTERRUPT {
+        while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
             pause();
             answer = ffa(f::RUN, &[answer.x(1)]);
         }
         let wrong = answer.function() != f::DIRECT_RESP_64;
+        AGAIN[core].store(answer.x(0) << 32 | u64::from(answer.w(2)), Ordering::Release);
         RESULT[core].store(u64::from(wrong) << 32 | answer.x(4), Ordering::Release);
     })?;
-    ensure!(result(2) == 0, "{:#x} registers changed", result(2));
+    ensure!(
+        result(2) == 0,
+        "{:#x} registers changed, the answer {:#x}",
+        result(2),
+        AGAIN[2].load(Ordering::Acquire)
+    );
     alive(CARRIED)
 }
 

@@ -55,7 +55,7 @@ pub fn interrupted(answer: &f::Regs, target: u16) -> Outcome {
 /// Resumes until the command is answered.
 pub fn finish(mut answer: f::Regs) -> Outcome<u64> {
     stop_timer();
-    while answer.function() == f::INTERRUPT {
+    while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
         let_in();
         answer = ffa(f::RUN, &[answer.x(1)]);
     }
@@ -194,7 +194,7 @@ fn resume_elsewhere() -> Outcome {
 
 fn resume(_core: usize) {
     let mut answer = ffa(f::RUN, &[RESUME.load(Ordering::Acquire)]);
-    while answer.function() == f::INTERRUPT {
+    while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
         let_in();
         answer = ffa(f::RUN, &[answer.x(1)]);
     }
