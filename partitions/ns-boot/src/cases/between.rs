@@ -739,7 +739,9 @@ fn while_it_reads(victim: u16, address: u64, take: impl FnOnce() -> Outcome) -> 
     WATCHED[1].store(address, Ordering::Release);
     STARTED.store(false, Ordering::Release);
     ensure!(core_on(1, watch), "core 1 does not start");
-    while !STARTED.load(Ordering::Acquire) {}
+    while !STARTED.load(Ordering::Acquire) {
+        core::hint::spin_loop();
+    }
     let reading = now() + 20_000;
     while now() < reading {}
     let running = !core_is_off(1);
