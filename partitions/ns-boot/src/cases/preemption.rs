@@ -1,5 +1,5 @@
 //! Preemption by the normal world's interrupts (DEN0077A 1.2, sections 9.3 and 14.3).
-use super::{A, B, Case, Outcome, alive, ask, clause, ffa, right, to};
+use super::{A, B, Case, Outcome, alive, ask, clause, complete, ffa, right, to};
 use crate::arch::machine::{core_is_off, core_on, let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp;
@@ -124,13 +124,7 @@ fn again_while_preempted() -> Outcome {
     let changed = finish(first)?;
     ensure!(changed == 0, "{changed} registers changed");
     if second.function() == f::INTERRUPT {
-        let mut answer = ffa(f::RUN, &[second.x(1)]);
-        for _ in 0..10 {
-            if answer.function() != f::INTERRUPT {
-                break;
-            }
-            answer = ffa(f::RUN, &[answer.x(1)]);
-        }
+        let (answer, _) = complete(second);
         ensure!(
             answer.0[4..8] == [7, 8, 9, 10],
             "{:#x} {:x?}",
