@@ -338,8 +338,9 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 NORMAL,
                 "Cycles for a context that waits; resumes a preempted or yielded one, or the chain that it is \
                  part of, on any core that the partition lists; a call that waits or was preempted elsewhere, by its \
-                 ticket. A partition is no scheduler: not for it, and a callee that is preempted or yields \
-                 gives its cycles to the normal world, not to the partition that called it.",
+                 ticket. Not for a partition: a callee that is preempted or yields gives its cycles to the \
+                 normal world, not to the partition that called it (sections 8.2 and 8.3 let that one run it \
+                 again), as a caller that never does so would keep the callee's context from everybody else.",
                 &[
                     "preemption::a_preempted_context_goes_on_on_another_core",
                     "preemption::contexts_that_do_not_exist_cannot_be_run",
