@@ -48,23 +48,30 @@ pub fn test(paths: &Paths, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Runs cargo's tests and counts them; a build that fails counts as one failure.
-fn run(paths: &Paths, name: &str, arguments: &[&str], tally: &mut Tally) -> Result<()> {
+/// Runs a tool of cargo's as a step of this name: whether it ended well, and what it wrote, which is shown where
+/// it did not.
+pub fn said(name: &str, tool: Tool) -> Result<(bool, String)> {
     let output = step(name, || {
-        let tool = Tool::new("cargo")
-            .within(&paths.root)
-            .args(["test", "--no-fail-fast"])
-            .args(arguments);
         tool.command()
             .output()
             .context("`cargo` could not be started; install Rust by rustup")
     })?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
     }
+    Ok((output.status.success(), text))
+}
+
+/// Runs cargo's tests and counts them; a build that fails counts as one failure.
+fn run(paths: &Paths, name: &str, arguments: &[&str], tally: &mut Tally) -> Result<()> {
+    let tool = Tool::new("cargo")
+        .within(&paths.root)
+        .args(["test", "--no-fail-fast"])
+        .args(arguments);
+    let (good, text) = said(name, tool)?;
     let mut results = results(&text);
-    if !output.status.success() && results.iter().all(|(_, ok)| *ok) {
+    if !good && results.iter().all(|(_, ok)| *ok) {
         results.push(("cargo test".to_owned(), false));
     }
     tally.count(name, &results);

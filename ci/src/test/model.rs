@@ -1,12 +1,11 @@
 //! The dispatcher and the ledger beside their reference models: as many random calls as CI is to try, anew each time.
 
-use super::host::results;
+use super::host::{results, said};
 use super::tally::Tally;
 use crate::cli::TestArgs;
 use crate::paths::Paths;
-use crate::progress::step;
 use crate::tool::Tool;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The tests that compare with a model, and what the model is of.
@@ -30,21 +29,13 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let seed = args.seed.unwrap_or_else(fresh);
     let calls = args.calls;
     let what = format!("{calls} random calls with each reference model, from seed {seed}");
-    let output = step(&what, || {
-        let tool = Tool::new("cargo")
-            .within(&paths.root)
-            .args(["test", "--lib", "--no-fail-fast", "--", "--exact"])
-            .args(MODELS.map(|(test, _)| test))
-            .env("BULKHEAD_CALLS", calls.to_string())
-            .env("BULKHEAD_SEED", seed.to_string());
-        tool.command()
-            .output()
-            .context("`cargo` could not be started; install Rust by rustup")
-    })?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        eprint!("{text}{}", String::from_utf8_lossy(&output.stderr));
-    }
+    let tool = Tool::new("cargo")
+        .within(&paths.root)
+        .args(["test", "--lib", "--no-fail-fast", "--", "--exact"])
+        .args(MODELS.map(|(test, _)| test))
+        .env("BULKHEAD_CALLS", calls.to_string())
+        .env("BULKHEAD_SEED", seed.to_string());
+    let (_, text) = said(&what, tool)?;
     let found = results(&text);
     for (test, title) in MODELS {
         let ok = found.iter().any(|(name, ok)| name == test && *ok);

@@ -1,7 +1,7 @@
 //! Memory that partitions share with, lend and donate to each other (DEN0140 1.2, chapter 2): the table `ffa-memory`.
 //! Loads and stores of both sides are real; what is out of somebody's reach stops the one that touches it.
 use super::elsewhere::wait_off;
-use super::share::{Descriptor, field, relinquishment};
+use super::share::{Descriptor, field, refused, relinquishment};
 use super::{
     A, B, Case, Outcome, alive, ask, bad, clause, ffa, good, halves, handle_of, inside, inside_bad,
     inside_good, look, put, request_inside, right, send, taken, tell, to, wrong,
@@ -542,17 +542,6 @@ fn offered(sender: u16, descriptor: &Descriptor) -> Outcome<u64> {
         got.x(2)
     );
     Ok(handle_of(&got))
-}
-
-fn refused(caller: u16, descriptor: &Descriptor, expected: Error) -> Outcome {
-    let got = descriptor.of(caller)?;
-    let error = got.success().err();
-    ensure!(
-        got.function() == f::ERROR && error == Some(expected),
-        "{:#x} {error:?}, not {expected:?}",
-        got.x(0)
-    );
-    Ok(())
 }
 
 /// Has a borrower retrieve all that `sender` offered, by the partition's own words: address, ranges, pages, sum.

@@ -1,7 +1,7 @@
 //! Borrowers: each field of FFA_MEM_RETRIEVE_REQ and FFA_MEM_RELINQUISH wrong once (DEN0140 1.2, sections 2.4 to
 //! 2.6), and what a hypervisor in the normal world asks.
 use super::discovery::{RX, TX, with_version};
-use super::share::{Descriptor, field, relinquishment};
+use super::share::{Descriptor, field, refused, relinquishment};
 use super::{
     A, B, Case, Outcome, ask, bad, clause, ffa, give_back, good, halves, inside, inside_bad, inside_good,
     look, put, reclaim, right, taken, tell, wrong,
@@ -469,17 +469,6 @@ fn borrowed(what: impl FnOnce(u64) -> Outcome) -> Outcome {
         );
         result
     })
-}
-
-fn refused(borrower: u16, request: &Descriptor, expected: Error) -> Outcome {
-    let got = request.of(borrower)?;
-    let error = got.success().err();
-    ensure!(
-        got.function() == f::ERROR && error == Some(expected),
-        "{:#x} {error:?}, not {expected:?}",
-        got.x(0)
-    );
-    Ok(())
 }
 
 /// A right retrieval with each of these bytes there is refused; without them it is not.

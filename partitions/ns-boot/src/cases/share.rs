@@ -1,7 +1,8 @@
 //! Memory transaction descriptors as the normal world and partitions write them.
 use super::discovery::TX;
 use super::{Outcome, Why, ffa, handle_of, inside, put};
-use sp_rt::ffa::{self as f, Regs};
+use crate::ensure;
+use sp_rt::ffa::{self as f, Error, Regs};
 
 const RANGE: usize = 16;
 const COMPOSITE: usize = 16;
@@ -218,6 +219,18 @@ impl Descriptor {
         let length = self.length as u64;
         inside(partition, self.function, &[length, length])
     }
+}
+
+/// That a partition's call with this descriptor fails with this status.
+pub fn refused(partition: u16, descriptor: &Descriptor, expected: Error) -> Outcome {
+    let got = descriptor.of(partition)?;
+    let error = got.success().err();
+    ensure!(
+        got.function() == f::ERROR && error == Some(expected),
+        "{:#x} {error:?}, not {expected:?}",
+        got.x(0)
+    );
+    Ok(())
 }
 
 /// A relinquish descriptor.
