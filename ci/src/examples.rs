@@ -16,7 +16,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --only host,model             what needs no QEMU
   cargo xtask test --only model --seed 7         the random calls of a failure that named this seed
   cargo xtask test --only fuzz --fuzz 3600 --keep  an hour for each fuzz target, and keep what it finds
-  cargo xtask test --only cost                   what grew since the last release, and is not in CHANGELOG.md
+  cargo xtask test --only cost                   what grew since the last release, and is not in docs/changelog.md
   cargo xtask test --only linux --suites clients,xtest
   cargo xtask test --junit target/results.xml";
 

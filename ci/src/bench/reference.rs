@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub const FILE: &str = "docs/cost.csv";
 
 /// The change log, in the repository.
-pub const LOG: &str = "CHANGELOG.md";
+pub const LOG: &str = "docs/changelog.md";
 
 /// How much more than at the last release nobody has to explain, in percent.
 const SLACK: u64 = 3;
