@@ -61,6 +61,9 @@ pub(crate) struct Compartment<const C: usize> {
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
+    /// Its version will not change any more: written under the mailbox's lock, and read without, so that a call
+    /// need not take it.
+    pub settled: AtomicBool,
     pub tickets: Mutex<Tickets<C>>,
     pub notifications: Mutex<Notifications>,
     pub counters: Counters,
@@ -73,6 +76,7 @@ impl<const C: usize> Compartment<C> {
             stopped: AtomicBool::new(false),
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new(V1_0)),
+            settled: AtomicBool::new(false),
             tickets: Mutex::new(Tickets::new()),
             notifications: Mutex::new(Notifications::new()),
             counters: Counters::new(),

@@ -218,14 +218,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     fn normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &Regs, ports: &mut T) -> Action {
-        match decode(regs) {
-            Call::DirectRequest(request) => self.direct_request(core, cpu, &request, ports),
-            Call::Run { endpoint, vcpu } => self.run(core, cpu, endpoint, vcpu, ports),
+        let call = &decode(regs);
+        match call {
+            Call::DirectRequest(request) => self.direct_request(core, cpu, request, ports),
+            Call::Run { endpoint, vcpu } => self.run(core, cpu, *endpoint, *vcpu, ports),
             // From the SPMD: a secure interrupt that is no longer there.
             Call::Interrupt => Action::Normal(RESUME),
-            call => {
-                self.goes_on(Party::Normal, &call);
-                Action::Normal(self.common_call(cpu, Party::Normal, &call, ports).over(regs))
+            _ => {
+                self.goes_on(Party::Normal, call);
+                Action::Normal(self.common_call(cpu, Party::Normal, call, ports).over(regs))
             }
         }
     }

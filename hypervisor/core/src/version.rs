@@ -12,6 +12,8 @@
 //!   format it could change. Any other call that depends on a format goes on with the old life: it is served as
 //!   the old version says, and the question is forgotten.
 
+use core::sync::atomic::Ordering;
+
 use crate::decode::Call;
 use crate::error::Error;
 use crate::reply::Reply;
@@ -133,10 +135,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if asks || (party == Party::Normal && looks) {
             return;
         }
+        let settled = match party {
+            Party::Partition(index) => self.compartments.get(index).map(|c| &c.settled),
+            Party::Normal | Party::Machine(_) => None,
+        };
+        if settled.is_some_and(|settled| settled.load(Ordering::Relaxed)) {
+            return;
+        }
         if let Some(mailbox) = self.mailbox(party) {
             let mut mailbox = mailbox.lock();
             mailbox.version.settled |= mailbox.version.negotiated;
             mailbox.version.asked = None;
+            if let Some(settled) = settled {
+                settled.store(mailbox.version.settled, Ordering::Relaxed);
+            }
         }
     }
 }
