@@ -125,7 +125,7 @@ fn machines(svg: &mut Svg, system: &System, above: f64) -> f64 {
     y
 }
 
-/// A caller's name, with what it may send if that is less than the partition takes.
+/// A caller's name, with what it may send if that is less than the partition takes; a dash for nothing.
 fn called_by(system: &System, partition: &Partition, caller: &Caller) -> String {
     let name = system.endpoint_name(caller.id);
     if partition.takes_all_from(caller) {
@@ -133,7 +133,7 @@ fn called_by(system: &System, partition: &Partition, caller: &Caller) -> String 
     }
     let kinds: Vec<&str> = caller.messages.iter().map(|kind| word(KINDS, *kind)).collect();
     let kinds = if kinds.is_empty() {
-        "no messages".to_owned()
+        "–".to_owned()
     } else {
         kinds.join(" and ")
     };
