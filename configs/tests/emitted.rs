@@ -16,12 +16,15 @@ fn phone() -> (System, BTreeMap<String, Vec<u8>>) {
         .iter()
         .map(|(name, size)| ((*name).to_owned(), vec![0xa5; *size]))
         .collect();
-    let artefacts = emit(&system, &images).unwrap_or_else(|report| panic!("{report}"));
-    let files = artefacts
-        .into_iter()
-        .map(|artefact| (artefact.path, artefact.contents))
-        .collect();
+    let files = files(&system, &images);
     (system, files)
+}
+
+/// What is made of a system, by path.
+fn files(system: &System, images: &Images) -> BTreeMap<String, Vec<u8>> {
+    let artefacts = emit(system, images).unwrap_or_else(|report| panic!("{report}"));
+    let files = artefacts.into_iter();
+    files.map(|artefact| (artefact.path, artefact.contents)).collect()
 }
 
 fn text(files: &BTreeMap<String, Vec<u8>>, path: &str) -> String {
@@ -123,11 +126,7 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         ("test-a".to_owned(), vec![1; 9]),
         ("test-b".to_owned(), vec![2; 5000]),
     ]);
-    let artefacts = emit(&system, &images).unwrap_or_else(|report| panic!("{report}"));
-    let files: BTreeMap<_, _> = artefacts
-        .into_iter()
-        .map(|artefact| (artefact.path, artefact.contents))
-        .collect();
+    let files = files(&system, &images);
     let main = r#"
         fn main() {
             let [a, b] = TABLE.partitions else { panic!() };
@@ -154,11 +153,7 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
 fn a_caller_s_limits_reach_the_table() {
     let system = load(Path::new("tests/callers.toml")).unwrap_or_else(|report| panic!("{report}"));
     let images = ["keys", "user"].map(|name| (name.to_owned(), vec![1; 9]));
-    let artefacts = emit(&system, &Images::from(images)).unwrap_or_else(|report| panic!("{report}"));
-    let files: BTreeMap<_, _> = artefacts
-        .into_iter()
-        .map(|artefact| (artefact.path, artefact.contents))
-        .collect();
+    let files = files(&system, &Images::from(images));
     let main = r#"
         use bulkhead_core::table::Messages;
         fn main() {

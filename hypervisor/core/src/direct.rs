@@ -101,20 +101,34 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Enters the context that is at home here with a request; none when it does not wait.
     pub(crate) fn deliver(&self, core: Core, cpu: &Cpu, index: usize, request: &Direct) -> Option<Action> {
+        let task = Task::Request {
+            source: request.source,
+            kind: Kind::of(request),
+        };
+        let here = self.wake(core, cpu, index, task)?;
+        Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+    }
+
+    /// Makes the context that is at home here, and waits, this core's own with something to do; none when it
+    /// does not wait.
+    #[inline(always)]
+    pub(crate) fn wake<'a>(
+        &'a self,
+        core: Core,
+        cpu: &'a Cpu,
+        index: usize,
+        task: Task,
+    ) -> Option<Here<'a, C>> {
         let (partition, compartment, seat) = self.seat(index, core)?;
         if !seat.change(State::Waiting, State::Running(core)) {
             return None;
         }
-        seat.set_task(Task::Request {
-            source: request.source,
-            kind: Kind::of(request),
-        });
+        seat.set_task(task);
         let context = Context {
             partition: index,
             home: core,
         };
-        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
-        Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+        Some(Here::occupy(core, cpu, context, (partition, compartment, seat)))
     }
 
     /// Parks a request whose context is busy (preempted, or resumed on another core), or on another core.

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::function;
 use crate::reply::{Reply, target};
 
-use crate::spmc::{Here, Spmc, lists};
+use crate::spmc::{Spmc, lists};
 use crate::table::Core;
 use crate::ticket::{Stage, Ticket};
 use crate::version::V1_2;
@@ -114,7 +114,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     fn take_request<T: Ports>(&self, core: Core, cpu: &Cpu, index: usize, ports: &mut T) -> Option<Action> {
-        let (partition, compartment, seat) = self.seat(index, core)?;
+        let (partition, compartment, _) = self.seat(index, core)?;
         if !lists(partition, core) || compartment.stopped() {
             return None;
         }
@@ -126,20 +126,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             } => Some(request),
             _ => None,
         })?;
-        if !seat.change(State::Waiting, State::Running(core)) {
-            return None;
-        }
-        seat.set_task(Task::Forwarded {
+        let task = Task::Forwarded {
             source: request.source,
             kind: Kind::of(&request),
-        });
+        };
+        let here = self.wake(core, cpu, index, task)?;
         ticket.begin(core);
         cpu.begin_forward(index, ports.now());
-        let context = Context {
-            partition: index,
-            home: core,
-        };
-        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
     }
 

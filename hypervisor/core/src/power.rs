@@ -220,25 +220,18 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     fn tell(&self, core: Core, cpu: &Cpu, index: usize, event: Power, message: &Regs) -> Option<Action> {
-        let (partition, compartment, seat) = self.seat(index, core)?;
+        let (partition, compartment, _) = self.seat(index, core)?;
         let wanted = partition.power_messages >> event as u32 & 1 == 1;
         if !wanted || compartment.stopped() || !lists(partition, core) {
             return None;
         }
-        if !seat.change(State::Waiting, State::Running(core)) {
-            return None;
-        }
-        seat.set_task(Task::Request {
+        let task = Task::Request {
             source: self.table.spmc_id,
             kind: Kind::Power,
-        });
+        };
+        let here = self.wake(core, cpu, index, task)?;
         let mut regs = *message;
         regs.0[1] = u64::from(target(self.table.spmc_id, partition.id));
-        let context = Context {
-            partition: index,
-            home: core,
-        };
-        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         let deadline = Deadline::Micros(limit_us(partition));
         Some(self.enter(&here, Entry::Answer(regs), deadline))
     }
