@@ -123,9 +123,9 @@ pub struct TestArgs {
     #[arg(long, conflicts_with = "only")]
     pub ffa: bool,
     /// Run the GlobalPlatform clients on QEMU alone: xtest on each OP-TEE and on all at once, a PKCS#11 tool, ours.
-    #[arg(long, conflicts_with_all = ["only", "ffa", "suites"])]
+    #[arg(long, conflicts_with_all = ["only", "ffa"])]
     pub gp: bool,
-    /// With --gp: every case of xtest, and write docs/gp-results.md.
+    /// With --gp: every case of xtest; with all suites, write docs/gp-results.md, too.
     #[arg(long, requires = "gp")]
     pub full: bool,
     /// Fuzz each target of the policy for this long, and each of the tables for half of it.

@@ -171,6 +171,7 @@ fn wish<'a>(elf: &'a Path, folder: &'a Path) -> Wish<'a> {
         elf,
         folder,
         limit: LIMIT,
+        quiet: LIMIT,
         show_log: false,
         show_console: false,
     }

@@ -111,6 +111,8 @@ pub enum Line {
     Benches(usize),
     /// The boot stage jumps to Linux.
     Jump,
+    /// A report that cannot be read: output of something else stands in it, or its end is missing.
+    Torn(String),
     /// A kernel gave up.
     Panic,
     /// Console text.
@@ -121,7 +123,7 @@ pub enum Line {
 pub fn read(line: &str) -> Line {
     let line = line.trim_end();
     if let Some((_, json)) = line.split_once(MARK) {
-        return serde_json::from_str(json).map_or(Line::Text, Line::Event);
+        return serde_json::from_str(json).map_or_else(|_| Line::Torn(json.to_owned()), Line::Event);
     }
     let mut words = line.split(' ');
     match words.next() {
@@ -196,9 +198,11 @@ mod tests {
         assert_eq!(read("@bulkhead {\"event\":\"later\"}"), Line::Event(Event::Other));
         assert_eq!(
             read("@bulkhead {\"event\":\"end\"}"),
-            Line::Text,
+            Line::Torn("{\"event\":\"end\"}".into()),
             "a report without its result counts for nothing"
         );
+        let torn = "{\"event\":\"case\",\"suite\":\"gp\",\"na[  81.5] optee: late";
+        assert_eq!(read(&format!("@bulkhead {torn}")), Line::Torn(torn.into()));
     }
 
     #[test]

@@ -15,6 +15,8 @@ const COMMON: &str = "console=ttyAMA0 quiet rdinit=/init panic=-1";
 pub struct LinuxWish {
     /// Where its logs go.
     pub folder: PathBuf,
+    /// The longest time in which it may say nothing; that of the whole run where nobody changes it.
+    pub quiet: Duration,
     elf: PathBuf,
     limit: Duration,
     show_log: bool,
@@ -29,6 +31,7 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
     );
     LinuxWish {
         folder,
+        quiet: limit,
         elf,
         limit,
         show_log,
@@ -74,6 +77,7 @@ pub fn boot(
         elf: &wish.elf,
         folder: &wish.folder,
         limit: wish.limit,
+        quiet: wish.quiet,
         show_log: wish.show_log,
         show_console: wish.show_console,
     };

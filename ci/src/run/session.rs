@@ -59,6 +59,8 @@ pub struct Wish<'a> {
     pub folder: &'a Path,
     /// The time that the run may take.
     pub limit: Duration,
+    /// The longest time in which the normal world may say nothing.
+    pub quiet: Duration,
     /// Whether the log is shown as it comes: the hypervisor's own records from `info` on.
     pub show_log: bool,
     /// Whether all of the log and the consoles are shown, the TEEs' and the normal world's.
@@ -132,8 +134,10 @@ fn watch(
     let start = Instant::now();
     let console = wish.folder.join("console.log");
     let mut heard = false;
+    let (mut last, mut said) = (start, String::new());
     loop {
         let left = wish.limit.saturating_sub(start.elapsed());
+        let left = left.min(wish.quiet.saturating_sub(last.elapsed()));
         let wait = if heard {
             left
         } else {
@@ -145,22 +149,30 @@ fn watch(
                 "the hypervisor stopped: {message}; see {}",
                 wish.folder.join("hypervisor.log").display()
             ),
-            Ok(Said::Console(line)) => match events::read(&line) {
-                Line::Panic => bail!("the normal world's kernel panicked; see {}", console.display()),
-                line => match on(line) {
-                    Next::Continue => {}
-                    Next::Stop => return Ok(()),
-                    Next::Finish => return wait_for_end(lines, &console),
-                },
-            },
+            Ok(Said::Console(line)) => {
+                (last, said) = (Instant::now(), line);
+                match events::read(&said) {
+                    Line::Panic => bail!("the normal world's kernel panicked; see {}", console.display()),
+                    line => match on(line) {
+                        Next::Continue => {}
+                        Next::Stop => return Ok(()),
+                        Next::Finish => return wait_for_end(lines, &console),
+                    },
+                }
+            }
             Err(RecvTimeoutError::Timeout) if start.elapsed() < wish.limit => {
-                if is_silent(start.elapsed(), machine.computed()) {
+                if last.elapsed() >= wish.quiet {
+                    bail!(hang(wish, &said));
+                }
+                if !heard && is_silent(start.elapsed(), machine.computed()) {
                     bail!(silence(wish.folder));
                 }
             }
             Err(RecvTimeoutError::Timeout) => bail!(
-                "the run was ended after {} s without its last line; see {} and hypervisor.log beside it",
+                "the run was ended after {} s without its last line; the last was `{}`; see {} and hypervisor.log beside \
+                 it, and run fewer suites at a time with --suites",
                 wish.limit.as_secs(),
+                said.trim(),
                 console.display()
             ),
             Err(RecvTimeoutError::Disconnected) => bail!(
@@ -184,6 +196,17 @@ fn silence(folder: &Path) -> String {
          target/parts/tfa or flash.bin was changed by hand, remove it and run this again",
         SILENCE.as_secs(),
         folder.display()
+    )
+}
+
+/// What to say of a normal world that says nothing any more, and to do.
+fn hang(wish: &Wish, said: &str) -> String {
+    format!(
+        "the normal world said nothing for {} s; the last was `{}`. It hangs, or this computer is very busy: see which \
+         partition ran last in {}, and run the suite alone with --suites",
+        wish.quiet.as_secs(),
+        said.trim(),
+        wish.folder.join("hypervisor.log").display()
     )
 }
 

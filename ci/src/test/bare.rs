@@ -102,6 +102,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
         elf: &firmware.hypervisor,
         folder: &folder,
         limit: LIMIT,
+        quiet: LIMIT,
         show_log: false,
         show_console: false,
     };

@@ -1,48 +1,114 @@
 //! GlobalPlatform clients that nobody changed, on every TEE: `cargo xtask test --gp`, and its page of results.
 
-use super::linux::{self, Done, Run};
+use super::linux::{self, Done, Outcome, Run};
 use super::tally::Tally;
+use crate::cli::TestArgs;
 use crate::paths::{Paths, write};
 use crate::{build, parts};
 use anyhow::Result;
+use bulkhead_configs::Tee;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// The suites in their order. `gp`, `gp-both` and `unnamed` are xtest; the others are clients of ours and from packages.
-const SUITES: &str = "clients,names,applications,unnamed,tokens,gp,gp-both,killed";
+/// The suites in their order, and the client of each.
+const SUITES: [(&str, &str); 9] = [
+    ("clients", OURS),
+    ("names", OURS),
+    ("applications", OURS),
+    ("unnamed", "xtest, which names no TEE"),
+    ("tokens", "OpenSC's pkcs11-tool with libckteec"),
+    ("storage", "ours, on the storage application of OP-TEE's tests"),
+    ("gp", XTEST),
+    ("gp-both", XTEST),
+    ("killed", "ours, killed in its calls"),
+];
+const OURS: &str = "ours";
+const XTEST: &str = "xtest";
+/// The suites of xtest that run on each OP-TEE.
+const PARTS: [&str; 2] = ["regression", "pkcs11"];
+
 /// How long each form may take. The short one takes less than 15 minutes on a machine that does nothing else.
 const SHORT: Duration = Duration::from_secs(25 * 60);
 const FULL: Duration = Duration::from_secs(3 * 60 * 60);
+/// How long Linux may say nothing: longer than any single case takes.
+const SHORT_QUIET: Duration = Duration::from_secs(6 * 60);
+const FULL_QUIET: Duration = Duration::from_secs(20 * 60);
 
-/// Runs the suites; the page goes to the system's folder, and that of the full form to the book, too.
-pub fn test(paths: &Paths, full: bool, tally: &mut Tally) -> Result<()> {
+/// Runs the suites; the page goes to the system's folder, and that of a whole run of the full form to the book, too.
+pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let parts = parts::provide(paths, &parts::ALL)?;
     let table = paths.root.join("configs/phone.toml");
     let built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
     let start = Instant::now();
+    let all = SUITES.map(|(suite, _)| suite).join(",");
+    let suites = args.suites.as_deref().unwrap_or(&all);
     let run = Run {
         name: "gp",
-        suites: SUITES,
-        arguments: if full {
+        suites,
+        arguments: if args.full {
             "bulkhead.gp=full"
         } else {
             "bulkhead.gp=short"
         },
         sve: true,
-        limit: if full { FULL } else { SHORT },
+        limit: if args.full { FULL } else { SHORT },
+        quiet: if args.full { FULL_QUIET } else { SHORT_QUIET },
     };
-    let done = linux::boot(&built, &run, tally);
-    let text = page(&done, full, start.elapsed());
+    let outcome = linux::boot(&built, &run, tally);
+    let optees = built.firmware.system.partitions.iter();
+    let optees: Vec<&str> = optees
+        .filter(|partition| partition.client.is_some() && partition.tee == Tee::Optee)
+        .map(|partition| partition.name.as_str())
+        .collect();
+    for (suite, _) in SUITES.iter().filter(|(_, client)| *client == XTEST) {
+        if suites.split(',').any(|wanted| wanted == *suite) {
+            for tee in &optees {
+                let lack = lack(&outcome.cases, suite, tee);
+                let detail = lack.clone().unwrap_or_default();
+                tally.note(&format!("gp: {suite} {tee} is whole"), lack.is_none(), &detail);
+            }
+        }
+    }
+    let text = page(&outcome, args.full, start.elapsed());
     write(&built.firmware.folder.join("gp/results.md"), text.as_bytes())?;
-    if full {
+    if args.full && args.suites.is_none() {
         write(&paths.root.join("docs/gp-results.md"), text.as_bytes())?;
     }
     Ok(())
 }
 
+/// What is missing of xtest's cases on a TEE: a suite that did not end, or cases whose reports were lost on the way.
+fn lack(done: &[Done], suite: &str, tee: &str) -> Option<String> {
+    let of = || done.iter().filter(|case| case.suite == suite && case.tee == tee);
+    for part in PARTS {
+        let ended = |case: &&Done| case.name.starts_with(&format!("{part}_"));
+        let seen = of().filter(ended).count();
+        let sum = format!("{SUM} of {part}");
+        let Some(sum) = of().find(|case| case.name == sum) else {
+            return Some(format!(
+                "{part} did not come to its end, {seen} cases did; see console.log and hypervisor.log in the system's \
+                 folder gp, and run it alone with --suites {suite}"
+            ));
+        };
+        let said = sum
+            .detail
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        if said != Some(seen) || seen == 0 {
+            return Some(format!(
+                "{seen} cases of {part} were reported, and xtest says: {}; reports were lost, so run it again",
+                sum.detail
+            ));
+        }
+    }
+    None
+}
+
 /// The page of results.
-fn page(done: &[Done], full: bool, took: Duration) -> String {
+fn page(outcome: &Outcome, full: bool, took: Duration) -> String {
+    let done = &outcome.cases;
     let form = if full { "full" } else { "short" };
     let command = if full { " --full" } else { "" };
     let failed = done.iter().filter(|case| !case.ok).count();
@@ -51,26 +117,32 @@ fn page(done: &[Done], full: bool, took: Duration) -> String {
          Made by `cargo xtask test --gp{command}`, the {form} form: {} cases, {failed} failed, in {} on an emulated \
          machine with four cores. `gp` is xtest on one OP-TEE after the other, `gp-both` on all at the same time. \
          Times are seconds in Linux on that machine.\n\n",
-        done.len(),
+        done.iter().filter(|case| !is_sum(case)).count(),
         minutes(took),
     );
-    text += "## Suites\n\n| suite | TEE | cases | failed | time |\n|---|---|---|---|---|\n";
-    for ((suite, tee), cases) in groups(done) {
-        let single = || cases.iter().filter(|case| case.name != SUM);
-        let bad = single().filter(|case| !case.ok).count();
-        let time: u64 = single().map(|case| case.ms).sum();
-        let _ = writeln!(
-            text,
-            "| {suite} | {tee} | {} | {bad} | {} |",
-            single().count(),
-            seconds(time)
-        );
+    text += "## Suites\n\n| suite | client | TEE | cases | failed | time |\n|---|---|---|---|---|---|\n";
+    for suite in order(done) {
+        for (tee, cases) in by_tee(done, suite) {
+            let bad = cases.iter().filter(|case| !case.ok).count();
+            let time: u64 = cases.iter().map(|case| case.ms).sum();
+            let client = SUITES.iter().find(|(name, _)| *name == suite);
+            let client = client.map_or("", |(_, client)| client);
+            let count = counted(&cases);
+            let time = seconds(time);
+            let _ = writeln!(text, "| {suite} | {client} | {tee} | {count} | {bad} | {time} |");
+        }
     }
     if failed > 0 {
         text += "\n## Failed\n\n";
         for case in done.iter().filter(|case| !case.ok) {
             let detail = case.detail.replace('|', "\\|");
             let _ = writeln!(text, "- {} {} `{}`: {detail}", case.suite, case.tee, case.name);
+        }
+    }
+    if !outcome.notes.is_empty() {
+        text += "\n## Said by the suites\n\n";
+        for note in &outcome.notes {
+            let _ = writeln!(text, "- {note}");
         }
     }
     text += "\n## Cases\n";
@@ -80,14 +152,33 @@ fn page(done: &[Done], full: bool, took: Duration) -> String {
     text
 }
 
-/// What `bulkhead-xtest` calls the line about all cases of a run.
+/// How many cases these are, and of which suites of xtest.
+fn counted(cases: &[&Done]) -> String {
+    let of = |part| cases.iter().filter(|case| case.name.starts_with(part)).count();
+    let parts: Vec<String> = PARTS
+        .iter()
+        .map(|part| (part, of(*part)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(part, count)| format!("{count} {part}"))
+        .collect();
+    if parts.len() < 2 {
+        return cases.len().to_string();
+    }
+    format!("{}: {}", cases.len(), parts.join(", "))
+}
+
+/// How `bulkhead-xtest` begins the line about all cases of a suite of xtest.
 const SUM: &str = "all cases";
+
+fn is_sum(case: &Done) -> bool {
+    case.name.starts_with(SUM)
+}
 
 /// The cases of a suite, a column for each TEE.
 fn cases(text: &mut String, suite: &str, done: &[Done]) {
     let of: Vec<&Done> = done
         .iter()
-        .filter(|case| case.suite == suite && case.name != SUM)
+        .filter(|case| case.suite == suite && !is_sum(case))
         .collect();
     let tees: BTreeSet<&str> = of.iter().map(|case| case.tee.as_str()).collect();
     let _ = write!(text, "\n### {suite}\n\n| case |");
@@ -127,14 +218,11 @@ fn order(done: &[Done]) -> Vec<&str> {
     suites
 }
 
-/// The cases of each suite and TEE.
-fn groups(done: &[Done]) -> BTreeMap<(&str, &str), Vec<&Done>> {
+/// The cases of a suite, by TEE.
+fn by_tee<'a>(done: &'a [Done], suite: &str) -> BTreeMap<&'a str, Vec<&'a Done>> {
     let mut groups: BTreeMap<_, Vec<&Done>> = BTreeMap::new();
-    for case in done {
-        groups
-            .entry((case.suite.as_str(), case.tee.as_str()))
-            .or_default()
-            .push(case);
+    for case in done.iter().filter(|case| case.suite == suite && !is_sum(case)) {
+        groups.entry(case.tee.as_str()).or_default().push(case);
     }
     groups
 }
@@ -163,24 +251,34 @@ mod tests {
         }
     }
 
+    fn outcome(cases: &[Done]) -> Outcome {
+        Outcome {
+            cases: cases.to_vec(),
+            notes: vec!["the supplicant was started 2 times".into()],
+        }
+    }
+
     #[test]
     fn the_page_has_every_case_and_names_what_failed() {
-        let done = [
+        let done = outcome(&[
             case("tokens", "vendor-b", "a token is made", true, 90),
             case("gp", "vendor-a", "regression_1001", true, 1250),
-            case("gp", "vendor-a", SUM, true, 9000),
+            case("gp", "vendor-a", "pkcs11_1000", true, 50),
+            case("gp", "vendor-a", "all cases of regression", true, 9000),
             case("gp", "vendor-b", "regression_1001", false, 2000),
             case("gp", "vendor-b", "regression_1002", true, 40),
-        ];
+        ]);
         let page = page(&done, true, Duration::from_secs(61));
         for text in [
             "`cargo xtask test --gp --full`",
             "5 cases, 1 failed, in 1 min 1 s",
-            "| gp | vendor-a | 1 | 0 | 1.2 |",
-            "| gp | vendor-b | 2 | 1 | 2.0 |",
+            "| tokens | OpenSC's pkcs11-tool with libckteec | vendor-b | 1 | 0 | 0.0 |\n| gp | xtest | vendor-a",
+            "| gp | xtest | vendor-a | 2: 1 regression, 1 pkcs11 | 0 | 1.3 |",
+            "| gp | xtest | vendor-b | 2 | 1 | 2.0 |",
             "- gp vendor-b `regression_1001`: it is \\| wrong",
-            "| case | vendor-a | vendor-b |\n|---|---|---|\n| regression_1001 | 1.2 | **failed** |\n| regression_1002 | | 0.0 |",
+            "| case | vendor-a | vendor-b |\n|---|---|---|\n| regression_1001 | 1.2 | **failed** |\n| pkcs11_1000 | 0.0 | |\n",
             "### tokens\n\n| case | vendor-b |",
+            "- the supplicant was started 2 times",
         ] {
             assert!(page.contains(text), "{text:?} is not in:\n{page}");
         }
@@ -188,7 +286,39 @@ mod tests {
 
     #[test]
     fn a_page_without_failures_has_no_list_of_them() {
-        let page = page(&[case("gp", "a", "b", true, 1)], false, Duration::from_secs(1));
+        let page = page(
+            &outcome(&[case("gp", "a", "b", true, 1)]),
+            false,
+            Duration::from_secs(1),
+        );
         assert!(!page.contains("## Failed") && page.contains("the short form"));
+    }
+
+    #[test]
+    fn lost_reports_and_suites_that_did_not_end_are_told() {
+        let sum = |part: &str, detail: &str| Done {
+            detail: detail.into(),
+            ..case("gp", "a", &format!("all cases of {part}"), true, 1)
+        };
+        let mut done = vec![
+            case("gp", "a", "pkcs11_1000", true, 1),
+            sum("pkcs11", "1 cases, 0 failed; exit status: 0"),
+            case("gp", "a", "regression_1001", true, 1),
+        ];
+        let said = lack(&done, "gp", "a").expect("no sum");
+        assert!(
+            said.contains("regression did not come to its end, 1 cases did"),
+            "{said}"
+        );
+        done.push(sum("regression", "2 cases, 0 failed; exit status: 0"));
+        let said = lack(&done, "gp", "a").expect("one is lost");
+        assert!(
+            said.contains("1 cases of regression were reported") && said.contains("run it again"),
+            "{said}"
+        );
+        done.push(case("gp", "a", "regression_1002", true, 1));
+        assert_eq!(lack(&done, "gp", "a"), None);
+        assert!(lack(&done, "gp", "b").is_some(), "nothing came of it at all");
+        assert!(lack(&done, "gp-both", "a").is_some());
     }
 }

@@ -21,6 +21,17 @@ pub struct Run<'a> {
     pub sve: bool,
     /// How long it may take.
     pub limit: Duration,
+    /// How long Linux may say nothing.
+    pub quiet: Duration,
+}
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The cases that ended.
+    pub cases: Vec<Done>,
+    /// What the suites said for people.
+    pub notes: Vec<String>,
 }
 
 /// A case that a suite of Linux ran.
@@ -48,6 +59,7 @@ const RUNS: [Run<'static>; 2] = [
         arguments: "",
         sve: true,
         limit: Duration::from_secs(25 * 60),
+        quiet: Duration::from_secs(15 * 60),
     },
     Run {
         name: "linux-without-sve",
@@ -55,6 +67,7 @@ const RUNS: [Run<'static>; 2] = [
         arguments: "",
         sve: false,
         limit: Duration::from_secs(240),
+        quiet: Duration::from_secs(240),
     },
 ];
 
@@ -66,18 +79,29 @@ pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) {
     }
 }
 
-/// Boots once, and returns the cases that ended; a run that breaks off is a failure of its own.
-pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Vec<Done> {
+/// Boots once; a run that breaks off is a failure of its own.
+pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
     let suites = run.suites;
     eprintln!("  .. {}: {suites}", run.name);
-    let wish = linux::wish(built, run.name, run.limit, false, false);
+    let mut wish = linux::wish(built, run.name, run.limit, false, false);
+    wish.quiet = run.quiet;
     let mut ended = None;
     let before = tally.failed();
     let arguments = format!("bulkhead.mode=test bulkhead.tests={suites} {}", run.arguments);
-    let mut done = Vec::new();
+    let mut outcome = Outcome::default();
     let result = linux::boot(built, &wish, &arguments, run.sve, |line| {
-        if let Line::Event(event) = line {
-            note(run.name, event, &mut ended, &mut done, tally);
+        match line {
+            Line::Event(event) => note(run.name, event, &mut ended, &mut outcome, tally),
+            // What it reported is lost, so it cannot count as passed.
+            Line::Torn(text) => tally.note(
+                &format!("{}: a report can be read", run.name),
+                false,
+                &format!(
+                    "`{text}`; see console.log in {}, and run it again",
+                    wish.folder.display()
+                ),
+            ),
+            _ => {}
         }
         if ended.is_some() {
             Next::Finish
@@ -96,7 +120,7 @@ pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Vec<Done> {
         ok,
         &result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
     );
-    done
+    outcome
 }
 
 /// Notes how often each TEE was preempted: under load, one that never was has not been tested.
@@ -116,7 +140,7 @@ fn preemptions(built: &Built, folder: &Path, run: &str, tally: &mut Tally) {
 }
 
 /// Notes what one report says.
-fn note(run: &str, event: Event, ended: &mut Option<bool>, done: &mut Vec<Done>, tally: &mut Tally) {
+fn note(run: &str, event: Event, ended: &mut Option<bool>, outcome: &mut Outcome, tally: &mut Tally) {
     match event {
         Event::Tee {
             name,
@@ -134,7 +158,7 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, done: &mut Vec<Done>,
             detail,
         } => {
             tally.note_timed(&format!("{run}: {suite} {tee} {name}"), ok, &detail, ms);
-            done.push(Done {
+            outcome.cases.push(Done {
                 suite,
                 tee,
                 name,
@@ -156,7 +180,10 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, done: &mut Vec<Done>,
             ok && migrations > 0,
             &format!("{calls} calls, {lost} lost, {wrong} wrong, {migrations} migrations"),
         ),
-        Event::Note { text } => eprintln!("       {text}"),
+        Event::Note { text } => {
+            eprintln!("       {text}");
+            outcome.notes.push(text);
+        }
         Event::End { ok } => *ended = Some(ok),
         Event::Up { .. } | Event::Other => {}
     }

@@ -53,7 +53,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
     let mut stages = Stages::new(wanted.iter().map(|(_, name, _)| *name));
     if args.gp {
         tally.group("gp");
-        gp::test(paths, args.full, &mut tally)?;
+        gp::test(paths, args, &mut tally)?;
     }
     let mut parts = None;
     for (group, name, what) in wanted {

@@ -1,7 +1,9 @@
 //! `bulkhead-client`: a GlobalPlatform client on stock libteec that checks what a TEE answers.
 //!
 //! `open` connects only, `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across
-//! calls, `applications` reaches three TEEs on one context. Each but `open` prints a line that `xtask` reads; the exit status is 0 only if everything was right.
+//! calls, `applications` reaches three TEEs on one context, `killed` kills clients of three; each of these but `open`
+//! prints a line that `xtask` reads. `store`, `fetch` and `churn` use secure storage. The exit status is 0 only if
+//! everything was right.
 
 #[cfg(libteec)]
 mod applications;
@@ -11,6 +13,8 @@ mod check;
 mod load;
 #[cfg(libteec)]
 mod services;
+#[cfg(libteec)]
+mod storage;
 #[cfg(all(libteec, target_arch = "aarch64"))]
 mod sve;
 #[cfg(libteec)]
@@ -36,6 +40,9 @@ fn run(options: &Options) -> Result<bool, String> {
     use bulkhead_client::options::Task;
     Ok(match options.task {
         Task::Open => return check::open(options).map(|()| true),
+        Task::Store => return storage::store(options).map(|()| true),
+        Task::Fetch => return storage::fetch(options).map(|()| true),
+        Task::Churn => return storage::churn(options).map(|()| true),
         Task::Check => check::run(options),
         Task::Load => load::run(options),
         Task::Applications => applications::run(options),

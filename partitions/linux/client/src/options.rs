@@ -1,8 +1,9 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed --tee NAME|- --kind optee|rust \
-                         [--second NAME --third NAME] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
+pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|store|fetch|churn --tee NAME|- \
+                         --kind optee|rust [--second NAME --third NAME] [--object ID] [--text TEXT] \
+                         [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,12 @@ pub enum Task {
     Applications,
     /// Kill clients of three TEEs in their calls.
     Killed,
+    /// Make an object in secure storage.
+    Store,
+    /// Say what is in an object in secure storage.
+    Fetch,
+    /// Open an object in secure storage again and again, until it is killed.
+    Churn,
 }
 
 /// Which services the TEE has.
@@ -41,6 +48,10 @@ pub struct Options {
     pub kind: Kind,
     /// The OP-TEE and the Rust TEE to which the table leads applications, for [`Task::Applications`].
     pub others: [String; 2],
+    /// The object's ID, of 1 to 64 bytes, for those that use secure storage.
+    pub object: String,
+    /// What is in the object, at most 200 bytes, for [`Task::Store`].
+    pub text: String,
     /// The device that it must turn out to be.
     pub device: Option<String>,
     /// Threads that call at the same time, 1 to 64.
@@ -60,10 +71,14 @@ impl Options {
             Some("sve") => Task::Sve,
             Some("applications") => Task::Applications,
             Some("killed") => Task::Killed,
+            Some("store") => Task::Store,
+            Some("fetch") => Task::Fetch,
+            Some("churn") => Task::Churn,
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
         let mut others = [None, None];
+        let (mut object, mut text) = (None, String::new());
         while let Some(option) = arguments.next() {
             let value = arguments
                 .next()
@@ -73,6 +88,8 @@ impl Options {
                 "--kind" => kind = Some(parse_kind(&value)?),
                 "--second" => others[0] = Some(value),
                 "--third" => others[1] = Some(value),
+                "--object" => object = Some(short(&option, value, 64)?),
+                "--text" => text = short(&option, value, 200)?,
                 "--device" => device = Some(value),
                 "--threads" => threads = bounded(&option, &value, 64)?,
                 "--seconds" => seconds = bounded(&option, &value, 86_400)?,
@@ -80,17 +97,23 @@ impl Options {
             }
         }
         let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
+        let stores = matches!(task, Task::Store | Task::Fetch | Task::Churn);
         let no_kind = matches!(task, Task::Open | Task::Applications | Task::Killed);
-        let kind = kind.or(no_kind.then_some(Kind::Optee));
+        let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
         if task == Task::Applications && others.contains(&None) {
             return Err(format!("--second or --third is missing; {USAGE}"));
+        }
+        if stores && object.is_none() {
+            return Err(format!("--object is missing; {USAGE}"));
         }
         Ok(Options {
             task,
             tee,
             kind,
             others: others.map(Option::unwrap_or_default),
+            object: object.unwrap_or_default(),
+            text,
             device,
             threads: threads as usize,
             seconds,
@@ -103,6 +126,14 @@ fn parse_kind(value: &str) -> Result<Kind, String> {
         "optee" => Ok(Kind::Optee),
         "rust" => Ok(Kind::Rust),
         _ => Err(format!("--kind is optee or rust, not {value}")),
+    }
+}
+
+fn short(option: &str, value: String, most: usize) -> Result<String, String> {
+    if (1..=most).contains(&value.len()) {
+        Ok(value)
+    } else {
+        Err(format!("{option} has 1 to {most} bytes, not {}", value.len()))
     }
 }
 
@@ -147,6 +178,21 @@ mod tests {
         assert_eq!(options.others, ["b", "c"]);
         let message = parse("applications --tee a --second b").expect_err("incomplete");
         assert!(message.contains("--third is missing"), "{message}");
+    }
+
+    #[test]
+    fn storage_needs_an_object() {
+        let options = parse("store --tee a --object key --text secret").expect("good");
+        assert_eq!((options.task, options.kind), (Task::Store, Kind::Optee));
+        assert_eq!(
+            (options.object.as_str(), options.text.as_str()),
+            ("key", "secret")
+        );
+        let message = parse("fetch --tee a").expect_err("incomplete");
+        assert!(message.contains("--object is missing"), "{message}");
+        let long = "x".repeat(65);
+        let message = parse(&format!("fetch --tee a --object {long}")).expect_err("too long");
+        assert!(message.contains("1 to 64 bytes, not 65"), "{message}");
     }
 
     #[test]
