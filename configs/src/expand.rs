@@ -99,6 +99,7 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
         ("interrupts", list(interrupts)),
         ("on-failure", on_failure(partition.on_failure)),
         ("key", partition.key.to_string()),
+        ("inspects", partition.inspects.to_string()),
     ]);
     keys.extend(partition.client.as_ref().map(|shown| ("client", client(shown))));
     keys

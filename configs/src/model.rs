@@ -198,6 +198,8 @@ pub struct Partition {
     pub on_failure: OnFailure,
     /// Whether it is given a key of its own.
     pub key: bool,
+    /// Whether it may ask what runs here.
+    pub inspects: bool,
     /// Who may deal with it, by ascending ID.
     pub callers: Vec<Caller>,
     /// The changes of its cores' power of which it is told, in the order of the language.

@@ -128,6 +128,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
             .map_or(preset.delivery, |delivery| delivery.value),
         on_failure: on_failure(partition)?,
         key: partition.key.as_ref().is_some_and(|key| key.value),
+        inspects: partition.inspects.as_ref().is_some_and(|inspects| inspects.value),
         callers: callers(draft, partition, &receives)?,
         power: power(partition),
         notifies: ids(draft, &partition.notifies)?,

@@ -71,11 +71,10 @@ fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archiv
         (order.join("\n") + "\n").into_bytes(),
         0o644,
     );
-    archive.file(
-        "etc/bulkhead/tees.toml",
-        read(&firmware.folder.join("linux/tees.toml"))?,
-        0o644,
-    );
+    for name in ["tees.toml", "system.toml"] {
+        let contents = read(&firmware.folder.join("linux").join(name))?;
+        archive.file(&format!("etc/bulkhead/{name}"), contents, 0o644);
+    }
     archive.tree(
         &paths.root.join("partitions/linux/initramfs/root"),
         &|_| true,

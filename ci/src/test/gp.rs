@@ -12,8 +12,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// The suites in their order, and the client of each.
-const SUITES: [(&str, &str); 9] = [
+const SUITES: [(&str, &str); 10] = [
     ("clients", OURS),
+    ("info", "bulkhead-info"),
     ("names", OURS),
     ("applications", OURS),
     ("unnamed", "xtest, which names no TEE"),

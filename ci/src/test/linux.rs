@@ -55,7 +55,7 @@ pub struct Done {
 const RUNS: [Run<'static>; 2] = [
     Run {
         name: "linux",
-        suites: "clients,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
+        suites: "clients,info,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
         arguments: "",
         sve: true,
         limit: Duration::from_secs(25 * 60),

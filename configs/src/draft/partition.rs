@@ -60,6 +60,8 @@ pub struct Partition {
     pub on_failure: Option<OnFailure>,
     /// `key`
     pub key: Option<At<bool>>,
+    /// `inspects`
+    pub inspects: Option<At<bool>>,
     /// `client`
     pub client: Option<Client>,
 }

@@ -6,6 +6,9 @@ use std::fmt::Write;
 use crate::board::Kind;
 use crate::draft::Tee;
 use crate::model::System;
+use crate::units::hex;
+
+use super::place::Placed;
 
 /// Routes for the TEE client library, in TOML: a default and a list of names with endpoint IDs and kinds.
 pub fn routes(system: &System) -> String {
@@ -31,6 +34,29 @@ pub fn routes(system: &System) -> String {
             }
             out.push_str("]\n");
         }
+    }
+    out
+}
+
+/// What is to be found running, in TOML: what `bulkhead-info --expect` compares with the hypervisor's own view.
+pub fn reference(system: &System, placed: &[Placed<'_>], digest: &[u8; 32]) -> String {
+    let mut out = format!(
+        "# Made from the table of system `{name}`: what `bulkhead-info --expect` compares with what runs.\n\
+         hypervisor = \"{version}\"\ntable = \"{name}\"\nboard = \"{board}\"\nsha256 = \"{digest}\"\n",
+        name = system.name,
+        version = env!("CARGO_PKG_VERSION"),
+        board = system.board.name,
+        digest = hex(digest),
+    );
+    for placed in placed {
+        let partition = placed.partition;
+        let _ = write!(
+            out,
+            "\n[[partition]]\nname = \"{}\"\nid = {:#06x}\nsha256 = \"{}\"\n",
+            partition.name,
+            partition.id,
+            hex(&placed.sha256)
+        );
     }
     out
 }

@@ -54,8 +54,9 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
     if let Some(report) = Report::of(faults) {
         return Err(report);
     }
+    let (source, digest) = table::table(system, &placed);
     let mut out = vec![
-        Artefact::new("table.rs", table::table(system, &placed)),
+        Artefact::new("table.rs", source),
         Artefact::new("memory.ld", linker::memory(system)),
         Artefact::new(
             "tos_fw_config.dtb",
@@ -68,6 +69,7 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
         Artefact::new("linux/tees.toml", linux::routes(system)),
         Artefact::new("linux/60-bulkhead-tees.rules", linux::rules(system)),
         Artefact::new("linux/bulkhead-supplicant@.service", linux::supplicant(system)),
+        Artefact::new("linux/system.toml", linux::reference(system, &placed, &digest)),
         Artefact::new("linux/reserved.dts", linux::reserved(system)),
         Artefact::new("layout.svg", picture(system)),
     ];

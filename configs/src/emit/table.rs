@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use sha2::{Digest, Sha256};
+
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
 use crate::draft::{Message, Rights};
 use crate::model::{Caller, Partition, Preemption, Range, SPMC_ID, System};
@@ -11,8 +13,9 @@ use super::place::Placed;
 /// Asserts about `TABLE`, the same for every system.
 const ASSERTIONS: &str = include_str!("assertions.rs");
 
-/// The source of `table.rs`.
-pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
+/// The source of `table.rs`, and the digest of the system that it describes: SHA-256 of the value of its `TABLE` without
+/// the digest itself. It covers all that the hypervisor knows, and not where the table's file lies.
+pub fn table(system: &System, placed: &[Placed<'_>]) -> (String, [u8; 32]) {
     let mut out = format!(
         "// Made by bulkhead-configs from {}. Do not edit: edit the table.\n\n",
         system.table.display()
@@ -58,20 +61,26 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> String {
         })
         .collect();
     let order: Vec<String> = system.boot_order.iter().map(ToString::to_string).collect();
-    let _ = write!(
-        out,
-        "\n/// The system `{name}`.\npub static TABLE: bulkhead_core::table::Table = {{\n    \
-         use bulkhead_core::table::*;\n    Table {{\n        name: {name:?},\n        board: {board},\n        \
+    let fields = format!(
+        "board: {board},\n        \
          hypervisor: {hypervisor},\n        spmc_id: {SPMC_ID:#06x},\n        partitions: &[{partitions}\n        ],\n        \
          virtual_machines: &[{machines}],\n        \
-         boot_order: &[{order}],\n    }}\n}};\n\n{ASSERTIONS}",
-        name = system.name,
+         boot_order: &[{order}],",
         board = board(&system.board),
         hypervisor = range(system.hypervisor),
         machines = machines.join(", "),
         order = order.join(", "),
     );
-    out
+    let named = format!("name: {:?},\n        {fields}", system.name);
+    let digest: [u8; 32] = Sha256::digest(&named).into();
+    let _ = write!(
+        out,
+        "\n/// The system `{name}`.\npub static TABLE: bulkhead_core::table::Table = {{\n    \
+         use bulkhead_core::table::*;\n    Table {{\n        digest: {digest},\n        {named}\n    }}\n}};\n\n{ASSERTIONS}",
+        name = system.name,
+        digest = bytes(&digest),
+    );
+    (out, digest)
 }
 
 fn constant(out: &mut String, doc: &str, name: &str, value: &str) {
@@ -165,6 +174,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("callers", format!("&[{}]", callers.join(", "))),
         ("power_messages", format!("{:#x}", partition.power_bits())),
         ("key", partition.key.to_string()),
+        ("inspects", partition.inspects.to_string()),
         ("forwards", partition.forward.to_string()),
     ];
     let lines: String = fields

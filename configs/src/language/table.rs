@@ -207,6 +207,12 @@ pub static PARTITION: Table = Table {
             "Whether it is given a key of its own, made from the board's root secret, its name and its digest.",
         ),
         Key::optional(
+            "inspects",
+            Form::Flag,
+            "false",
+            "Whether it may ask the hypervisor what runs here: names, IDs, digests and states of all partitions.",
+        ),
+        Key::optional(
             "client",
             Form::Table(&CLIENT),
             "no client reaches it by name",

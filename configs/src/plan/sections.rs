@@ -204,6 +204,7 @@ fn policies(system: &System) -> Section {
         "a call takes",
         "when it fails",
         "key",
+        "sees",
         "clients",
     ];
     let mut section = Section::new("Partitions", &head);
@@ -229,6 +230,12 @@ fn policies(system: &System) -> Section {
                 .map_or_else(|| "any time".to_owned(), |us| show_duration(us.into())),
             fails(partition.on_failure),
             if partition.key { "its own" } else { "none" }.to_owned(),
+            if partition.inspects {
+                "all partitions"
+            } else {
+                "itself"
+            }
+            .to_owned(),
             clients(partition),
         ]);
     }

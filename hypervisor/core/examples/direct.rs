@@ -22,6 +22,7 @@ const SECURE: Range = Range {
 
 static TABLE: Table = Table {
     name: "one",
+    digest: [0xd1; 32],
     board: Board {
         name: "none",
         compatible: "none",
@@ -74,6 +75,7 @@ static TABLE: Table = Table {
         power_messages: 0,
         forwards: false,
         key: false,
+        inspects: false,
     }],
     virtual_machines: &[],
     boot_order: &[0],

@@ -58,6 +58,8 @@ pub(crate) fn count(counter: &AtomicU32) {
 pub(crate) struct Compartment<const C: usize> {
     pub seats: [Seat; C],
     stopped: AtomicBool,
+    /// It has finished its start.
+    pub ready: AtomicBool,
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
@@ -74,6 +76,7 @@ impl<const C: usize> Compartment<C> {
         Self {
             seats: [const { Seat::new() }; C],
             stopped: AtomicBool::new(false),
+            ready: AtomicBool::new(false),
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new(V1_0)),
             settled: AtomicBool::new(false),

@@ -138,6 +138,10 @@ pub const TRNG: [u32; 5] = [
 /// Bulkhead's own: the calling partition's key. x0: 0, or NOT_SUPPORTED (-1) where the table gives it none;
 /// x1 to x4: the key's 32 bytes, each register in little-endian order.
 pub const PARTITION_KEY: u32 = 0xc600_0001;
+/// Bulkhead's own: what the hypervisor knows of the system, a page at a time (`inspect`). x0: 0 with the page in x1 to
+/// x7, NOT_SUPPORTED (-1) for a partition that the table does not let inspect, INVALID_PARAMETER (-3) where there is
+/// no such page.
+pub const INSPECT: u32 = 0xc600_0002;
 
 /// Whether a function ID lies in the range that SMCCC reserves for FF-A (0x60 to 0xef of the
 /// standard secure services).

@@ -20,6 +20,7 @@ mod forward;
 pub mod function;
 mod id_list;
 mod indirect;
+mod inspect;
 mod interrupt;
 mod lending;
 pub mod memory;

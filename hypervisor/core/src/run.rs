@@ -5,6 +5,8 @@
 //! are parked until the normal world starts anew; taking such a context back before that needs the
 //! restart of a partition, which is not part of this version.
 
+use core::sync::atomic::Ordering;
+
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Ports, Regs};
 use crate::callee::Callee;
 use crate::compartment::count;
@@ -223,6 +225,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             let _ = self.rx_release(Party::Partition(here.context.partition), 0);
         }
         if here.cpu.mode() == Mode::Boot {
+            here.compartment.ready.store(true, Ordering::Release);
             ports.note(Note::Ready {
                 partition: here.context.partition,
             });

@@ -72,7 +72,7 @@ fn random<T: Ports, const C: usize>(
 }
 
 /// The call's registers with these results in the first of them.
-fn done(regs: &Regs, results: &[u64]) -> Reply {
+pub(crate) fn done(regs: &Regs, results: &[u64]) -> Reply {
     let mut out = *regs;
     for (to, from) in out.0.iter_mut().zip(results) {
         *to = *from;

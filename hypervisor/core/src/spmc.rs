@@ -6,7 +6,7 @@ use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, 
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Call, decode};
+use crate::decode::{Call, decode, low};
 use crate::error::Error;
 use crate::function;
 use crate::memory::Ledger;
@@ -257,6 +257,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         self.goes_on(party, &call);
         let reply = match call {
+            Call::Unknown if here.partition.inspects && low(regs.0[0]) == function::INSPECT => {
+                self.inspect(regs)
+            }
             Call::Unknown => service::call(here, regs, ports),
             Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
             Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),

@@ -275,6 +275,8 @@ pub struct Partition {
     pub power_messages: u32,
     /// It is given a key of its own, derived from [`Board::root_secret`], its name and its image's digest.
     pub key: bool,
+    /// It may ask what runs here, its peers included (`inspect`).
+    pub inspects: bool,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
 }
@@ -292,6 +294,8 @@ impl Partition {
 pub struct Table {
     /// Name of the configuration.
     pub name: &'static str,
+    /// SHA-256 of what the compiler emitted for it, all but this digest: two tables with the same one are the same.
+    pub digest: [u8; 32],
     /// The machine.
     pub board: Board,
     /// The hypervisor's own memory, the image included.

@@ -1,7 +1,7 @@
 //! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
 use rust_tee::code::SUCCESS;
 use rust_tee::request::{Answer, Request};
-use rust_tee::services::Secrets;
+use rust_tee::services::Given;
 use rust_tee::{Memory, Tables, Tee};
 use sp_rt::ffa::{self, Regs};
 use sp_rt::mailbox::Mailbox;
@@ -10,8 +10,9 @@ use sp_rt::{Boot, MAX_THREADS, Window, call, interrupts, log, park};
 
 sp_rt::entry!(first, serve_context);
 
-/// Bulkhead's call for the partition's own key (docs/secrets.md).
+/// Bulkhead's calls for the partition's own key (docs/secrets.md) and for what runs here (docs/inspect.md).
 const PARTITION_KEY: u32 = 0xc600_0001;
+const INSPECT: u32 = 0xc600_0002;
 
 static TABLES: Tables = Tables::new();
 static TEE: spin::Once<Tee<Mailbox, Borrowed>> = spin::Once::new();
@@ -51,14 +52,14 @@ fn start(boot: &Boot) -> Result<u16, ffa::Error> {
     if boot.window.is_none() {
         log!("rust-tee: the manifest names no window: memory cannot be borrowed");
     }
-    TEE.call_once(|| Tee::new(own, secrets(), buffers, Borrowed(boot.window), &TABLES));
+    TEE.call_once(|| Tee::new(own, given(), buffers, Borrowed(boot.window), &TABLES));
     call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[boot.further_entry])).success()?;
     Ok(own)
 }
 
-/// The key that the hypervisor derived for this partition, by which it opens what it once sealed; where the
+/// What the hypervisor gives: the key that it derived for this partition, by which it opens what it once sealed; where the
 /// table gives it none, one that is new at every start.
-fn secrets() -> Secrets {
+fn given() -> Given {
     let random = sp_rt::random;
     let answer = call(&Regs::new(PARTITION_KEY, &[]));
     let given = (answer.x(0) == 0).then(|| [1, 2, 3, 4].map(|n| answer.x(n)));
@@ -67,7 +68,13 @@ fn secrets() -> Secrets {
     }
     let words = given.or_else(|| Some([random()?, random()?, random()?, random()?]));
     let key = words.and_then(|words| words.map(u64::to_le_bytes).as_flattened().try_into().ok());
-    Secrets { key, random }
+    Given { key, random, inspect }
+}
+
+/// x0 to x7 of the hypervisor's answer about a subject.
+fn inspect(subject: u64, page: u64) -> [u64; 8] {
+    let answer = call(&Regs::new(INSPECT, &[subject, page]));
+    core::array::from_fn(|n| answer.x(n))
 }
 
 /// Answers messages for ever.

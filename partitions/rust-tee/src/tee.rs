@@ -2,7 +2,7 @@
 use crate::code::{self, BAD_PARAMETERS, Code, ITEM_NOT_FOUND, OUT_OF_MEMORY, Origin, SUCCESS};
 use crate::message::{self, Command, Direction, HEADER, Header, LONGEST, MAX_FOR_SERVICE, Marked, PARAMETER};
 use crate::request::{Answer, Request};
-use crate::services::{self, Buffers, Parameter, Parameters, Secrets, Service};
+use crate::services::{self, Buffers, Given, Parameter, Parameters, Service};
 use crate::sessions::Sessions;
 use crate::shares::{Held, Shares};
 use sp_rt::Locked;
@@ -46,7 +46,7 @@ impl Default for Tables {
 /// `shares`, never after.
 pub struct Tee<B: Mailbox, M: Memory> {
     own: u16,
-    secrets: Secrets,
+    given: Given,
     memory: M,
     mailbox: Locked<B>,
     shares: &'static Locked<Shares>,
@@ -74,12 +74,12 @@ struct Prepared {
 }
 
 impl<B: Mailbox, M: Memory> Tee<B, M> {
-    /// A TEE of endpoint ID `own`. Its secrets never leave it; without a key, the hash service wants one
+    /// A TEE of endpoint ID `own`. Its key never leaves it; without a key, the hash service wants one
     /// from its client, and nothing can be stored.
-    pub const fn new(own: u16, secrets: Secrets, mailbox: B, memory: M, tables: &'static Tables) -> Self {
+    pub const fn new(own: u16, given: Given, mailbox: B, memory: M, tables: &'static Tables) -> Self {
         Self {
             own,
-            secrets,
+            given,
             memory,
             mailbox: Locked::new(mailbox),
             shares: &tables.shares,
@@ -296,7 +296,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             parameters,
             &buffers,
             &mut state,
-            &self.secrets,
+            &self.given,
         );
         self.sessions.with(|sessions| sessions.end(sender, id, state));
         result.map_err(|code| (code, Origin::Service))

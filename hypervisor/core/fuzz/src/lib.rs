@@ -86,6 +86,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         power_messages: 0,
         forwards: false,
         key: false,
+        inspects: false,
     }
 }
 
@@ -109,6 +110,7 @@ static MACHINES: [VirtualMachine; 2] = [
 /// The table.
 pub static TABLE: Table = Table {
     name: "fuzz",
+    digest: [0xd1; 32],
     board: Board {
         name: "none",
         compatible: "none",

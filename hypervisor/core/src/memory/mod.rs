@@ -15,6 +15,7 @@
 //! - `window` keeps who borrows, and where in a borrower's window what it retrieved stands;
 //! - `offer` is the first fragment that a lender sends, `share` the transaction that it becomes;
 //! - `ledger` and `borrow` are the calls of lenders and of borrowers, `describe` that of a hypervisor;
+//! - `usage` counts what is lent at the moment;
 //! - `invariants` says what is always true.
 //!
 //! What a partition offers keeps its address: the secure intermediate physical address of a page is its
@@ -38,6 +39,7 @@ mod quota;
 mod ranges;
 mod rights;
 mod share;
+mod usage;
 mod window;
 
 #[cfg(test)]
@@ -47,6 +49,7 @@ pub use borrow::Retrieved;
 pub use ledger::{Ledger, Progress};
 pub use quota::{ranges, shares};
 pub use share::Kind;
+pub use usage::Usage;
 
 /// An endpoint that sends memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

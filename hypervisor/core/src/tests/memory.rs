@@ -33,7 +33,7 @@ fn offer(receiver: u16, pages: u32) -> std::vec::Vec<u8> {
 }
 
 /// FF-A 1.1 retrieve request of `receiver`.
-fn request(receiver: u16, handle: u64) -> std::vec::Vec<u8> {
+pub fn request(receiver: u16, handle: u64) -> std::vec::Vec<u8> {
     let mut d = offer(receiver, 0);
     d.truncate(64);
     d[4..8].copy_from_slice(&(1u32 << 3).to_le_bytes());
@@ -42,7 +42,7 @@ fn request(receiver: u16, handle: u64) -> std::vec::Vec<u8> {
     d
 }
 
-fn write(m: &mut Machine, secure: bool, address: u64, bytes: &[u8]) {
+pub fn write(m: &mut Machine, secure: bool, address: u64, bytes: &[u8]) {
     let page = m
         .ports
         .pages
@@ -52,7 +52,7 @@ fn write(m: &mut Machine, secure: bool, address: u64, bytes: &[u8]) {
 }
 
 /// Buffers for the normal world, and for A which runs on core 0.
-fn ready() -> Machine {
+pub fn ready() -> Machine {
     let mut m = Machine::started();
     m.normal(0, &[u64::from(f::VERSION), 0x1_0001]);
     m.normal(0, &[u64::from(f::RXTX_MAP_64), TX, TX + 0x1000, 1]);
@@ -63,7 +63,7 @@ fn ready() -> Machine {
 }
 
 /// A share to A; its handle.
-fn share(m: &mut Machine) -> u64 {
+pub fn share(m: &mut Machine) -> u64 {
     write(m, false, TX, &offer(A, 2));
     let reply = regs(m.normal(1, &[SHARE, 96, 96]));
     assert_eq!(reply.0[0], u64::from(f::SUCCESS_32), "{:x?}", reply.0);

@@ -14,6 +14,7 @@ mod direct;
 mod discovery;
 mod forward;
 mod indirect;
+mod inspect;
 mod interrupt;
 mod machine;
 mod memory;

@@ -84,6 +84,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         power_messages: 0,
         forwards: false,
         key: false,
+        inspects: false,
     }
 }
 
@@ -91,6 +92,7 @@ static PARTITIONS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         key: true,
+        inspects: true,
         ..partition("a", A, 0, 0b1111)
     },
     Partition {
@@ -142,6 +144,7 @@ const INTERRUPTS: [Interrupt; 2] = [
 /// Four cores, three partitions; b starts first.
 pub static TABLE: Table = Table {
     name: "test",
+    digest: [0xd1; 32],
     board: BOARD,
     hypervisor: Range {
         base: 0x0e10_0000,
@@ -156,6 +159,7 @@ pub static TABLE: Table = Table {
 /// Partitions that call each other in a circle: the normal world a, a both others, b c, c a.
 pub static CHAINS: Table = Table {
     name: "chains",
+    digest: [0xd1; 32],
     partitions: &CALLERS,
     board: BOARD,
     hypervisor: TABLE.hypervisor,
@@ -168,6 +172,7 @@ pub static CHAINS: Table = Table {
 /// it, and the normal world all.
 pub static FORWARDING: Table = Table {
     name: "forwarding",
+    digest: [0xd1; 32],
     partitions: &LISTED,
     board: BOARD,
     hypervisor: TABLE.hypervisor,
@@ -180,6 +185,7 @@ pub static FORWARDING: Table = Table {
 /// power messages.
 pub static RUNTIME: Table = Table {
     name: "runtime",
+    digest: [0xd1; 32],
     partitions: &ALL,
     board: BOARD,
     hypervisor: TABLE.hypervisor,
@@ -217,6 +223,7 @@ static ALL: [Partition; 3] = [
 /// and of that return, c of none. Otherwise as in `CHAINS`, but that the normal world calls all.
 pub static POWER: Table = Table {
     name: "power",
+    digest: [0xd1; 32],
     partitions: &TOLD,
     board: BOARD,
     hypervisor: TABLE.hypervisor,
@@ -302,6 +309,7 @@ static MACHINES: [VirtualMachine; 2] = [
 /// Callers that may not send everything: virtual machine 3 calls a, a b, b c.
 pub static POLICY: Table = Table {
     name: "policy",
+    digest: [0xd1; 32],
     partitions: &LIMITED,
     board: BOARD,
     hypervisor: TABLE.hypervisor,

@@ -16,5 +16,6 @@
 mod abi;
 pub mod choice;
 pub mod devices;
+pub mod info;
 mod registry;
 pub mod routes;

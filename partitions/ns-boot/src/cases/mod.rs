@@ -15,6 +15,7 @@ mod fields;
 mod forwarding;
 mod indirect;
 mod info;
+mod inspect;
 mod lend;
 mod managed;
 mod memory;
@@ -68,7 +69,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
         Some("ffa-forwarding") => &[forwarding::CASES],
-        Some("spoilt") => &[spoilt::CASES],
+        Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("ffa") => &[
             setup::CASES,
             discovery::CASES,
@@ -89,7 +90,7 @@ fn groups() -> &'static [&'static [Case]] {
             renewal::CASES,
         ],
         Some("ffa-memory") => &[between::CASES],
-        _ => &[state::CASES, secrets::CASES, attacks::CASES],
+        _ => &[state::CASES, secrets::CASES, inspect::CASES, attacks::CASES],
     }
 }
 

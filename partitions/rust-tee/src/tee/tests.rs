@@ -1,7 +1,7 @@
 //! The TEE against a stand-in for the normal world: right calls, wrong ones, and many at once.
 use super::*;
 use crate::code::{OUT_OF_MEMORY, SHORT_BUFFER};
-use crate::services::{ECHO, HASH, echo, hash};
+use crate::services::{echo, hash};
 use sp_rt::retrieve::fake::Spmc;
 use std::sync::{Arc, Mutex};
 
@@ -78,9 +78,10 @@ impl World {
         Self {
             tee: Tee::new(
                 0x8003,
-                Secrets {
+                Given {
                     key: Some([9; 32]),
                     random: || None,
+                    inspect: |_, _| [u64::MAX; 8],
                 },
                 spmc,
                 pages.clone(),
@@ -125,7 +126,7 @@ impl World {
 #[test]
 fn a_client_from_open_to_close() {
     let world = World::new();
-    let session = world.open(ECHO);
+    let session = world.open(echo::UUID);
     let echo = Message::new(1, echo::VALUE, session)
         .with(1, [5, 6, 0])
         .with(2, [0; 3])
@@ -150,7 +151,7 @@ fn a_client_from_open_to_close() {
 #[test]
 fn memory_parameters_across_ranges() {
     let world = World::new();
-    let session = world.open(ECHO);
+    let session = world.open(echo::UUID);
     // 6000 bytes from offset 0xf00 of the share (three ranges) to offset 0x80 of the other one.
     let text: Vec<u8> = (0..6000_u32).map(|n| n as u8).collect();
     assert!(world.pages.write(WINDOW + FIRST + 0xf00, &text[..0x100]));
@@ -179,7 +180,7 @@ fn memory_parameters_across_ranges() {
 #[test]
 fn references_to_nothing_and_too_short_outputs() {
     let world = World::new();
-    let session = world.open(HASH);
+    let session = world.open(hash::UUID);
     let nothing = [0, 32, u64::MAX];
     let message = Message::new(1, hash::TAG, session)
         .with(5, [0, 16, HANDLE])
@@ -195,7 +196,7 @@ fn references_to_nothing_and_too_short_outputs() {
 #[test]
 fn places_outside_of_the_memory_are_refused() {
     let world = World::new();
-    let session = world.open(ECHO);
+    let session = world.open(echo::UUID);
     let length = 6 * PAGE;
     let wrong: [[u64; 3]; 7] = [
         [0, length + 1, HANDLE],
@@ -238,7 +239,7 @@ fn messages_that_are_none() {
         );
     }
     // Somebody else's memory: retrieved for the first owner, then named by another one.
-    world.open(ECHO);
+    world.open(echo::UUID);
     assert_eq!(world.tee.call(1, HANDLE, 0), BAD_PARAMETERS);
     // Counts: more than a page holds, more than is understood, more than the memory holds.
     let mut many = Message::new(1, 0, 0);
@@ -256,7 +257,7 @@ fn messages_that_are_none() {
 #[test]
 fn wrong_commands_are_answered() {
     let world = World::new();
-    let session = world.open(ECHO);
+    let session = world.open(echo::UUID);
     let cases = [
         Message::new(4, 0, session),
         Message::new(u32::MAX, 0, session),
@@ -287,14 +288,14 @@ fn wrong_commands_are_answered() {
 fn sessions_run_out_and_come_back() {
     let world = World::new();
     let sessions: Vec<u32> = (0..crate::sessions::MAX_SESSIONS)
-        .map(|_| world.open(ECHO))
+        .map(|_| world.open(echo::UUID))
         .collect();
-    let (_, answer) = world.call(&Message::open(ECHO));
+    let (_, answer) = world.call(&Message::open(echo::UUID));
     assert_eq!((answer[2], answer[5]), (0, OUT_OF_MEMORY));
     for session in sessions {
         assert_eq!(world.call(&Message::new(2, 0, session)).1[5], SUCCESS);
     }
-    world.open(ECHO);
+    world.open(echo::UUID);
 }
 
 #[test]
@@ -305,7 +306,7 @@ fn many_at_once() {
             let world = &world;
             scope.spawn(move || {
                 let (address, offset) = (WINDOW + FIRST, core * 512);
-                let session = world.call_at(address, offset, &Message::open(ECHO)).1[2];
+                let session = world.call_at(address, offset, &Message::open(echo::UUID)).1[2];
                 for n in 0..200 {
                     let numbers = [n, u64::from(core), 0];
                     let message = Message::new(1, echo::VALUE, session)

@@ -103,6 +103,7 @@ const fn partition(
         power_messages: 0,
         forwards: false,
         key: false,
+        inspects: false,
     }
 }
 
@@ -173,6 +174,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
     let hypervisor = pages(0x0e10_0000, 256);
     Table {
         name: "test",
+        digest: [0xd1; 32],
         board,
         hypervisor,
         spmc_id: 0x8000,

@@ -1,0 +1,160 @@
+//! What runs here, for tools: a partition that the table lets inspect reads the hypervisor's own view of the system.
+//!
+//! One call, answered in registers (docs/inspect.md): x1 is a subject, 0 the system and from 1 on the partitions in the
+//! order of their IDs; x2 is a page of what there is to know about it. For any other partition, and for the
+//! normal world, the call does not exist: by default nobody learns about its peers. Nothing can be changed by it.
+
+use core::sync::atomic::Ordering;
+
+use crate::api::Regs;
+use crate::compartment::Compartment;
+use crate::memory::Usage;
+use crate::reply::Reply;
+use crate::service::done;
+use crate::spmc::Spmc;
+use crate::table::Partition;
+use crate::version::V1_2;
+
+/// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
+const INSPECT_1_0: u64 = 0x1_0000;
+
+/// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
+const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
+    | number(env!("CARGO_PKG_VERSION_MINOR")) << 16
+    | number(env!("CARGO_PKG_VERSION_PATCH"));
+
+/// Results of SMCCC (DEN0028E, return codes).
+const SUCCESS: u64 = 0;
+const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
+
+/// Registers of a page: x1 to x7.
+const WORDS: usize = 7;
+/// Bytes of a digest or a name: x1 to x4.
+const BYTES: usize = 32;
+
+/// What a partition is doing as a whole. Numbers are never used for anything else; 4 and 5 are kept for a
+/// partition that is being restarted and for one that has failed for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Stage {
+    /// It was not entered yet.
+    Waiting = 0,
+    /// It was entered, and has not finished its start.
+    Starting = 1,
+    /// It takes calls.
+    Running = 2,
+    /// It was stopped, or its image is not the table's: none of its contexts is entered.
+    Stopped = 3,
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// A page of what is known about a subject. INVALID_PARAMETER (-3, alone) where there is none such, or where
+    /// x3 to x7 are not zero.
+    pub(crate) fn inspect(&self, regs: &Regs) -> Reply {
+        let [_, subject, page, reserved @ ..] = regs.0;
+        let zero = reserved.iter().take(WORDS - 2).all(|word| *word == 0);
+        let found = zero.then(|| self.page(subject, page)).flatten();
+        match found {
+            Some([a, b, c, d, e, f, g]) => done(regs, &[SUCCESS, a, b, c, d, e, f, g]),
+            None => done(regs, &[INVALID_PARAMETER]),
+        }
+    }
+
+    fn page(&self, subject: u64, page: u64) -> Option<[u64; WORDS]> {
+        let Some(index) = subject.checked_sub(1) else {
+            return self.system_page(page);
+        };
+        let index = usize::try_from(index).ok()?;
+        let partition = self.table.partitions.get(index)?;
+        let compartment = self.compartments.get(index)?;
+        match page {
+            0 => Some(figures(partition, compartment, &self.ledger.lock().usage(index))),
+            1 => Some(bytes(&partition.image.sha256)),
+            2 => Some(bytes(partition.name.as_bytes())),
+            _ => None,
+        }
+    }
+
+    fn system_page(&self, page: u64) -> Option<[u64; WORDS]> {
+        match page {
+            0 => {
+                let all = self.ledger.lock().total();
+                let partitions = self.table.partitions.len() as u64;
+                let (shares, pages) = (u64::from(all.shares), all.pages);
+                Some([
+                    INSPECT_1_0,
+                    partitions,
+                    HYPERVISOR,
+                    u64::from(V1_2),
+                    shares,
+                    pages,
+                    0,
+                ])
+            }
+            1 => Some(bytes(&self.table.digest)),
+            2 => Some(bytes(self.table.name.as_bytes())),
+            3 => Some(bytes(self.table.board.name.as_bytes())),
+            _ => None,
+        }
+    }
+}
+
+fn figures<const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    usage: &Usage,
+) -> [u64; WORDS] {
+    let id = u64::from(partition.id);
+    let stage = compartment.stage() as u64;
+    [
+        id | stage << 16,
+        partition.cores,
+        u64::from(usage.shares),
+        usage.pages,
+        usage.retrieved,
+        u64::from(usage.sent),
+        0,
+    ]
+}
+
+impl<const C: usize> Compartment<C> {
+    /// What the partition is doing.
+    pub(crate) fn stage(&self) -> Stage {
+        use crate::context::State;
+        if self.stopped() {
+            Stage::Stopped
+        } else if self.ready.load(Ordering::Acquire) {
+            Stage::Running
+        } else if self.seats.iter().all(|seat| seat.state() == State::Off) {
+            Stage::Waiting
+        } else {
+            Stage::Starting
+        }
+    }
+}
+
+/// Up to 32 bytes in x1 to x4, each register in little-endian order, zero behind them.
+fn bytes(bytes: &[u8]) -> [u64; WORDS] {
+    let mut whole = [0; BYTES];
+    for (to, from) in whole.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    let mut words = [0; WORDS];
+    for (to, from) in words.iter_mut().zip(whole.as_chunks::<8>().0) {
+        *to = u64::from_le_bytes(*from);
+    }
+    words
+}
+
+/// A decimal number of a package's version.
+const fn number(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let (mut value, mut at) = (0, 0);
+    while at < bytes.len() {
+        value = value * 10 + (bytes[at] - b'0') as u64;
+        at += 1;
+    }
+    value
+}

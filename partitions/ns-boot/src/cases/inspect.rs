@@ -1,0 +1,105 @@
+//! What runs here, asked by a partition that the table lets inspect, and by everyone else (docs/inspect.md).
+use super::{A, B, Case, Outcome, VICTIM, ffa, inside, isolation};
+use crate::ensure;
+
+/// These cases, for a table in which only [`A`] inspects.
+pub const CASES: &[Case] = &[
+    isolation("inspect-partitions", partitions),
+    isolation("inspect-not-allowed", not_allowed),
+    isolation("inspect-not-outside", not_outside),
+    isolation("inspect-no-such-page", no_such_page),
+];
+
+/// The case for the table in which a package was changed in flash.
+pub const SPOILT: &[Case] = &[isolation("inspect-spoilt", spoilt)];
+
+const INSPECT: u32 = 0xc600_0002;
+const NOT_SUPPORTED: u32 = (-1_i32).cast_unsigned();
+const INVALID_PARAMETER: u32 = (-3_i32).cast_unsigned();
+const RUNNING: u64 = 2;
+const STOPPED: u64 = 3;
+
+/// x1 to x7 of a page that is there.
+fn page(subject: u64, page: u64) -> Outcome<[u64; 7]> {
+    let answer = inside(A, INSPECT, &[subject, page])?;
+    ensure!(
+        answer.w(0) == 0,
+        "subject {subject}, page {page}: {:#x}",
+        answer.w(0)
+    );
+    Ok(core::array::from_fn(|n| answer.x(1 + n)))
+}
+
+/// Each partition has its ID, another image or the same one, and its own name; those of the table that run say so.
+fn partitions() -> Outcome {
+    let [version, count, ..] = page(0, 0)?;
+    ensure!(
+        version == 0x1_0000 && count >= 2,
+        "{version:#x}, {count} partitions"
+    );
+    let digest = page(0, 1)?;
+    ensure!(digest[..4] != [0; 4] && digest[4..] == [0; 3], "{digest:x?}");
+    let mut names = [[0; 7]; 2];
+    for (subject, id) in [(1, A), (2, B)] {
+        let [first, cores, ..] = page(subject, 0)?;
+        ensure!(
+            first == u64::from(id) | RUNNING << 16,
+            "subject {subject}: {first:#x}"
+        );
+        ensure!(cores != 0, "subject {subject} has no cores");
+        let image = page(subject, 1)?;
+        ensure!(image[..4] != [0; 4], "subject {subject} has no digest");
+        names[subject as usize - 1] = page(subject, 2)?;
+    }
+    ensure!(names[0] != names[1], "one name twice: {names:x?}");
+    Ok(())
+}
+
+/// For a partition that does not inspect, the call does not exist, whatever it asks for.
+fn not_allowed() -> Outcome {
+    for (subject, number) in [(0, 0), (1, 2), (99, 99)] {
+        let answer = inside(B, INSPECT, &[subject, number])?;
+        ensure!(
+            answer.w(0) == NOT_SUPPORTED && answer.x(1) == subject && answer.x(2) == number,
+            "{:x?}",
+            &answer.0[..4]
+        );
+    }
+    Ok(())
+}
+
+fn not_outside() -> Outcome {
+    let answer = ffa(INSPECT, &[0, 0]);
+    ensure!(
+        answer.w(0) == NOT_SUPPORTED && answer.0[1..8] == [0; 7],
+        "{:x?}",
+        &answer.0[..8]
+    );
+    Ok(())
+}
+
+fn no_such_page() -> Outcome {
+    for arguments in [[0, 4, 0], [1, 3, 0], [99, 0, 0], [u64::MAX, 0, 0], [0, 0, 1]] {
+        let answer = inside(A, INSPECT, &arguments)?;
+        ensure!(
+            answer.w(0) == INVALID_PARAMETER && answer.0[1..4] == arguments,
+            "{arguments:x?}: {:x?}",
+            &answer.0[..4]
+        );
+    }
+    Ok(())
+}
+
+/// Whose image is not the table's is stopped, and is known by the table's digest and name.
+fn spoilt() -> Outcome {
+    for (subject, id, state) in [(1, A, RUNNING), (2, B, RUNNING), (3, VICTIM, STOPPED)] {
+        let [first, ..] = page(subject, 0)?;
+        ensure!(
+            first == u64::from(id) | state << 16,
+            "subject {subject}: {first:#x}"
+        );
+    }
+    let [name, ..] = page(3, 2)?;
+    ensure!(name == u64::from_le_bytes(*b"spoilt\0\0"), "{name:#x}");
+    Ok(())
+}

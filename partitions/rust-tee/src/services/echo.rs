@@ -1,0 +1,102 @@
+//! The echo service: gives back what it gets, in every form that a parameter has.
+use super::Parameter::{Memory, None, Value};
+use super::{Buffers, Parameters, State, good, pieces};
+use crate::code::{BAD_PARAMETERS, CANCEL, Code, NOT_SUPPORTED, SHORT_BUFFER};
+use crate::message::Direction::{In, InOut, Out};
+
+/// UUID of the echo service, as written: b0b3ec40-7d3a-4f0e-9c52-1f0c8e6a7d01.
+pub const UUID: [u8; 16] = 0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d01_u128.to_be_bytes();
+
+/// Parameter 0, two numbers in; parameter 1, the same ones out.
+pub const VALUE: u32 = 0;
+/// Parameter 0, memory in; parameter 1, the same bytes out.
+pub const MEMORY: u32 = 1;
+/// Parameter 0, a number of steps in (low and high half); parameter 1, the result out.
+pub const LONG: u32 = 2;
+/// Parameter 0, memory in and out: every byte becomes its complement.
+pub const INVERT: u32 = 3;
+/// Parameter 0, out: how many commands this session has had, this one included, and its number.
+pub const COUNT: u32 = 4;
+
+/// Steps of [`LONG`] between two looks at whether it was cancelled.
+const STEPS: u64 = 1 << 16;
+
+/// Runs a command.
+pub(super) fn invoke(
+    command: u32,
+    session: u32,
+    parameters: &mut Parameters,
+    buffers: &impl Buffers,
+    state: &State,
+) -> Result<(), Code> {
+    match command {
+        VALUE => value(parameters),
+        MEMORY => memory(parameters, buffers),
+        LONG => long(parameters, buffers),
+        INVERT => invert(parameters, buffers),
+        COUNT => count(parameters, state, session),
+        _ => Err(NOT_SUPPORTED),
+    }
+}
+
+fn value(parameters: &mut Parameters) -> Result<(), Code> {
+    let [Value(In, a, b), Value(Out, x, y), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    (*x, *y) = (*a, *b);
+    Ok(())
+}
+
+fn memory(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
+    let [Memory(In, input), Memory(Out, output), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    let room = core::mem::replace(output, *input);
+    if room < *input {
+        return Err(SHORT_BUFFER);
+    }
+    pieces(buffers, 0, *input, |at, piece| good(buffers.write(1, at, piece)))
+}
+
+fn invert(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
+    let [Memory(InOut, size), None, None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    pieces(buffers, 0, *size, |at, piece| {
+        for byte in &mut *piece {
+            *byte = !*byte;
+        }
+        good(buffers.write(0, at, piece))
+    })
+}
+
+/// Steps of a linear congruential generator, so many that a caller can interrupt them.
+fn long(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
+    let [Value(In, low, high), Value(Out, x, y), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    let mut left = u64::from(*high) << 32 | u64::from(*low);
+    let mut result = 1_u64;
+    while left != 0 {
+        let now = left.min(STEPS);
+        for _ in 0..now {
+            result = result
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+        }
+        left -= now;
+        if buffers.cancelled() {
+            return Err(CANCEL);
+        }
+    }
+    (*x, *y) = (result as u32, (result >> 32) as u32);
+    Ok(())
+}
+
+fn count(parameters: &mut Parameters, state: &State, session: u32) -> Result<(), Code> {
+    let [Value(Out, a, b), None, None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    (*a, *b) = (state.commands as u32, session);
+    Ok(())
+}

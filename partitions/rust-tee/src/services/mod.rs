@@ -1,0 +1,150 @@
+//! The services that this TEE hosts: echo, keyed hash, sealed storage, and what runs here. Their numbers are part of
+//! their interface.
+use crate::code::{BAD_PARAMETERS, CANCEL, Code};
+use crate::message::Direction;
+
+pub mod echo;
+pub mod hash;
+pub mod inspect;
+pub mod storage;
+#[cfg(test)]
+mod tests;
+
+/// Bytes that are copied at once.
+const PIECE: usize = 512;
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// The echo service.
+    Echo,
+    /// The keyed-hash service.
+    Hash,
+    /// The storage service.
+    Storage,
+    /// The service that tells what runs here.
+    Inspect,
+}
+
+impl Service {
+    /// The service of this UUID.
+    #[must_use]
+    pub fn find(uuid: [u8; 16]) -> Option<Self> {
+        match uuid {
+            echo::UUID => Some(Self::Echo),
+            hash::UUID => Some(Self::Hash),
+            storage::UUID => Some(Self::Storage),
+            inspect::UUID => Some(Self::Inspect),
+            _ => Option::None,
+        }
+    }
+}
+
+/// What a service keeps for a session.
+#[derive(Clone)]
+pub struct State {
+    commands: u64,
+    key: [u8; hash::LONGEST_KEY],
+    key_length: usize,
+}
+
+impl State {
+    /// Of a session that was opened just now.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            commands: 0,
+            key: [0; hash::LONGEST_KEY],
+            key_length: 0,
+        }
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the hypervisor gives this TEE.
+#[derive(Clone, Copy)]
+pub struct Given {
+    /// Its key; none where nobody gave it one and the core has no random numbers.
+    pub key: Option<[u8; 32]>,
+    /// Random numbers of the core; none where it has no source of them.
+    pub random: fn() -> Option<u64>,
+    /// Asks the hypervisor for a page about a subject (docs/inspect.md): x0 to x7 of its answer.
+    pub inspect: fn(subject: u64, page: u64) -> [u64; 8],
+}
+
+/// The clients' memory that a command was given, reached by copies only.
+pub trait Buffers {
+    /// Copies from memory `which`; false outside of it.
+    fn read(&self, which: usize, offset: u64, to: &mut [u8]) -> bool;
+    /// Copies to memory `which`; false outside of it.
+    fn write(&self, which: usize, offset: u64, from: &[u8]) -> bool;
+    /// Whether the command is to end.
+    fn cancelled(&self) -> bool;
+}
+
+/// A parameter of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameter {
+    /// None.
+    None,
+    /// Two numbers of 32 bits each.
+    Value(Direction, u32, u32),
+    /// Memory: how much may be read and written.
+    Memory(Direction, u64),
+}
+
+/// The four parameters of a command. What goes out is left in them.
+pub type Parameters = [Parameter; 4];
+
+/// Runs a command.
+///
+/// # Errors
+/// The code that the client gets.
+pub fn invoke(
+    service: Service,
+    command: u32,
+    session: u32,
+    parameters: &mut Parameters,
+    buffers: &impl Buffers,
+    state: &mut State,
+    given: &Given,
+) -> Result<(), Code> {
+    state.commands += 1;
+    match service {
+        Service::Echo => echo::invoke(command, session, parameters, buffers, state),
+        Service::Hash => hash::invoke(command, parameters, buffers, state, given.key.as_ref()),
+        Service::Storage => storage::invoke(command, parameters, buffers, given),
+        Service::Inspect => inspect::invoke(command, parameters, buffers, given),
+    }
+}
+
+/// Copies memory piece by piece, each byte once, and passes the pieces on with their offsets.
+fn pieces(
+    buffers: &impl Buffers,
+    which: usize,
+    size: u64,
+    mut each: impl FnMut(u64, &mut [u8]) -> Result<(), Code>,
+) -> Result<(), Code> {
+    let mut piece = [0; PIECE];
+    let mut at = 0;
+    while at < size {
+        let length = (size - at).min(PIECE as u64);
+        let part = &mut piece[..length as usize];
+        good(buffers.read(which, at, part))?;
+        each(at, part)?;
+        if buffers.cancelled() {
+            return Err(CANCEL);
+        }
+        at += length;
+    }
+    Ok(())
+}
+
+fn good(copied: bool) -> Result<(), Code> {
+    if copied { Ok(()) } else { Err(BAD_PARAMETERS) }
+}
