@@ -344,6 +344,46 @@ mod tests {
     }
 
     #[test]
+    fn a_normal_world_that_says_nothing_any_more_is_told_with_its_last_words() {
+        let room = tempfile::tempdir().unwrap();
+        let wish = Wish {
+            elf: Path::new("none"),
+            folder: room.path(),
+            limit: Duration::from_secs(60),
+            quiet: Duration::from_millis(300),
+            show_log: false,
+            show_console: false,
+        };
+        let machine = Machine::start(Command::new("sleep").arg("60"), room.path()).unwrap();
+        let (sender, lines) = channel();
+        let talk = thread::spawn(move || {
+            sender.send(Said::Record).unwrap();
+            // Each line starts the time anew: together they take longer than it.
+            for line in ["one\r\n", "two\r\n", "three\r\n"] {
+                thread::sleep(Duration::from_millis(150));
+                sender.send(Said::Console(line.into())).unwrap();
+            }
+            // What the hypervisor says does not count.
+            thread::sleep(Duration::from_millis(200));
+            sender.send(Said::Record).unwrap();
+            thread::sleep(Duration::from_millis(400));
+            drop(sender);
+        });
+        let mut seen = 0;
+        let result = watch(&lines, &wish, &machine, &mut |_| {
+            seen += 1;
+            Next::Continue
+        });
+        talk.join().unwrap();
+        let said = result.unwrap_err().to_string();
+        assert_eq!(seen, 3, "{said}");
+        assert!(
+            said.contains("said nothing for") && said.contains("`three`"),
+            "{said}"
+        );
+    }
+
+    #[test]
     fn processor_time_is_read() {
         let stat = "21 (a) b) S 1 21 21 0 -1 4194560 5 0 0 0 150 50 0 0 20 0";
         assert_eq!(processor_time(stat), Some(Duration::from_secs(2)));

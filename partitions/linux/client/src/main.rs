@@ -2,7 +2,7 @@
 //!
 //! `open` connects only, `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across
 //! calls, `applications` reaches three TEEs on one context, `killed` kills clients of three; each of these but `open`
-//! prints a line that `xtask` reads. `store`, `fetch` and `churn` use secure storage. The exit status is 0 only if
+//! prints a line that `xtask` reads. `store`, `fetch`, `erase` and `churn` use secure storage. The exit status is 0 only if
 //! everything was right.
 
 #[cfg(libteec)]
@@ -42,6 +42,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Open => return check::open(options).map(|()| true),
         Task::Store => return storage::store(options).map(|()| true),
         Task::Fetch => return storage::fetch(options).map(|()| true),
+        Task::Erase => return storage::erase(options).map(|()| true),
         Task::Churn => return storage::churn(options).map(|()| true),
         Task::Check => check::run(options),
         Task::Load => load::run(options),

@@ -1,7 +1,7 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|store|fetch|churn --tee NAME|- \
+pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|store|fetch|erase|churn --tee NAME|- \
                          --kind optee|rust [--second NAME --third NAME] [--object ID] [--text TEXT] \
                          [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
 
@@ -24,6 +24,8 @@ pub enum Task {
     Store,
     /// Say what is in an object in secure storage.
     Fetch,
+    /// Remove an object in secure storage.
+    Erase,
     /// Open an object in secure storage again and again, until it is killed.
     Churn,
 }
@@ -73,6 +75,7 @@ impl Options {
             Some("killed") => Task::Killed,
             Some("store") => Task::Store,
             Some("fetch") => Task::Fetch,
+            Some("erase") => Task::Erase,
             Some("churn") => Task::Churn,
             _ => return Err(USAGE.into()),
         };
@@ -97,7 +100,7 @@ impl Options {
             }
         }
         let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
-        let stores = matches!(task, Task::Store | Task::Fetch | Task::Churn);
+        let stores = matches!(task, Task::Store | Task::Fetch | Task::Erase | Task::Churn);
         let no_kind = matches!(task, Task::Open | Task::Applications | Task::Killed);
         let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;

@@ -89,5 +89,6 @@ for tee in $optees; do
         fi
     done
 done
+for tee in $optees; do client erase "$tee"; done
 for tee in $optees; do note "the supplicant of $tee was started $(starts "$tee") times"; done
 suite clients

@@ -55,3 +55,10 @@ for tee in $optees; do
             "$(client fetch "$tee" --object "of $tee")" "made at $tee"
     done
 done
+# Suites that follow expect the application without objects.
+for tee in $optees; do
+    start=$(now)
+    client erase "$tee" --object shared
+    client erase "$tee" --object "of $tee"
+    case_of "$tee" "it erases what it stored" "$start" "$(client fetch "$tee" --object "of $tee")" 0xffff0008
+done
