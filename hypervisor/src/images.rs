@@ -3,10 +3,12 @@
 use bulkhead_core::api::{Page, World};
 use bulkhead_core::start;
 use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
+use bulkhead_core::vgic;
 use sha2::{Digest, Sha256};
 use spin::Mutex;
 
 use crate::arch::{PAGE, window};
+use crate::table::TABLE;
 
 /// Why a partition cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ fn measure(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) -> [u8; 
 
 fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
     let image = &partition.image;
+    let replaces = partition.vgic && !TABLE.board.interface_traps;
+    let mut replaced = 0;
     for (offset, used) in pages(image.size) {
         window::read(
             core,
@@ -80,8 +84,18 @@ fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
             &mut buffer[..used],
         );
         buffer[used..].fill(0);
+        if replaces {
+            replaced += vgic::rewrite(buffer);
+        }
         window::write(core, secure(image.load + offset), 0, &buffer[..]);
         window::publish(core, secure(image.load + offset));
+    }
+    if replaces {
+        defmt::info!(
+            "{=str}: {=usize} accesses to the GIC's CPU interface replaced by hypervisor calls",
+            partition.name,
+            replaced
+        );
     }
 }
 

@@ -53,6 +53,14 @@ impl Ports for Machine {
         timer::microseconds()
     }
 
+    fn counter(&mut self) -> u64 {
+        timer::counter()
+    }
+
+    fn set_alarm(&mut self, at: Option<u64>) {
+        timer::set_alarm(self.core, at);
+    }
+
     fn schedule_receiver(&mut self) {
         gic::schedule_receiver(self.core);
     }

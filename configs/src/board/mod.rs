@@ -134,6 +134,8 @@ pub struct Gic {
     pub redistributor: u64,
     /// Bytes from one core's redistributor to the next.
     pub stride: u64,
+    /// Secure EL1's accesses to the CPU interface trap to secure EL2.
+    pub interface_traps: bool,
 }
 
 /// Limits of the boot loader.

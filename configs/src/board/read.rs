@@ -142,11 +142,13 @@ fn read_gic(item: Item<'_>, faults: &mut Faults) -> Option<Gic> {
     let distributor = fields.need("distributor", Item::integer, faults);
     let redistributor = fields.need("redistributor", Item::integer, faults);
     let stride = fields.need("redistributor-stride", Item::size, faults);
+    let traps = fields.may("interface-traps", Item::boolean, faults);
     fields.finish(faults);
     Some(Gic {
         distributor: aligned(&distributor?, faults)?,
         redistributor: aligned(&redistributor?, faults)?,
         stride: aligned(&stride?, faults)?,
+        interface_traps: traps.is_none_or(|traps| traps.value),
     })
 }
 

@@ -113,11 +113,16 @@ fn trust<'a>(partition: &'a Partition, board: &Board) -> Vec<Wish<'a>> {
 }
 
 fn interrupts(partition: &Partition) -> Vec<Wish<'_>> {
-    let written = partition.delivery.as_ref();
-    let tee = partition.tee.as_ref().filter(|tee| tee.value == Tee::Sel4);
-    match (written, tee) {
-        (Some(delivery), _) if delivery.value == Delivery::Vgic => vec![("a virtual GIC", &delivery.span)],
-        (None, Some(tee)) => vec![("a virtual GIC", &tee.span)],
+    let tee = partition.tee.as_ref().map(|tee| tee.value);
+    let drives_gic = match &partition.delivery {
+        Some(delivery) => delivery.value == Delivery::Vgic,
+        None => tee == Some(Tee::Sel4),
+    };
+    let what = "a managed exit by a virtual GIC";
+    match (&partition.preemption, &partition.delivery) {
+        (Some(Preemption::ManagedExit(limit)), _) if drives_gic => vec![(what, &limit.span)],
+        // It has one by default.
+        (None, Some(delivery)) if drives_gic && tee == Some(Tee::Rust) => vec![(what, &delivery.span)],
         _ => Vec::new(),
     }
 }

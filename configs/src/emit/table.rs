@@ -5,7 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
-use crate::draft::{Message, Rights};
+use crate::draft::{Delivery, Message, Rights};
 use crate::model::{Caller, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
@@ -123,7 +123,7 @@ fn board(board: &Board) -> String {
     format!(
         "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
          boot_core: {},\n            secure: {},\n            normal: {},\n            gicd: {:#x},\n            \
-         gicr: {:#x},\n            gicr_stride: {:#x},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
+         gicr: {:#x},\n            gicr_stride: {:#x},\n            interface_traps: {},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
          root_secret: {},\n            schedule_receiver_intid: {},\n        }}",
         board.name,
         board.compatible,
@@ -135,6 +135,7 @@ fn board(board: &Board) -> String {
         board.gic.distributor,
         board.gic.redistributor,
         board.gic.stride,
+        board.gic.interface_traps,
         board.log_uart,
         board.timer_intid,
         root_secret(board.secret),
@@ -176,6 +177,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
         ("forwards", partition.forward.to_string()),
+        ("vgic", (partition.delivery == Delivery::Vgic).to_string()),
     ];
     let lines: String = fields
         .iter()

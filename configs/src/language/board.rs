@@ -139,6 +139,12 @@ pub static GIC: Table = Table {
             Form::Size,
             "From one core's redistributor to the next.",
         ),
+        Key::optional(
+            "interface-traps",
+            Form::Flag,
+            "true",
+            "Whether secure EL1's accesses to the CPU interface trap to secure EL2; if not, they are replaced in images.",
+        ),
     ],
 };
 

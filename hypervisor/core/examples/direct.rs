@@ -36,6 +36,7 @@ static TABLE: Table = Table {
         gicr_stride: 0,
         log_uart: 0,
         timer_intid: 20,
+        interface_traps: true,
         schedule_receiver_intid: 8,
         root_secret: RootSecret::None,
     },
@@ -74,6 +75,7 @@ static TABLE: Table = Table {
         callers: &[Caller::unlimited(0)],
         power_messages: 0,
         forwards: false,
+        vgic: false,
         key: false,
         inspects: false,
     }],
@@ -102,6 +104,10 @@ impl Ports for Nothing {
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {
         None
     }
+    fn counter(&mut self) -> u64 {
+        0
+    }
+    fn set_alarm(&mut self, _: Option<u64>) {}
     fn call_core(&mut self, _: Core) {}
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}

@@ -51,6 +51,52 @@ pub struct Fault {
     pub pc: u64,
 }
 
+/// A system register, by its encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemRegister(u16);
+
+impl SystemRegister {
+    /// The one with this encoding; each part is cut to its bits.
+    #[must_use]
+    pub const fn new(op0: u16, op1: u16, crn: u16, crm: u16, op2: u16) -> Self {
+        Self((op0 & 3) << 14 | (op1 & 7) << 11 | (crn & 15) << 7 | (crm & 15) << 3 | op2 & 7)
+    }
+
+    /// op0, op1, CRn, CRm and op2.
+    #[must_use]
+    pub const fn parts(self) -> (u16, u16, u16, u16, u16) {
+        let Self(all) = self;
+        (all >> 14, all >> 11 & 7, all >> 7 & 15, all >> 3 & 15, all & 7)
+    }
+}
+
+/// What a partition accessed that is not there by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A system register.
+    Register(SystemRegister),
+    /// An intermediate physical address that stage 2 does not map.
+    Memory {
+        /// The address.
+        address: u64,
+        /// Bytes of the access: 1, 2, 4 or 8.
+        size: u8,
+    },
+}
+
+/// An access of a partition to what stage 2 or a trap keeps from it. The instruction is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trapped {
+    /// What was accessed.
+    pub place: Place,
+    /// What it writes; none where it reads.
+    pub write: Option<u64>,
+    /// Number of the general register that gets what is read; 31 is the zero register.
+    pub target: u8,
+    /// What it is if nothing is emulated there.
+    pub fault: Fault,
+}
+
 /// What happened on a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -72,6 +118,10 @@ pub enum Event {
     Called,
     /// The deadline of the context that runs here has passed.
     Deadline,
+    /// The time of [`Ports::set_alarm`] has come, while a partition ran, or behind the SPMD's FFA_INTERRUPT.
+    Alarm,
+    /// The partition that runs here accessed what may be emulated for it.
+    Trapped(Trapped),
     /// The partition that runs here did what it must not.
     Fault(Fault),
 }
@@ -90,6 +140,13 @@ pub enum Entry {
     Resume,
     /// Behind its call, with x0 to x17 as given.
     Answer(Regs),
+    /// As `Resume`, with one register changed: an access that was emulated has read it.
+    Load {
+        /// Number of the general register; 31 is the zero register.
+        target: u8,
+        /// Its value.
+        value: u64,
+    },
 }
 
 /// Until when a context may run.
@@ -242,6 +299,11 @@ pub trait Ports {
     fn end_interrupt(&mut self, intid: u32, core: Core);
     /// Microseconds since some moment before the start; never goes back, and all cores have the same.
     fn now(&mut self) -> u64;
+    /// The counter that partitions read as CNTPCT_EL0 and CNTVCT_EL0.
+    fn counter(&mut self) -> u64;
+    /// Has [`Event::Alarm`] happen on this core when the counter has this value, or not at all. An alarm that
+    /// was set before is forgotten.
+    fn set_alarm(&mut self, at: Option<u64>);
     /// Raises the schedule-receiver interrupt in the normal world, on this core.
     fn schedule_receiver(&mut self);
     /// A partition's own key, 32 bytes as four little-endian words. The table says that it has one.

@@ -10,6 +10,7 @@ use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::ticket::Tickets;
 use crate::version::V1_0;
+use crate::vgic::Vgic;
 
 /// How often preemption is reported: at powers of two up to this, then at its multiples.
 const REPORT_EVERY: u32 = 256;
@@ -68,6 +69,8 @@ pub(crate) struct Compartment<const C: usize> {
     pub settled: AtomicBool,
     pub tickets: Mutex<Tickets<C>>,
     pub notifications: Mutex<Notifications>,
+    /// Its virtual GIC and timers. Nothing else is locked behind it.
+    pub vgic: Mutex<Vgic<C>>,
     pub counters: Counters,
 }
 
@@ -82,6 +85,7 @@ impl<const C: usize> Compartment<C> {
             settled: AtomicBool::new(false),
             tickets: Mutex::new(Tickets::new()),
             notifications: Mutex::new(Notifications::new()),
+            vgic: Mutex::new(Vgic::new()),
             counters: Counters::new(),
         }
     }

@@ -210,6 +210,10 @@ pub(crate) struct Seat {
     pub late: AtomicBool,
     /// Those signalled as virtual FIQ, not IRQ.
     pub fiq: AtomicU64,
+    /// When its next timer goes off, as a value of the counter; `vgic::policy::NEVER`.
+    pub alarm: AtomicU64,
+    /// Another context of the partition has made an interrupt pending at it, and called its core.
+    pub kicked: AtomicBool,
 }
 
 impl Seat {
@@ -224,6 +228,8 @@ impl Seat {
             active: AtomicU64::new(0),
             late: AtomicBool::new(false),
             fiq: AtomicU64::new(0),
+            alarm: AtomicU64::new(u64::MAX),
+            kicked: AtomicBool::new(false),
         }
     }
 

@@ -57,7 +57,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    fn enter_handler<T: Ports>(
+    /// Enters a context for an interrupt of its own, if it can be.
+    pub(crate) fn enter_handler<T: Ports>(
         &self,
         core: Core,
         cpu: &Cpu,

@@ -40,6 +40,7 @@ pub mod table;
 mod tests;
 mod ticket;
 mod version;
+pub mod vgic;
 mod vm;
 
 pub use paravirtual::MAX_INTERRUPTS;

@@ -203,8 +203,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         for (home, seat) in (0u8..).zip(&compartment.seats) {
             let named = vcpu.is_none_or(|vcpu| vcpu == Self::vcpu(partition, home));
             if lists(partition, home) && named {
-                seat.pending
-                    .fetch_or(paravirtual::NOTIFICATION_BIT, Ordering::Release);
+                if partition.vgic {
+                    Self::show_notification(partition, compartment, home, true);
+                } else {
+                    seat.pending
+                        .fetch_or(paravirtual::NOTIFICATION_BIT, Ordering::Release);
+                }
             }
         }
     }
@@ -255,7 +259,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return;
         };
         for (home, seat) in (0u8..).zip(&compartment.seats) {
-            if !notifications.pending_for(Self::vcpu(partition, home)) {
+            if notifications.pending_for(Self::vcpu(partition, home)) {
+                continue;
+            }
+            if partition.vgic {
+                Self::show_notification(partition, compartment, home, false);
+            } else {
                 seat.pending
                     .fetch_and(!paravirtual::NOTIFICATION_BIT, Ordering::Release);
             }

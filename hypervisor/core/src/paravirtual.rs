@@ -12,6 +12,7 @@ use crate::decode::low;
 use crate::function as f;
 use crate::spmc::{Here, Spmc};
 use crate::table::{Core, Partition, Preemption};
+use crate::vgic::{PHYSICAL_TIMER, VIRTUAL_TIMER};
 
 /// Virtual INTID that asks for a managed exit (DEN0077A 1.2, section 9.3.1).
 pub(crate) const MANAGED_EXIT: u32 = 4;
@@ -23,6 +24,8 @@ pub(crate) const NOTIFICATION_BIT: u64 = bit(NOTIFICATION_PENDING);
 
 /// First bit of the physical interrupts.
 const PHYSICAL: u32 = 16;
+/// Bits of the EL1 timers' interrupts, by their INTIDs.
+const TIMERS: [(u32, u32); 2] = [(VIRTUAL_TIMER, 14), (PHYSICAL_TIMER, 15)];
 /// What a failed call, and GET with nothing pending, return: 32 bits of ones.
 const NOTHING: u64 = 0xffff_ffff;
 
@@ -41,6 +44,9 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
     if intid == MANAGED_EXIT || intid == NOTIFICATION_PENDING {
         return Some(bit(intid));
     }
+    if let Some((_, number)) = TIMERS.iter().find(|(timer, _)| *timer == intid) {
+        return Some(bit(*number));
+    }
     let place = partition
         .interrupts
         .iter()
@@ -51,8 +57,9 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
 
 /// The INTID of a bit.
 fn intid_of(partition: &Partition, number: u32) -> Option<u32> {
+    let timer = TIMERS.iter().find(|(_, timer)| *timer == number);
     match number.checked_sub(PHYSICAL) {
-        None => Some(number),
+        None => Some(timer.map_or(number, |(intid, _)| *intid)),
         Some(place) => partition.interrupts.get(place as usize).map(|i| i.intid),
     }
 }
@@ -152,6 +159,13 @@ pub(crate) fn lines(seat: &Seat) -> (bool, bool) {
     (ready & !fiq != 0, ready & fiq != 0)
 }
 
+/// Makes a timer's interrupt pending, or not, as its line is high.
+pub(crate) fn set_line(seat: &Seat, timer: u32, high: bool) {
+    if let Some((_, number)) = TIMERS.iter().find(|(intid, _)| *intid == timer) {
+        set(&seat.pending, bit(*number), high);
+    }
+}
+
 /// The virtual interrupts that a context has when it is entered for the first time: a managed exit
 /// is signalled as FIQ until the partition asks for it as IRQ.
 pub(crate) fn reset(seat: &Seat, partition: &Partition) {
@@ -200,8 +214,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 if compartment.stopped() {
                     return None;
                 }
-                seat.active.fetch_or(bit, Ordering::AcqRel);
-                seat.pending.fetch_or(bit, Ordering::Release);
+                if partition.vgic {
+                    Self::show_physical(partition, compartment, home, intid);
+                } else {
+                    seat.active.fetch_or(bit, Ordering::AcqRel);
+                    seat.pending.fetch_or(bit, Ordering::Release);
+                }
                 return Some(Context {
                     partition: index,
                     home,

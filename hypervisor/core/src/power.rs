@@ -73,6 +73,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         cpu.set_mode(mode);
         cpu.set_current(None);
         if mode == Mode::CoreOn {
+            self.set_alarm(core, ports);
             // Contexts that are entered for the first time have no earlier life to be told of.
             let message = [
                 u64::from(function::DIRECT_REQ_32),
@@ -122,6 +123,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             self.give_bitmap(index);
         }
         paravirtual::reset(seat, partition);
+        Self::reset_vgic(partition, compartment, (core, mode == Mode::Boot), ports);
         seat.set_task(Task::Cycles);
         let context = Context {
             partition: index,

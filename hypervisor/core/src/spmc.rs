@@ -186,7 +186,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
             Event::Fault(fault) => self.fault(&here, fault, ports),
-            Event::Normal(_) | Event::Boot | Event::CoreOn | Event::Called => self.resume(&here),
+            Event::Trapped(trapped) => self.trapped(&here, &trapped, ports),
+            Event::Alarm => self.alarm(core, cpu, Some(&here), ports),
+            Event::Called => {
+                let entered = self.take_kicks(core, cpu, Some(&here), ports);
+                entered.unwrap_or_else(|| self.resume(&here))
+            }
+            Event::Normal(_) | Event::Boot | Event::CoreOn => self.resume(&here),
         }
     }
 
@@ -196,7 +202,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::SecureInterrupt(intid) => {
                 return self.secure_interrupt(core, cpu, None, intid, ports);
             }
-            Event::Called => self.take_forwarded(core, cpu, ports),
+            Event::Alarm => return self.alarm(core, cpu, None, ports),
+            Event::Called => self
+                .take_kicks(core, cpu, None, ports)
+                .or_else(|| self.take_forwarded(core, cpu, ports)),
             _ => None,
         };
         action.unwrap_or(Action::Normal(RESUME))
@@ -239,6 +248,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         if conduit == Conduit::Hvc
+            && !here.partition.vgic
             && let Some(result) = paravirtual::call(here, regs, ports)
         {
             let mut answer = *regs;

@@ -89,6 +89,9 @@ pub struct Board {
     pub log_uart: u64,
     /// INTID of the secure EL2 physical timer (a PPI).
     pub timer_intid: u32,
+    /// Accesses of secure EL1 to the GIC's CPU interface trap to secure EL2. Where they do not, those of a
+    /// partition with a virtual GIC are replaced in its image (`vgic::rewrite`).
+    pub interface_traps: bool,
     /// From what partitions' keys are derived.
     pub root_secret: RootSecret,
     /// SGI that tells the normal world to schedule a receiver (DEN0077A 1.2, section 10.4.1).
@@ -279,9 +282,17 @@ pub struct Partition {
     pub inspects: bool,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
+    /// Its interrupts reach it by a virtual GICv3, else by hypervisor calls.
+    pub vgic: bool,
 }
 
 impl Partition {
+    /// The cores on which it has an execution context, in the order of the contexts' numbers.
+    pub fn homes(&self) -> impl Iterator<Item = Core> + use<> {
+        let cores = self.cores;
+        (0..64).filter(move |core| cores >> core & 1 == 1)
+    }
+
     /// What the table says of an endpoint as a caller of this partition; none of one that may not call.
     #[must_use]
     pub fn caller(&self, id: u16) -> Option<&'static Caller> {

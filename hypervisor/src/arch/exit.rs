@@ -4,7 +4,8 @@ use aarch64_cpu::registers::{
     ESR_EL2, FAR_EL2, HPFAR_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
     ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, Readable as _,
 };
-use bulkhead_core::api::Fault;
+use bulkhead_core::api::{Fault, Place, SystemRegister, Trapped};
+use bulkhead_core::vgic::rewrite::Operands;
 
 use super::context::State;
 
@@ -16,6 +17,8 @@ pub enum Exit {
     Hvc,
     /// First use of FP/SIMD.
     Fp,
+    /// An access that the policy may emulate; the instruction is behind.
+    Trapped(Trapped),
     /// Answered here: the context goes on.
     Done,
     /// Something it must not do.
@@ -41,14 +44,19 @@ pub fn decode(state: &mut State) -> Exit {
             Exit::Smc
         }
         CLASS_HVC if immediate == 0 => Exit::Hvc,
+        CLASS_HVC if let Some(operands) = Operands::of(immediate as u16) => {
+            replaced(state, operands, syndrome)
+        }
         CLASS_FP => Exit::Fp,
         CLASS_SYSTEM_REGISTER if answer_register(state, syndrome) => Exit::Done,
+        CLASS_DATA_ABORT if let Some(access) = memory_access(state, syndrome) => access,
         CLASS_INSTRUCTION_ABORT | CLASS_DATA_ABORT => Exit::Fault(fault(state, syndrome)),
         // A trusted application may try what its TEE must not: that is the TEE's to handle.
         _ if state.general.spsr & 0xf == PSTATE_EL0 => {
             state.inject_undefined();
             Exit::Done
         }
+        CLASS_SYSTEM_REGISTER => register_access(state, syndrome),
         _ => Exit::Fault(fault(state, syndrome)),
     }
 }
@@ -64,21 +72,79 @@ pub fn fault(state: &State, syndrome: u64) -> Fault {
     }
 }
 
-/// A register's place: op0, op1, CRn, CRm, op2.
-type Place = (u64, u64, u64, u64, u64);
+/// A data abort of stage 2 whose syndrome says all of the access: a load or store of one register without sign
+/// extension (DDI0487, ISS of a Data Abort). Of which address space it was is not asked: HPFAR_EL2.NS is the
+/// wrong way round on QEMU up to 10, and nothing is emulated at addresses of a window.
+fn memory_access(state: &mut State, syndrome: u64) -> Option<Exit> {
+    const VALID: u64 = 1 << 24;
+    const SIGN_EXTENDED: u64 = 1 << 21;
+    const CACHE_OR_WALK: u64 = 1 << 8 | 1 << 7;
+    const WRITES: u64 = 1 << 6;
+    const NO_ADDRESS: u64 = 1 << 10;
+    const TRANSLATION: u64 = 0b0001;
+    let fault = fault(state, syndrome);
+    let right = syndrome & VALID != 0
+        && syndrome & (SIGN_EXTENDED | CACHE_OR_WALK | NO_ADDRESS) == 0
+        && syndrome >> 2 & 0xf == TRANSLATION;
+    if !right {
+        return None;
+    }
+    let size = 1u8 << (syndrome >> 22 & 3);
+    let target = (syndrome >> 16 & 0x1f) as u8;
+    let address = fault.ipa;
+    let value = state.value(target) & (u64::MAX >> (64 - 8 * u32::from(size)));
+    state.skip_instruction();
+    Some(Exit::Trapped(Trapped {
+        place: Place::Memory { address, size },
+        write: (syndrome & WRITES != 0).then_some(value),
+        target,
+        fault,
+    }))
+}
 
-fn answer_register(state: &mut State, syndrome: u64) -> bool {
+/// An access to a system register that is trapped.
+fn register_access(state: &mut State, syndrome: u64) -> Exit {
+    let (op0, op1, crn, crm, op2) = encoding(syndrome);
+    let operands = Operands {
+        register: SystemRegister::new(op0 as u16, op1 as u16, crn as u16, crm as u16, op2 as u16),
+        reads: syndrome & 1 == 1,
+        target: (syndrome >> 5 & 0x1f) as u8,
+    };
+    let access = replaced(state, operands, syndrome);
+    state.skip_instruction();
+    access
+}
+
+/// An access for which a hypervisor call stands, which is behind.
+fn replaced(state: &State, operands: Operands, syndrome: u64) -> Exit {
+    Exit::Trapped(Trapped {
+        place: Place::Register(operands.register),
+        write: (!operands.reads).then(|| state.value(operands.target)),
+        target: operands.target,
+        fault: fault(state, syndrome),
+    })
+}
+
+/// A register's encoding: op0, op1, CRn, CRm, op2.
+type Encoding = (u64, u64, u64, u64, u64);
+
+/// The register of a trapped access (DDI0487, ISS of a trapped MSR, MRS).
+fn encoding(syndrome: u64) -> Encoding {
     let iss = syndrome & 0x1ff_ffff;
-    let place = (
+    (
         iss >> 20 & 3,
         iss >> 14 & 7,
         iss >> 10 & 0xf,
         iss >> 1 & 0xf,
         iss >> 17 & 7,
-    );
-    let target = (iss >> 5 & 0x1f) as usize;
-    let reads = iss & 1 == 1;
-    const ACTLR_EL1: Place = (3, 0, 1, 0, 1);
+    )
+}
+
+fn answer_register(state: &mut State, syndrome: u64) -> bool {
+    let place = encoding(syndrome);
+    let target = (syndrome >> 5 & 0x1f) as u8;
+    let reads = syndrome & 1 == 1;
+    const ACTLR_EL1: Encoding = (3, 0, 1, 0, 1);
     match place {
         ACTLR_EL1 if reads => state.answer(target, 0),
         ACTLR_EL1 => {}
@@ -91,7 +157,7 @@ fn answer_register(state: &mut State, syndrome: u64) -> bool {
 
 /// ID registers as a partition sees them: what is trapped or not switched is not there. AArch32's
 /// read as zero, as do those that are not known here (DDI0487, ID registers).
-fn identification(place: Place) -> u64 {
+fn identification(place: Encoding) -> u64 {
     const PFR0: u64 = 0x000f_0000_00ff_0000;
     const PFR0_AARCH64_ONLY: u64 = 0x11;
     const PFR0_CSV2: u64 = 0xf << 56;
@@ -123,9 +189,14 @@ fn identification(place: Place) -> u64 {
 
 impl State {
     /// Puts the answer of a trapped read into its target register; 31 is the zero register.
-    fn answer(&mut self, target: usize, value: u64) {
-        if let Some(register) = self.general.x.get_mut(target) {
+    pub fn answer(&mut self, target: u8, value: u64) {
+        if let Some(register) = self.general.x.get_mut(usize::from(target)) {
             *register = value;
         }
+    }
+
+    /// What a trapped write writes; 31 is the zero register.
+    fn value(&self, source: u8) -> u64 {
+        self.general.x.get(usize::from(source)).copied().unwrap_or(0)
     }
 }

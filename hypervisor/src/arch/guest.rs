@@ -62,6 +62,7 @@ impl Core {
         match run.entry {
             Entry::Resume => {}
             Entry::Answer(regs) => state.general.x[..18].copy_from_slice(&regs.0),
+            Entry::Load { target, value } => state.answer(target, value),
             Entry::Start { pc, x0 } => {
                 state.reset(pc, x0);
                 state.el1.load();
@@ -110,6 +111,7 @@ impl Core {
                 Exit::Smc => Some(Event::Call(Conduit::Smc, arguments(state))),
                 Exit::Hvc => Some(Event::Call(Conduit::Hvc, arguments(state))),
                 Exit::Fault(fault) => Some(Event::Fault(fault)),
+                Exit::Trapped(access) => Some(Event::Trapped(access)),
                 Exit::Fp => {
                     self.load_vectors(context, state);
                     None
@@ -118,7 +120,7 @@ impl Core {
             },
             vectors::IRQ => self.secure_interrupt(),
             // Something that no mask holds (group 0, a non-maskable one) must not outrun the deadline.
-            vectors::FIQ if self.timer_runs && timer::expired() => {
+            vectors::FIQ if self.timer_runs && timer::expired(self.index) => {
                 self.set_deadline(Deadline::None);
                 Some(Event::Deadline)
             }
@@ -129,7 +131,7 @@ impl Core {
 
     fn secure_interrupt(&mut self) -> Option<Event> {
         let intid = gic::acknowledge()?;
-        if intid == TABLE.board.timer_intid {
+        if intid == TABLE.board.timer_intid && self.timer_runs && timer::expired(self.index) {
             self.set_deadline(Deadline::None);
             gic::deactivate(intid, self.index);
             return Some(Event::Deadline);
@@ -137,8 +139,13 @@ impl Core {
         Some(self.interrupt(intid))
     }
 
-    /// What a secure interrupt means that is not the timer's.
+    /// What a secure interrupt means that is not a deadline.
     fn interrupt(&self, intid: u32) -> Event {
+        if intid == TABLE.board.timer_intid {
+            timer::end_alarm(self.index);
+            gic::deactivate(intid, self.index);
+            return Event::Alarm;
+        }
         if intid == gic::CALL {
             gic::deactivate(intid, self.index);
             return Event::Called;
@@ -220,12 +227,12 @@ impl Core {
         match deadline {
             Deadline::Keep => {}
             Deadline::Micros(micros) => {
-                timer::set(micros);
+                timer::set(self.index, micros);
                 self.timer_runs = true;
             }
             Deadline::None => {
                 if self.timer_runs {
-                    timer::stop();
+                    timer::stop(self.index);
                     self.timer_runs = false;
                 }
             }

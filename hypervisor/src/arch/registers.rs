@@ -44,7 +44,7 @@ system_registers! {
     /// Secure stage-2 control (DDI0487, VSTCR_EL2).
     vstcr_el2 = "S3_4_C2_C6_2", write;
     /// Secure EL2 physical timer: control.
-    cnthps_ctl_el2 = "S3_4_C14_C5_1", read write;
+    cnthps_ctl_el2 = "S3_4_C14_C5_1", write;
     /// Secure EL2 physical timer: compare value.
     cnthps_cval_el2 = "S3_4_C14_C5_2", write;
     /// Interrupt priority mask, shared by both worlds.

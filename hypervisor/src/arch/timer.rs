@@ -1,8 +1,32 @@
-//! The secure EL2 physical timer: deadlines of contexts, and the log's clock.
+//! The secure EL2 physical timer: a deadline and an alarm for each core, and the log's clock.
+
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable as _};
 
 use super::registers as r;
+use crate::table::CORES;
+
+/// Never, as a value of the counter.
+const NEVER: u64 = u64::MAX;
+
+/// What a core's one timer is set for, as values of the counter. Only the core itself uses it.
+struct Due {
+    deadline: AtomicU64,
+    alarm: AtomicU64,
+}
+
+static DUE: [Due; CORES] = [const {
+    Due {
+        deadline: AtomicU64::new(NEVER),
+        alarm: AtomicU64::new(NEVER),
+    }
+}; CORES];
+
+/// The counter.
+pub fn counter() -> u64 {
+    CNTPCT_EL0.get()
+}
 
 /// Microseconds since the counter started.
 pub fn microseconds() -> u64 {
@@ -14,20 +38,48 @@ pub fn microseconds() -> u64 {
         .saturating_add(rest.saturating_mul(1_000_000) / frequency)
 }
 
-/// Raises the timer's interrupt in this many microseconds.
-pub fn set(micros: u32) {
+/// Sets the deadline of the core with this index: the timer's interrupt comes in this many microseconds.
+pub fn set(index: usize, micros: u32) {
     let ticks = u64::from(micros).saturating_mul(CNTFRQ_EL0.get()) / 1_000_000;
-    r::cnthps_cval_el2::write(CNTPCT_EL0.get().saturating_add(ticks));
-    r::cnthps_ctl_el2::write(1);
+    let at = counter().saturating_add(ticks);
+    DUE[index].deadline.store(at, Ordering::Relaxed);
+    program(index);
 }
 
-/// Whether the time that was set has passed.
-pub fn expired() -> bool {
-    const STATUS: u64 = 1 << 2;
-    r::cnthps_ctl_el2::read() & STATUS != 0
+/// Whether the core's deadline has passed.
+pub fn expired(index: usize) -> bool {
+    counter() >= DUE[index].deadline.load(Ordering::Relaxed)
 }
 
-/// Stops the timer.
-pub fn stop() {
-    r::cnthps_ctl_el2::write(0);
+/// The core has no deadline any more.
+pub fn stop(index: usize) {
+    DUE[index].deadline.store(NEVER, Ordering::Relaxed);
+    program(index);
+}
+
+/// Sets the core's alarm: the timer's interrupt comes when the counter has this value.
+pub fn set_alarm(index: usize, at: Option<u64>) {
+    let at = at.unwrap_or(NEVER);
+    if DUE[index].alarm.swap(at, Ordering::Relaxed) != at {
+        program(index);
+    }
+}
+
+/// The core has no alarm any more.
+pub fn end_alarm(index: usize) {
+    set_alarm(index, None);
+}
+
+fn program(index: usize) {
+    let due = &DUE[index];
+    let first = due
+        .deadline
+        .load(Ordering::Relaxed)
+        .min(due.alarm.load(Ordering::Relaxed));
+    if first == NEVER {
+        r::cnthps_ctl_el2::write(0);
+    } else {
+        r::cnthps_cval_el2::write(first);
+        r::cnthps_ctl_el2::write(1);
+    }
 }

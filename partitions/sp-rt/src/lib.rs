@@ -22,7 +22,7 @@ mod lock;
 
 #[cfg(all(feature = "image", target_os = "none"))]
 pub use arch::{
-    Boot, call, context_index, hypercall, interrupts, mailbox, panicked, park, probe, random, threads,
+    Boot, call, context_index, gic, hypercall, interrupts, mailbox, panicked, park, probe, random, threads,
     window::Window,
 };
 pub use lock::{Locked, masked};

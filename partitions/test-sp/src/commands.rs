@@ -56,6 +56,24 @@ pub const WAIT_FLAGS: u64 = 17;
 /// steps.
 pub const POWER: u64 = 18;
 
+/// Starts the GIC of the context, with its distributor at x4 and its redistributors from x5 on.
+pub const GIC_START: u64 = 40;
+/// Enables the interrupt x4 at the priority x5.
+pub const GIC_ENABLE: u64 = 41;
+/// Answers how often (x4) the context x5 has taken the interrupt x4, and the counter's value when it last took one
+/// (x5).
+pub const GIC_TAKEN: u64 = 42;
+/// Lets interrupts in until the interrupt x4 was taken, for x5 looks at most: whether it was (x4).
+pub const GIC_WAIT: u64 = 43;
+/// Accesses x5 bytes at the address x4: reads, or writes x7 where x6 is 1. The value in x4, the syndrome in x5 (0 if
+/// it worked).
+pub const ACCESS: u64 = 44;
+/// Reads the register x4 of `sp_rt::gic`: its value in x4.
+pub const REGISTER_READ: u64 = 45;
+/// Writes x5 to the register x4 of `sp_rt::gic`.
+pub const REGISTER_WRITE: u64 = 46;
+/// From now on, an interrupt of a device has the device's register at x4 set to zero.
+pub const GIC_QUIET: u64 = 47;
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.
 pub mod wide {
@@ -108,10 +126,6 @@ pub mod forbidden {
     pub const SVE: u64 = 15;
     /// Writes APIAKeyLo_EL1 (pointer authentication).
     pub const KEYS: u64 = 16;
-    /// Writes CNTV_CTL_EL0: the EL1 virtual timer is the normal world's.
-    pub const VIRTUAL_TIMER: u64 = 17;
-    /// Writes CNTP_CTL_EL0: so is the physical one.
-    pub const PHYSICAL_TIMER: u64 = 18;
     /// Writes CNTPS_CTL_EL1: the timer of EL3.
     pub const SECURE_TIMER: u64 = 19;
     /// Reads ERRIDR_EL1 (error records).

@@ -6,7 +6,7 @@ use sp_rt::ffa::{self, Error, Regs};
 use sp_rt::mailbox::{Mailbox, Pages};
 use sp_rt::paging::Access;
 use sp_rt::retrieve::{self, Mailbox as _, Range, Sink};
-use sp_rt::{Boot, Locked, MAX_CONTEXTS, call, context_index, hypercall, interrupts, log, park, probe};
+use sp_rt::{Boot, Locked, MAX_CONTEXTS, call, context_index, gic, hypercall, interrupts, log, park, probe};
 
 sp_rt::entry!(first, serve);
 
@@ -21,13 +21,15 @@ const POOL_PAGES: usize = 16;
 static SEEDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 
 /// What is mapped in stage 1 though it is not this partition's, so that only stage 2 keeps it out:
-/// EL3's memory, the hypervisor's, the log's UART, the distributor; as non-secure addresses, the normal
+/// EL3's memory, the hypervisor's, the log's UART, the GIC's distributor and redistributors, the secure GPIO; as non-secure addresses, the normal
 /// world's memory at its own place; and [`NEIGHBOURS`].
-const FOREIGN: [(u64, u64, Access); 5] = [
+const FOREIGN: [(u64, u64, Access); 7] = [
     (0x0e00_0000, 0x1000, Access::Data),
     (0x0e10_0000, 0x1000, Access::Data),
     (0x0904_0000, 0x1000, Access::Device),
-    (0x0800_0000, 0x1000, Access::Device),
+    (0x0800_0000, 0x1_0000, Access::Device),
+    (0x080a_0000, 0xa_0000, Access::Device),
+    (0x090b_0000, 0x1000, Access::Device),
     (0x6000_0000, 0x100_0000, Access::Borrowed),
 ];
 /// Where the tables for tests place partitions, and how much each has: what one of them shares with
@@ -80,7 +82,8 @@ fn serve(_context: usize) -> ! {
             ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => framework(&request),
             ffa::DIRECT_REQ_32 => echo_32(&request),
             ffa::DIRECT_REQ2 => respond_2(&request),
-            ffa::INTERRUPT => {
+            // Cycles for an interrupt that could not have them when it came.
+            ffa::INTERRUPT | ffa::RUN => {
                 let _ = interrupts::take();
                 wait()
             }
@@ -285,6 +288,30 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             [&told.kind, &told.value, &told.times, &told.answered].map(|word| word.load(Ordering::Relaxed))
         }
         command::WAIT_FLAGS => [WAIT_FLAGS.swap(a, Ordering::Relaxed), 0, 0, 0],
+        command::GIC_START => {
+            gic::start(a, b);
+            [0; 4]
+        }
+        command::GIC_ENABLE => {
+            gic::enable(a as u32, b as u8);
+            [0; 4]
+        }
+        command::GIC_TAKEN => [gic::taken(b as usize, a as u32), gic::when(b as usize), 0, 0],
+        command::GIC_WAIT => [u64::from(gic::wait(a as u32, b)), 0, 0, 0],
+        command::GIC_QUIET => {
+            gic::quiet(a);
+            [0; 4]
+        }
+        command::ACCESS => {
+            let mut value = 0;
+            let syndrome = probe(|| value = arch::access(a, b, (c == 1).then_some(d)));
+            [value, syndrome.unwrap_or(0), 0, 0]
+        }
+        command::REGISTER_READ => [gic::read_register(a), 0, 0, 0],
+        command::REGISTER_WRITE => {
+            gic::write_register(a, b);
+            [0; 4]
+        }
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })

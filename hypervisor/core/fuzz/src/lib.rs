@@ -85,6 +85,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         callers: const { &[Caller::unlimited(0), Caller::unlimited(3)] },
         power_messages: 0,
         forwards: false,
+        vgic: false,
         key: false,
         inspects: false,
     }
@@ -127,7 +128,8 @@ pub static TABLE: Table = Table {
         gicr_stride: 0,
         log_uart: 0,
         timer_intid: 20,
-        schedule_receiver_intid: 8,
+        interface_traps: true,
+    schedule_receiver_intid: 8,
         root_secret: RootSecret::None,
     },
     hypervisor: Range {
@@ -275,6 +277,10 @@ impl Ports for Memory {
         None
     }
 
+    fn counter(&mut self) -> u64 {
+        self.now()
+    }
+    fn set_alarm(&mut self, _: Option<u64>) {}
     fn call_core(&mut self, core: Core) {
         assert!(core < 4);
     }

@@ -27,6 +27,9 @@ pub struct Recorder {
     /// Cores that were called.
     pub called: Vec<Core>,
     pub now: u64,
+    pub counter: u64,
+    /// What was set last, on whichever core.
+    pub alarm: Option<u64>,
     /// What was read is overwritten at once, and counted in `read`.
     pub spoils: bool,
     pub read: usize,
@@ -99,6 +102,14 @@ impl Ports for Recorder {
 
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {
         self.random
+    }
+
+    fn counter(&mut self) -> u64 {
+        self.counter
+    }
+
+    fn set_alarm(&mut self, at: Option<u64>) {
+        self.alarm = at;
     }
 
     fn call_core(&mut self, core: Core) {

@@ -83,6 +83,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         callers: const { &[Caller::unlimited(0)] },
         power_messages: 0,
         forwards: false,
+        vgic: false,
         key: false,
         inspects: false,
     }
@@ -124,9 +125,51 @@ const BOARD: Board = Board {
     gicr_stride: 0,
     log_uart: 0,
     timer_intid: 20,
+    interface_traps: true,
     schedule_receiver_intid: 8,
     root_secret: RootSecret::None,
 };
+
+/// Where the board of `GIC` has its distributor and redistributors.
+pub const GICD: u64 = 0x0800_0000;
+pub const GICR: u64 = 0x080a_0000;
+
+/// b drives a virtual GIC, with interrupts 40 (core 1), 220 (core 0) and 25 (each core); a and c make calls.
+pub static GIC: Table = Table {
+    name: "gic",
+    board: Board {
+        gicd: GICD,
+        gicr: GICR,
+        gicr_stride: 0x2_0000,
+        ..BOARD
+    },
+    partitions: &DRIVES,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+    digest: [0xd1; 32],
+};
+
+static DRIVES: [Partition; 3] = [
+    partition("a", A, 0, 0b1111),
+    Partition {
+        vgic: true,
+        interrupts: &SHOWN,
+        ..partition("b", B, 1, 0b1111)
+    },
+    partition("c", C, 2, 0b1111),
+];
+
+static SHOWN: [Interrupt; 3] = [
+    INTERRUPTS[0],
+    Interrupt {
+        intid: 220,
+        edge: true,
+        core: 0,
+    },
+    INTERRUPTS[1],
+];
 
 const INTERRUPTS: [Interrupt; 2] = [
     Interrupt {

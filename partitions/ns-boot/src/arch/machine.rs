@@ -173,6 +173,27 @@ pub fn stop_timer() {
     unsafe { asm!("msr cnthp_ctl_el2, xzr", "isb") };
 }
 
+/// The counter, and its frequency in Hz.
+pub fn counter() -> (u64, u64) {
+    let (count, frequency): (u64, u64);
+    // SAFETY: reading counters.
+    unsafe { asm!("isb", "mrs {}, cntpct_el0", "mrs {}, cntfrq_el0", out(reg) count, out(reg) frequency) };
+    (count, frequency)
+}
+
+/// Control and compare values of the EL1 virtual and physical timers.
+pub fn el1_timers() -> [u64; 4] {
+    let (a, b, c, d): (u64, u64, u64, u64);
+    // SAFETY: reading registers.
+    unsafe {
+        asm!(
+            "mrs {}, cntv_ctl_el0", "mrs {}, cntv_cval_el0", "mrs {}, cntp_ctl_el0", "mrs {}, cntp_cval_el0",
+            out(reg) a, out(reg) b, out(reg) c, out(reg) d
+        );
+    }
+    [a, b, c, d]
+}
+
 /// Microseconds since some start.
 pub fn now() -> u64 {
     let (count, frequency): (u64, u64);

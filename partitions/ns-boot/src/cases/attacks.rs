@@ -53,23 +53,15 @@ pub const MORE_INSTRUCTIONS: &[Case] = &[
 
 /// The same for the table `attacks-3`: registers that are the normal world's, EL3's or the machine's.
 pub const MORE_REGISTERS: &[Case] = &[
-    isolation("attack-virtual-timer", || {
-        forbid(VICTIM, forbidden::VIRTUAL_TIMER)
-    }),
-    isolation("attack-physical-timer", || {
-        forbid(VICTIM + 1, forbidden::PHYSICAL_TIMER)
-    }),
-    isolation("attack-secure-timer", || {
-        forbid(VICTIM + 2, forbidden::SECURE_TIMER)
-    }),
+    isolation("attack-secure-timer", || forbid(VICTIM, forbidden::SECURE_TIMER)),
     isolation("attack-error-records", || {
-        forbid(VICTIM + 3, forbidden::ERROR_RECORDS)
+        forbid(VICTIM + 1, forbidden::ERROR_RECORDS)
     }),
     isolation("attack-activity-monitors", || {
-        forbid(VICTIM + 4, forbidden::ACTIVITY)
+        forbid(VICTIM + 2, forbidden::ACTIVITY)
     }),
     isolation("attack-ordering-regions", || {
-        forbid(VICTIM + 5, forbidden::ORDERING)
+        forbid(VICTIM + 3, forbidden::ORDERING)
     }),
 ];
 

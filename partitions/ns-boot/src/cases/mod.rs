@@ -13,6 +13,7 @@ pub mod discovery;
 mod elsewhere;
 mod fields;
 mod forwarding;
+mod gic;
 mod indirect;
 mod info;
 mod inspect;
@@ -70,6 +71,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
         Some("ffa-forwarding") => &[forwarding::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
+        Some("vgic") => &[gic::CASES],
         Some("ffa") => &[
             setup::CASES,
             discovery::CASES,

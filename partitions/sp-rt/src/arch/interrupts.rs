@@ -1,5 +1,5 @@
 //! Virtual interrupts: masking, and what happens when one is taken.
-use super::hypercall;
+use super::{gic, hypercall};
 use crate::ffa::interrupt_call::{DEACTIVATE, ENABLE, GET, MANAGED_EXIT, NONE};
 use core::arch::asm;
 
@@ -29,6 +29,10 @@ pub fn wait(intid: u32, looks: u64) -> bool {
 /// Takes all pending interrupts; true if one asked for a managed exit.
 #[must_use]
 pub fn take() -> bool {
+    if gic::drives() {
+        gic::take();
+        return false;
+    }
     let mut exit = false;
     loop {
         let intid = hypercall(GET, 0, 0, 0) as u32;

@@ -1,5 +1,6 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
 mod entry;
+pub mod gic;
 pub mod interrupts;
 pub mod mailbox;
 mod mmu;

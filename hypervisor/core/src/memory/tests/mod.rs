@@ -102,6 +102,7 @@ const fn partition(
         callers,
         power_messages: 0,
         forwards: false,
+        vgic: false,
         key: false,
         inspects: false,
     }
@@ -167,6 +168,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
         gicr_stride: 0x2_0000,
         log_uart: 0x0904_0000,
         timer_intid: 20,
+        interface_traps: true,
         schedule_receiver_intid: 8,
         root_secret: RootSecret::None,
         device_tree: RAM,
@@ -325,6 +327,12 @@ impl Ports for Windows {
         None
     }
 
+    fn counter(&mut self) -> u64 {
+        unreachable!("the ledger has no timers");
+    }
+    fn set_alarm(&mut self, _: Option<u64>) {
+        unreachable!("the ledger has no timers");
+    }
     fn call_core(&mut self, _: crate::table::Core) {
         unreachable!("the ledger has no cores");
     }

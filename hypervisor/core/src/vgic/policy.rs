@@ -1,0 +1,332 @@
+//! Accesses that are emulated, and how what they change reaches contexts: those that run, those that wait, and
+//! those of other cores.
+
+use core::sync::atomic::Ordering;
+
+use super::timer::{self, Lines, PHYSICAL_TIMER, VIRTUAL_TIMER};
+use super::{Vgic, distributor, redistributor};
+use crate::api::{Action, Context, Deadline, Entry, Place, Ports, SystemRegister, Trapped};
+use crate::compartment::Compartment;
+use crate::context::State;
+use crate::cpu::Cpu;
+use crate::paravirtual;
+use crate::spmc::{Here, RESUME, Spmc};
+use crate::table::{Core, Partition};
+
+/// No timer of a context will go off.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The registers of the virtual GIC that an address is in, and the offset there.
+enum Frame {
+    Distributor(u64),
+    Redistributor(u64),
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// A partition accessed what it does not have, or what is emulated for it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn trapped<T: Ports>(&self, here: &Here<'_, C>, trapped: &Trapped, ports: &mut T) -> Action {
+        let value = match trapped.place {
+            Place::Register(register) if timer::is_timer(register) => {
+                self.access_timer(here, register, trapped.write, ports)
+            }
+            place if here.partition.vgic => self.access_gic(here, place, trapped.write, ports),
+            _ => None,
+        };
+        let Some(value) = value else {
+            return self.fault(here, trapped.fault, ports);
+        };
+        let entry = match trapped.write {
+            Some(_) => Entry::Resume,
+            None => Entry::Load {
+                target: trapped.target,
+                value,
+            },
+        };
+        self.enter(here, entry, Deadline::Keep)
+    }
+
+    /// An access to the virtual GIC; none where there is no such register.
+    fn access_gic<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        place: Place,
+        write: Option<u64>,
+        ports: &mut T,
+    ) -> Option<u64> {
+        let (partition, home) = (here.partition, here.context.home);
+        let mut vgic = here.compartment.vgic.lock();
+        let end = &mut |intid, core| ports.end_interrupt(intid, core);
+        let value = match (place, write) {
+            (Place::Register(register), None) => vgic.read_interface(partition, home, register)?,
+            (Place::Register(register), Some(value)) => {
+                vgic.write_interface(partition, home, (register, value), end)?;
+                0
+            }
+            (Place::Memory { address, size }, write) => {
+                match (self.frame(partition, address, size)?, write) {
+                    (Frame::Distributor(offset), None) => vgic.read_distributor(partition, offset, size),
+                    (Frame::Redistributor(offset), None) => vgic.read_redistributor(partition, offset, size),
+                    (Frame::Distributor(offset), Some(value)) => {
+                        vgic.write_distributor(partition, (offset, size), value, end);
+                        0
+                    }
+                    (Frame::Redistributor(offset), Some(value)) => {
+                        vgic.write_redistributor(partition, (offset, size), value, end);
+                        0
+                    }
+                }
+            }
+        };
+        let risen = publish(partition, here.compartment, &vgic);
+        drop(vgic);
+        self.kick(here.context, risen, ports);
+        Some(value)
+    }
+
+    /// The frame of an address: the board's distributor, and redistributors one behind the other from where the
+    /// board's are. Nothing where an access is not aligned to its size.
+    fn frame(&self, partition: &Partition, address: u64, size: u8) -> Option<Frame> {
+        let board = &self.table.board;
+        let frames = redistributor::SIZE.saturating_mul(partition.homes().count() as u64);
+        if !address.is_multiple_of(u64::from(size.max(1))) {
+            return None;
+        }
+        let within = |base: u64, size: u64| address.checked_sub(base).filter(|offset| *offset < size);
+        within(board.gicd, distributor::SIZE)
+            .map(Frame::Distributor)
+            .or_else(|| within(board.gicr, frames).map(Frame::Redistributor))
+    }
+
+    /// An access to a timer register; none where there is no such register.
+    fn access_timer<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        register: SystemRegister,
+        write: Option<u64>,
+        ports: &mut T,
+    ) -> Option<u64> {
+        let home = here.context.home;
+        let now = ports.counter();
+        let mut vgic = here.compartment.vgic.lock();
+        let Some(value) = write else {
+            return vgic.read_timer(home, register, now);
+        };
+        vgic.write_timer(home, register, value, now)?;
+        let due = apply_timers(here.partition, here.compartment, &mut vgic, home, now);
+        drop(vgic);
+        here.seat.alarm.store(due, Ordering::Release);
+        if here.core == home {
+            self.set_alarm(home, ports);
+        } else {
+            ports.call_core(home);
+        }
+        Some(0)
+    }
+
+    /// Has the core's timer go off for the first of the contexts that are at home there.
+    pub(crate) fn set_alarm<T: Ports>(&self, core: Core, ports: &mut T) {
+        let seats = self.compartments.iter().filter(|c| !c.stopped());
+        let seats = seats.filter_map(|compartment| compartment.seats.get(usize::from(core)));
+        let first = seats.map(|seat| seat.alarm.load(Ordering::Acquire)).min();
+        ports.set_alarm(first.filter(|first| *first != NEVER));
+    }
+
+    /// The time of a context's timer has come, of one that is at home on this core. Whoever is to have it and
+    /// waits is entered, as for a physical interrupt.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn alarm<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        here: Option<&Here<'_, C>>,
+        ports: &mut T,
+    ) -> Action {
+        let now = ports.counter();
+        let mut entered = None;
+        for (index, partition) in self.table.partitions.iter().enumerate() {
+            let Some((_, compartment, seat)) = self.seat(index, core) else {
+                continue;
+            };
+            if compartment.stopped() || seat.alarm.load(Ordering::Acquire) > now {
+                continue;
+            }
+            let due = apply_timers(partition, compartment, &mut compartment.vgic.lock(), core, now);
+            seat.alarm.store(due, Ordering::Release);
+            let owner = Context {
+                partition: index,
+                home: core,
+            };
+            entered = entered.or(self.signal(core, cpu, here, owner, ports));
+        }
+        self.set_alarm(core, ports);
+        entered.unwrap_or_else(|| match here {
+            Some(here) => self.resume(here),
+            None => Action::Normal(RESUME),
+        })
+    }
+
+    /// Another core has called this one: what it made pending at contexts that are at home here.
+    pub(crate) fn take_kicks<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        here: Option<&Here<'_, C>>,
+        ports: &mut T,
+    ) -> Option<Action> {
+        let mut entered = None;
+        let mut timers = false;
+        for partition in 0..P {
+            let Some((_, _, seat)) = self.seat(partition, core) else {
+                continue;
+            };
+            timers |= seat.alarm.load(Ordering::Acquire) != NEVER;
+            if seat.kicked.swap(false, Ordering::AcqRel) {
+                let owner = Context {
+                    partition,
+                    home: core,
+                };
+                entered = entered.or(self.signal(core, cpu, here, owner, ports));
+            }
+        }
+        if timers {
+            self.set_alarm(core, ports);
+        }
+        entered
+    }
+
+    /// Something became pending at a context that is at home on this core: it is entered if it waits, and told
+    /// if it runs on another core.
+    fn signal<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        here: Option<&Here<'_, C>>,
+        owner: Context,
+        ports: &mut T,
+    ) -> Option<Action> {
+        let (_, _, seat) = self.seat(owner.partition, owner.home)?;
+        if here.is_some_and(|here| here.context == owner) || paravirtual::lines(seat) == (false, false) {
+            return None;
+        }
+        if let State::Running(other) = seat.state()
+            && other != core
+        {
+            ports.call_core(other);
+            return None;
+        }
+        // A handler has the core, perhaps one that was entered a moment ago.
+        let entered = if cpu.mode().serves() {
+            self.enter_handler(core, cpu, here, owner, ports)
+        } else {
+            None
+        };
+        if entered.is_none() {
+            self.tell_late(owner, ports);
+        }
+        entered
+    }
+
+    /// Tells the other contexts of a partition whose lines went up: those that run, and those that wait on a core
+    /// that is on.
+    fn kick<T: Ports>(&self, from: Context, risen: u64, ports: &mut T) {
+        for home in (0..64u8).filter(|home| risen >> home & 1 == 1 && *home != from.home) {
+            let Some((_, _, seat)) = self.seat(from.partition, home) else {
+                continue;
+            };
+            match seat.state() {
+                State::Running(core) => ports.call_core(core),
+                State::Waiting if self.cpus.get(usize::from(home)).is_some_and(Cpu::is_on) => {
+                    seat.kicked.store(true, Ordering::Release);
+                    ports.call_core(home);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Sets a context's interrupt of pending notifications, or takes it back.
+    pub(crate) fn show_notification(
+        partition: &Partition,
+        compartment: &Compartment<C>,
+        home: Core,
+        pending: bool,
+    ) {
+        let mut vgic = compartment.vgic.lock();
+        vgic.set_notification(home, pending);
+        publish(partition, compartment, &vgic);
+    }
+
+    /// A physical interrupt of a partition with a virtual GIC came.
+    pub(crate) fn show_physical(partition: &Partition, compartment: &Compartment<C>, home: Core, intid: u32) {
+        let mut vgic = compartment.vgic.lock();
+        vgic.pend_physical(partition, home, intid);
+        publish(partition, compartment, &vgic);
+    }
+
+    /// A context starts; with the first one the partition does.
+    pub(crate) fn reset_vgic<T: Ports>(
+        partition: &Partition,
+        compartment: &Compartment<C>,
+        (home, first): (Core, bool),
+        ports: &mut T,
+    ) {
+        let mut vgic = compartment.vgic.lock();
+        if first && partition.vgic {
+            vgic.reset(partition, &mut |intid, core| ports.end_interrupt(intid, core));
+        }
+        vgic.reset_context(home);
+        if let Some(seat) = compartment.seats.get(usize::from(home)) {
+            seat.alarm.store(NEVER, Ordering::Release);
+            if partition.vgic {
+                // The one line, which the virtual GIC raises and lowers.
+                seat.enabled.store(1, Ordering::Relaxed);
+                seat.fiq.store(0, Ordering::Relaxed);
+                publish(partition, compartment, &vgic);
+            }
+        }
+    }
+}
+
+/// Brings the lines of all contexts up to date, each the one bit of its seat; those that went up.
+fn publish<const C: usize>(partition: &Partition, compartment: &Compartment<C>, vgic: &Vgic<C>) -> u64 {
+    let mut risen = 0;
+    for home in partition.homes() {
+        let Some(seat) = compartment.seats.get(usize::from(home)) else {
+            break;
+        };
+        let line = vgic.line(partition, home);
+        let before = seat.pending.swap(u64::from(line), Ordering::AcqRel);
+        if line && before == 0 {
+            risen |= 1 << (home & 63);
+        }
+    }
+    risen
+}
+
+/// Brings the timers' lines of a context up to date; when the next one is due.
+fn apply_timers<const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    vgic: &mut Vgic<C>,
+    home: Core,
+    now: u64,
+) -> u64 {
+    let lines = vgic.update_timers(home, now);
+    if partition.vgic {
+        publish(partition, compartment, vgic);
+    } else if let Some(seat) = compartment.seats.get(usize::from(home)) {
+        let Lines {
+            virtual_timer,
+            physical_timer,
+            ..
+        } = lines;
+        paravirtual::set_line(seat, VIRTUAL_TIMER, virtual_timer);
+        paravirtual::set_line(seat, PHYSICAL_TIMER, physical_timer);
+    }
+    lines.due.unwrap_or(NEVER)
+}

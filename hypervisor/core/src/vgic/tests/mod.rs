@@ -1,0 +1,5 @@
+//! Tests of the virtual GIC.
+
+mod access;
+mod model;
+mod rewrite;
