@@ -133,7 +133,7 @@ fn measure(firmware: &build::Firmware) -> Result<Figures> {
     let folder = firmware.folder.join("bench");
     let ports = Ports::open()?;
     let names = ports.names();
-    let machine = Machine::counting(&firmware.system);
+    let machine = Machine::of(&firmware.system, false).counting();
     let command = machine.command(&firmware.flash, [&names[0], &names[1]]);
     let wish = wish(&firmware.hypervisor, &folder);
     let mut figures = Figures::default();

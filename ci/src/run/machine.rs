@@ -27,11 +27,8 @@ impl Machine {
     }
 
     /// The machine on which time is the number of instructions: a run is the same each time.
-    pub fn counting(system: &System) -> Self {
-        Self {
-            counts: true,
-            ..Self::of(system, false)
-        }
+    pub fn counting(self) -> Self {
+        Self { counts: true, ..self }
     }
 
     /// QEMU's arguments for the bare machine.

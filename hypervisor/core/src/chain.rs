@@ -4,9 +4,12 @@
 //! core. The caller is *blocked*, and only the answer resumes it; a context that is part of a chain does
 //! not wait, so a chain cannot close to a circle: that call is DENIED. Towards the normal
 //! world a chain is one: it is preempted and resumed as a whole, under the name of its outermost context.
+//! A callee that yields leaves the chain: it is *held* by its caller, which goes on, and runs it again with FFA_RUN.
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
-use crate::context::{Kind, State, Task};
+use crate::callee::Callee;
+use crate::compartment::Compartment;
+use crate::context::{Kind, Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::Direct;
 use crate::error::Error;
@@ -14,8 +17,8 @@ use crate::function;
 use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::{Reply, target};
-use crate::spmc::{Here, SECURE, Spmc};
-use crate::table::Preemption;
+use crate::spmc::{Here, Spmc};
+use crate::table::{Core, Partition, Preemption};
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -61,30 +64,102 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             source: request.source,
             kind: Kind::of(request),
         });
+        let callee = (index, (partition, compartment, seat));
+        Ok(self.block_on(here, callee, Entry::Answer(request.regs), call))
+    }
+
+    /// Enters a context that is the core's own by now; who runs here waits for it.
+    #[inline]
+    fn block_on(
+        &self,
+        here: &Here<'_, C>,
+        callee: (usize, Parts<'_, C>),
+        entry: Entry,
+        call: &Regs,
+    ) -> Action {
+        let (partition, parts) = callee;
         let pressed = here.seat.managed();
         paravirtual::end_managed_exit(here.seat);
         here.seat.kept.keep(call);
         // Its registers are saved before the callee is entered, and nobody resumes it before that.
         here.seat.leave(State::Blocked);
         let context = Context {
-            partition: index,
-            home,
+            partition,
+            home: here.context.home,
         };
-        let callee = Here::occupy(here.core, here.cpu, context, (partition, compartment, seat));
+        let callee = Here::occupy(here.core, here.cpu, context, parts);
         let deadline = chain_deadline(&callee, pressed);
-        Ok(self.enter(&callee, Entry::Answer(request.regs), deadline))
+        self.enter(&callee, entry, deadline)
+    }
+
+    /// FFA_RUN of a partition (DEN0077A 1.2, section 14.3): a callee of its own that yielded goes on.
+    pub(crate) fn run_callee(&self, here: &Here<'_, C>, (endpoint, vcpu): (u16, u16), call: &Regs) -> Action {
+        let admitted = match here.cpu.mode() {
+            Mode::Power => Err(Error::Denied),
+            _ => self.known(endpoint, here.partition.id),
+        };
+        admitted
+            .and_then(|(callee, _)| self.resume_callee(here, &callee, vcpu, call))
+            .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
+    }
+
+    fn resume_callee(
+        &self,
+        here: &Here<'_, C>,
+        callee: &Callee<'_, C>,
+        vcpu: u16,
+        call: &Regs,
+    ) -> Result<Action, Error> {
+        let home = Self::home(callee.partition, vcpu).ok_or(Error::InvalidParameters)?;
+        if home != here.context.home {
+            return Err(Error::Denied);
+        }
+        callee.open_on(home)?;
+        let parts = self.seat(callee.index, home).ok_or(Error::InvalidParameters)?;
+        let (own, seat) = (Some(here.partition.id), parts.2);
+        let was = seat.state();
+        if !matches!(was, State::Yielded(_)) || seat.task().caller() != own {
+            let denied = matches!(was, State::Off | State::Waiting | State::Blocked);
+            return Err(if denied { Error::Denied } else { Error::Busy });
+        }
+        if !seat.change(was, State::Running(here.core)) {
+            return Err(Error::Busy);
+        }
+        if seat.task().caller() != own {
+            // It was taken from its caller at that moment.
+            seat.leave(was);
+            return Err(Error::Denied);
+        }
+        let entry = Entry::Answer(Reply::done().over(&seat.kept.regs()));
+        Ok(self.block_on(here, (callee.index, parts), entry, call))
+    }
+
+    /// Takes a context that has yielded from the partition that holds it, where that one is no more, or a request
+    /// has waited too long for the context (microseconds). What it answers then reaches nobody.
+    pub(crate) fn take_held(&self, core: Core, context: Context, waited: u64) {
+        let Some((_, _, seat)) = self.seat(context.partition, context.home) else {
+            return;
+        };
+        let was = seat.state();
+        let holder = match was {
+            State::Yielded(_) => seat.task().caller().and_then(|id| self.callee(id).ok()),
+            _ => None,
+        };
+        // Only who owns a context gives it another task.
+        if holder.is_some_and(|holder| waited >= HELD_US || holder.compartment.stopped())
+            && seat.change(was, State::Running(core))
+        {
+            seat.abandon();
+            seat.leave(was);
+        }
     }
 
     /// Whether a partition's context is a caller of this one, or a caller's caller.
     fn waits_for(&self, mut context: Context, index: usize) -> bool {
         for _ in 0..P {
-            let caller = match self
+            let caller = self
                 .seat(context.partition, context.home)
-                .map(|(_, _, seat)| seat.task())
-            {
-                Some(Task::Request { source, .. }) => self.partition_of(source),
-                _ => None,
-            };
+                .and_then(|(_, _, seat)| self.partition_of(seat.task().caller()?));
             match caller {
                 Some(partition) if partition == index => return true,
                 Some(partition) => context.partition = partition,
@@ -104,11 +179,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         match task {
-            Task::Request { source, .. } if source < SECURE => self.leave(here, to, reply, ports),
-            Task::Request {
-                kind: Kind::Power, ..
-            } => self.leave(here, to, reply, ports),
-            Task::Request { source, .. } => self.return_to_caller(here, to, source, reply, ports),
+            Task::Request { source, .. } if task.caller().is_some() => {
+                self.return_to_caller(here, to, source, reply, ports)
+            }
             Task::Forwarded { .. } => {
                 self.keep_answer(here.context, reply);
                 self.leave(here, to, &Reply::words(function::MSG_WAIT, &[]), ports)
@@ -167,7 +240,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             aborted = true;
             match task {
                 // Each turn ends one context: the loop is as long as the chain.
-                Task::Request { source: above, .. } if above >= SECURE => source = above,
+                Task::Request { source: above, .. } if task.caller().is_some() => source = above,
                 Task::Forwarded { .. } => {
                     self.keep_answer(
                         Context {
@@ -189,15 +262,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// The outermost context of the chain that one is part of: the one that the normal world called.
     pub(crate) fn outermost(&self, mut context: Context) -> Context {
         for _ in 0..P {
-            match self
+            let caller = self
                 .seat(context.partition, context.home)
-                .map(|(_, _, seat)| seat.task())
-            {
-                Some(Task::Request { source, .. }) if source >= SECURE => match self.partition_of(source) {
-                    Some(partition) => context.partition = partition,
-                    None => break,
-                },
-                _ => break,
+                .filter(|(_, _, seat)| !matches!(seat.state(), State::Yielded(_)))
+                .and_then(|(_, _, seat)| self.partition_of(seat.task().caller()?));
+            match caller {
+                Some(partition) => context.partition = partition,
+                None => break,
             }
         }
         context
@@ -216,9 +287,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
             let id = self.table.partitions.get(context.partition).map(|p| p.id);
             let callee = (0..P).find(|index| {
-                self.seat(*index, home).is_some_and(
-                    |(_, _, seat)| matches!(seat.task(), Task::Request { source, .. } if Some(source) == id),
-                )
+                self.seat(*index, home).is_some_and(|(_, _, seat)| {
+                    // One that has yielded is held, not waited for.
+                    seat.task().caller() == id && id.is_some() && !matches!(seat.state(), State::Yielded(_))
+                })
             });
             match callee {
                 Some(partition) => context.partition = partition,
@@ -239,15 +311,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             })
     }
 
-    /// Lets a context go on that keeps a ticket's request waiting and that nobody will resume: it works
-    /// for a normal world that is gone, or on an interrupt that took too long.
+    /// Lets a context go on that keeps a ticket's request waiting (for so many microseconds) and that nobody will
+    /// resume: it works for a normal world that is gone or for a partition that does not run it, or on an interrupt
+    /// that took too long.
     pub(crate) fn clear_way<T: Ports>(
         &self,
         cpu: &Cpu,
         blocker: Context,
-        ticket: u32,
+        (ticket, waited): (u32, u64),
         ports: &mut T,
     ) -> Option<Action> {
+        self.take_held(blocker.home, blocker, waited);
         let outermost = self.outermost(blocker);
         let (_, _, seat) = self.seat(outermost.partition, outermost.home)?;
         if !matches!(seat.task(), Task::Orphan { .. } | Task::Interrupt) {
@@ -267,6 +341,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         action.ok()
     }
 }
+
+/// How long a request waits for a context that has yielded to another partition, before it is taken from that one
+/// (microseconds).
+pub(crate) const HELD_US: u64 = 1_000_000;
+
+/// What belongs to one context.
+type Parts<'a, const C: usize> = (&'static Partition, &'a Compartment<C>, &'a Seat);
 
 /// The time that a context has which is entered by a call or an answer within a chain. A normal-world
 /// interrupt that waits for the chain goes on waiting, under the deadline that is set, where the context

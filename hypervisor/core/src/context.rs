@@ -133,6 +133,16 @@ pub(crate) const VM_CREATED: u32 = 1 << 31 | 4;
 pub(crate) const VM_DESTROYED: u32 = 1 << 31 | 6;
 
 impl Task {
+    /// The partition that waits for the answer, or holds the context, where one does.
+    pub(crate) const fn caller(self) -> Option<u16> {
+        match self {
+            Self::Request { source, kind } if source >= SECURE && !matches!(kind, Kind::Power) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+
     const fn pack(self) -> u32 {
         match self {
             Self::Cycles => 0,
@@ -265,6 +275,15 @@ impl Seat {
             Task::Forwarded { source, kind } => Some(Task::Orphan { source, kind }),
             _ => None,
         });
+    }
+
+    /// Makes a request of a partition one that nobody waits for; for the context's owner only.
+    pub(crate) fn abandon(&self) {
+        if let task @ Task::Request { source, kind } = self.task()
+            && task.caller().is_some()
+        {
+            self.set_task(Task::Orphan { source, kind });
+        }
     }
 
     /// Makes a request of the normal world one whose answer goes into its ticket; false where it is none.

@@ -65,6 +65,7 @@ const COMMON: &[u32] = &[
     f::DIRECT_REQ_32,
     f::DIRECT_REQ_64,
     f::DIRECT_REQ2,
+    f::RUN,
 ];
 
 /// Functions that only the normal world may call.
@@ -74,7 +75,6 @@ const NORMAL_ONLY: &[u32] = &[
     f::NOTIFICATION_BITMAP_DESTROY,
     f::NOTIFICATION_INFO_GET_32,
     f::NOTIFICATION_INFO_GET_64,
-    f::RUN,
 ];
 
 /// Functions that only a partition may call.

@@ -218,12 +218,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .seat(named.partition, named.home)
             .ok_or(Error::InvalidParameters)?;
         let inner = self.innermost(named);
-        match self
-            .seat(inner.partition, inner.home)
-            .map(|(_, _, seat)| seat.state())
-        {
-            Some(State::Preempted(_) | State::Yielded(_)) => {}
-            Some(State::Running(_) | State::Displaced(_) | State::Blocked) => return Err(Error::Busy),
+        let there = self.seat(inner.partition, inner.home);
+        match there.map(|(_, _, seat)| (seat.state(), seat.task().caller())) {
+            Some((State::Preempted(_), _) | (State::Yielded(_), None)) => {}
+            Some((State::Running(_) | State::Displaced(_) | State::Blocked, _)) => return Err(Error::Busy),
             _ => return Err(Error::Denied),
         }
         let mut number = Self::vcpu(partition, named.home);

@@ -127,7 +127,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     partition: callee.index,
                     home: core,
                 };
-                self.clear_way(cpu, blocker, name, ports)
+                let waited = ports.now().saturating_sub(ticket.since);
+                self.clear_way(cpu, blocker, (name, waited), ports)
             }
             Stage::Waits { .. } => self.carry(&callee, number, ports),
             _ => self.go_on(core, cpu, &callee, number, ports),
@@ -154,6 +155,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             partition: callee.index,
             home,
         };
+        self.take_held(core, named, 0);
         // A chain is resumed where it was preempted.
         let resumed = self.innermost(named);
         let there = self.table.partitions.get(resumed.partition);
@@ -182,6 +184,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             _ if !lists(partition, core) => return Err(Error::Denied),
             State::Off => return Err(Error::Denied),
             State::Running(_) | State::Displaced(_) | State::Blocked => return Err(Error::Busy),
+            // Whoever called it runs it again.
+            State::Yielded(_) if seat.task().caller().is_some() => return Err(Error::Denied),
             // Cycles for a context that waits; it is pinned to its core.
             State::Waiting if home != core => return Err(Error::Denied),
             State::Waiting => Entry::Answer(Regs::new(&[
@@ -192,6 +196,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             State::Yielded(_) => Entry::Answer(Reply::done().over(&seat.kept.regs())),
         };
         if !seat.change(was, State::Running(core)) {
+            return Err(Error::Busy);
+        }
+        if matches!(was, State::Yielded(_)) && seat.task().caller().is_some() {
+            // It was run, and yielded again, at that moment.
+            seat.leave(was);
             return Err(Error::Busy);
         }
         if let State::Preempted(from) | State::Yielded(from) = was
@@ -233,13 +242,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports)
     }
 
-    /// FFA_YIELD (DEN0077A 1.2, section 14.2); not during a start, or when it is told of the core. Who works on a
-    /// secure interrupt has nobody to yield to, and goes on at once.
+    /// FFA_YIELD (DEN0077A 1.2, section 14.2), to the partition that called, else to the normal world; not during a
+    /// start, or when it is told of the core. Who works on a secure interrupt has nobody to yield to, and goes on at
+    /// once.
     pub(crate) fn yield_core<T: Ports>(&self, here: &Here<'_, C>, call: &Regs, ports: &mut T) -> Action {
         let [_, w1, w2, w3, ..] = call.0.map(low);
+        let task = here.seat.task();
         let reply = match here.cpu.mode() {
             // What a partition says there must be zero.
             _ if (w1, w2, w3) != (0, 0, 0) => Some(Reply::error(Error::InvalidParameters)),
+            _ if task.caller().is_some() => None,
             Mode::Serving | Mode::Forward => None,
             Mode::Interrupt => Some(Reply::done()),
             Mode::Boot | Mode::CoreOn | Mode::Power => Some(Reply::error(Error::Denied)),
@@ -251,8 +263,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             count(&here.compartment.counters.managed);
         }
         here.seat.kept.keep(call);
-        let reply = Reply::words(function::YIELD, &[self.chain_target(here)]);
-        self.leave(here, State::Yielded(here.core), &reply, ports)
+        let own = target(here.partition.id, Self::vcpu(here.partition, here.context.home));
+        let reply = Reply::words(function::YIELD, &[own]);
+        let to = State::Yielded(here.core);
+        if task.caller().is_some() {
+            return self.hand_over(here, to, task, &reply, ports);
+        }
+        self.leave(here, to, &reply, ports)
     }
 
     /// An interrupt of the normal world came while a partition ran.

@@ -261,6 +261,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Call::DirectRequest(request) => return self.call_partition(here, &request, regs),
             Call::Abort { code } => return self.abort(here, code, ports),
             Call::Yield => return self.yield_core(here, regs, ports),
+            Call::Run { endpoint, vcpu } => return self.run_callee(here, (endpoint, vcpu), regs),
             Call::Error { code } => return self.answer_error(here, code, regs, ports),
             Call::Success => return self.end_request(here, regs, ports),
             call => call,

@@ -58,6 +58,7 @@ struct Pair {
     calls: usize,
     /// How often a partition was told of a core.
     told: usize,
+    held: usize,
 }
 
 fn ends(from: u16, to: u16) -> u64 {
@@ -89,6 +90,7 @@ impl Pair {
             asked_for: None,
             calls: 0,
             told: 0,
+            held: 0,
         }
     }
 
@@ -406,15 +408,26 @@ impl Pair {
             }
             _ => {
                 let id = match kind {
-                    75..88 => model::MSG_WAIT,
+                    75..80 => model::MSG_WAIT,
+                    80..88 => model::RUN,
                     88..94 => model::YIELD,
                     94..96 => model::ERROR,
                     96 => model::SUCCESS,
                     97 if self.dice.one_in(20) => f::ABORT_32.into(),
                     _ => f::ID_GET.into(),
                 };
+                let holds = |held: &&model::Held| held.by == link.partition && held.home == chain.home;
+                let callee = self.model.held.iter().find(holds).filter(|_| honest);
+                let callee = callee.map(|held| self.model.table.partitions[held.link.partition].id);
+                let named = callee.unwrap_or_else(|| self.dice.of(&[A, B, C, 0x8003]));
+                let named = ends(named, chain.home.into());
+                self.held += usize::from(id == model::RUN && callee.is_some());
                 let well = [model::YIELD, model::SUCCESS].contains(&id) && !self.dice.one_in(4);
-                let regs = [id, 0, if well { 0 } else { 0xffff_fff9 }];
+                let regs = [
+                    id,
+                    if id == model::RUN { named } else { 0 },
+                    if well { 0 } else { 0xffff_fff9 },
+                ];
                 let message = Message {
                     extended: false,
                     source: own,
@@ -433,6 +446,10 @@ impl Pair {
             (35..75, _) => self.model.respond(core, &message),
             (_, model::MSG_WAIT) => self.model.wait(core),
             (_, model::YIELD) => self.model.give_up(core, &message.regs),
+            (_, model::RUN) => {
+                let named = message.regs[1];
+                self.model.run_callee(core, (named >> 16) as u16, named as u16)
+            }
             (_, model::SUCCESS) => self.model.end_request(core, &message.regs),
             (_, model::ERROR) => self.model.finish_with_error(core, message.regs[2]),
             (_, id) if id == u64::from(f::ABORT_32) => self.model.fail(core),
@@ -453,6 +470,8 @@ impl Pair {
                         .position(|l| l.partition == p && chain.home == home)?;
                     Some((at + 1 == chain.links.len(), chain.place))
                 });
+                let held = self.model.held_at((p, home)).map(|_| (true, Place::Yielded));
+                let place = place.or(held);
                 use crate::context::State;
                 let same = match (seat.state(), place) {
                     (State::Off, None) => self.model.off.contains(&(p, home)),
@@ -525,7 +544,7 @@ fn preserved(regs: &Regs) -> bool {
 
 #[test]
 fn with_the_model_of_endpoints() {
-    let (mut entered, mut deep, mut calls, mut told) = (0, 0, 0, 0);
+    let (mut entered, mut deep, mut calls, mut told, mut held) = (0, 0, 0, 0, 0);
     let lives = amount::calls(EVENTS).div_ceil(LIFE);
     for life in 0..lives as u64 {
         let seed = amount::seed().wrapping_add(life);
@@ -544,14 +563,19 @@ fn with_the_model_of_endpoints() {
         deep += pair.deep;
         calls += pair.calls;
         told += pair.told;
+        held += pair.held;
     }
     // The dice throw what matters: partitions run, also three of them in a chain, also for other cores, and
     // hear of their own.
     let events = lives * LIFE;
     if events >= EVENTS {
         assert!(
-            entered > events / 3 && deep > events / 50 && calls > events / 200 && told > events / 2000,
-            "{entered} {deep} {calls} {told}"
+            entered > events / 3
+                && deep > events / 60
+                && calls > events / 200
+                && told > events / 2000
+                && held > events / 1000,
+            "{entered} {deep} {calls} {told} {held}"
         );
     }
 }

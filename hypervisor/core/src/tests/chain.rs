@@ -1,6 +1,6 @@
 //! Partitions that call partitions: who may, who runs, what the normal world sees of it.
 
-use super::machine::{Machine, code, mark, regs, run, succeeded, x};
+use super::machine::{Machine, code, mark, regs, run, x};
 use super::table::{A, B, C, CHAINS};
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Regs};
 use crate::context::State;
@@ -162,7 +162,6 @@ fn only_the_one_who_is_asked_answers() {
     }
     m.partition_refused(0, &[u64::from(f::DIRECT_RESP2), ends(C, B)], Error::Denied);
     m.partition_refused(0, &[u64::from(f::MSG_WAIT)], Error::Denied);
-    m.partition_refused(0, &[RUN, ends(A, 0)], Error::NotSupported);
     unwind(&mut m, 0, 0);
 }
 
@@ -230,17 +229,6 @@ fn a_chain_is_preempted_and_resumed_as_one() {
         }
     );
     assert_eq!(x(answer(&mut m, 3, A, 0), 0), RESPONSE);
-}
-
-#[test]
-fn a_yield_reaches_the_normal_world() {
-    let mut m = deep(2);
-    let left = regs(m.call(2, &[u64::from(f::YIELD)]));
-    assert_eq!(left.0[..2], [u64::from(f::YIELD), ends(A, 2)]);
-    let on = run(m.normal(2, &[RUN, ends(A, 2)]));
-    assert_eq!(on.context.partition, 2);
-    assert!(succeeded(Action::Run(on)));
-    unwind(&mut m, 2, 2);
 }
 
 #[test]

@@ -22,6 +22,8 @@ struct Work {
     payload: AtomicU64,
     /// Who asked.
     source: AtomicU64,
+    /// The callee that has yielded to it; 0: none.
+    held: AtomicU64,
 }
 
 /// What all cores see.
@@ -110,6 +112,8 @@ impl Cores<'_, '_> {
                 if regs.0[0] == u64::from(f::DIRECT_REQ_64) {
                     work.payload.store(regs.0[3], Ordering::Relaxed);
                     work.source.store(regs.0[1] >> 16, Ordering::Relaxed);
+                } else if regs.0[0] == u64::from(f::YIELD) {
+                    work.held.store(regs.0[1], Ordering::Relaxed);
                 } else if regs.0[0] == u64::from(f::DIRECT_RESP_64) {
                     assert_eq!(
                         regs.0[3],
@@ -124,15 +128,21 @@ impl Cores<'_, '_> {
             // The normal world gets back what it sent, a partition its complement.
             let result = if source == 0 { payload } else { payload ^ u64::MAX };
             let next = [B, C].get(run.context.partition).filter(|_| self.shared.chains);
+            let held = work.held.load(Ordering::Relaxed);
             action = match self.random(8) {
                 0 | 1 => self.step(Event::NormalInterrupt),
                 2 => self.step(Event::Deadline),
                 3 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::YIELD)]))),
                 4 => self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::ID_GET)]))),
-                5 if next.is_some() => {
+                5 if next.is_some() && held == 0 => {
                     let ends = id << 16 | next.map_or(0, |to| u64::from(*to));
                     let call = [u64::from(f::DIRECT_REQ_64), ends, 0, payload];
                     self.step(Event::Call(Conduit::Smc, Regs::new(&call)))
+                }
+                5.. if held != 0 => {
+                    // Its callee has yielded: that one has to answer first.
+                    self.work(run.context).held.store(0, Ordering::Relaxed);
+                    self.step(Event::Call(Conduit::Smc, Regs::new(&[u64::from(f::RUN), held])))
                 }
                 _ => {
                     let answer = [u64::from(f::DIRECT_RESP_64), id << 16 | source, 0, result];

@@ -335,17 +335,19 @@ pub const ROWS: &[(&str, &[Row])] = &[
             row(
                 "FFA_RUN",
                 &[f::RUN],
-                NORMAL,
+                BOTH,
                 "Cycles for a context that waits; resumes a preempted or yielded one, or the chain that it is \
                  part of, on any core that the partition lists; a call that waits or was preempted elsewhere, by its \
-                 ticket. Not for a partition: a callee that is preempted or yields gives its cycles to the \
-                 normal world, not to the partition that called it (sections 8.2 and 8.3 let that one run it \
-                 again), as a caller that never does so would keep the callee's context from everybody else.",
+                 ticket. A partition runs its own callee that has yielded, and nobody else's; nor does anybody \
+                 else, until a request has waited for that context for a second.",
                 &[
                     "preemption::a_preempted_context_goes_on_on_another_core",
                     "preemption::contexts_that_do_not_exist_cannot_be_run",
                     "chain::a_chain_is_preempted_and_resumed_as_one",
                     "forward::a_preempted_call_goes_on_though_its_caller_has_moved_away",
+                    "held::a_yield_goes_to_the_caller_who_runs_the_callee_again",
+                    "held::only_its_caller_runs_a_held_context",
+                    "held::a_request_does_not_wait_for_ever_for_a_held_context",
                     "runtime::each_call_of_the_normal_world_in_each_state",
                 ],
                 "14.3",
@@ -354,12 +356,12 @@ pub const ROWS: &[(&str, &[Row])] = &[
                 "FFA_YIELD",
                 &[f::YIELD],
                 PARTITION,
-                "To the normal world, with the whole chain. Not during a start or a power message; who works \
+                "To the partition that called, else to the normal world. Not during a start or a power message; who works \
                  on a secure interrupt has nobody to yield to, and goes on at once. To a driver of 1.2 also where its call has \
                  waited for a millisecond.",
                 &[
                     "preemption::a_yield_is_continued_by_run",
-                    "chain::a_yield_reaches_the_normal_world",
+                    "held::the_innermost_of_a_deep_chain_yields_to_the_one_above",
                     "interrupt::its_owner_is_entered_from_the_normal_world",
                     "forward::a_yield_is_told_once",
                     "forward::who_has_waited_for_a_while_is_told_to_sleep",

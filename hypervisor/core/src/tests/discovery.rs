@@ -79,8 +79,9 @@ fn features_depend_on_the_caller() {
         f::MEM_RECLAIM,
         f::DIRECT_REQ_32,
         f::DIRECT_REQ2,
+        f::RUN,
     ];
-    let normal = [f::RUN, f::RX_ACQUIRE];
+    let normal = [f::RX_ACQUIRE];
     let own = [
         f::MSG_WAIT,
         f::CONSOLE_LOG_64,
@@ -283,7 +284,7 @@ fn what_does_not_exist_is_not_supported() {
         m.refused(0, &[u64::from(id)], Error::NotSupported);
     }
     m.enter(0, A);
-    for id in [f::RUN, f::MEM_FRAG_TX ^ 0x4000_0000, f::INTERRUPT, 0x8400_008c] {
+    for id in [f::MEM_FRAG_TX ^ 0x4000_0000, f::INTERRUPT, 0x8400_008c] {
         m.partition_refused(0, &[u64::from(id)], Error::NotSupported);
     }
     // PSCI and vendors' calls never reach EL3.

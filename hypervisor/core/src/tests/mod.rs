@@ -13,6 +13,7 @@ mod console;
 mod direct;
 mod discovery;
 mod forward;
+mod held;
 mod indirect;
 mod inspect;
 mod interrupt;

@@ -80,6 +80,14 @@ pub struct Link {
     pub flags: u32,
 }
 
+/// A context that has yielded to its caller: in no chain until that one runs it again.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub home: Core,
+    pub by: usize,
+    pub link: Link,
+}
+
 #[derive(Clone, Debug)]
 pub struct Chain {
     pub home: Core,
@@ -164,6 +172,7 @@ pub struct Message {
 pub struct Model {
     pub table: &'static Table,
     pub chains: Vec<Chain>,
+    pub held: Vec<Held>,
     pub stopped: Vec<bool>,
     /// Contexts that are no more, or never were.
     pub off: BTreeSet<Who>,
@@ -206,6 +215,7 @@ impl Model {
         Self {
             table,
             chains: Vec::new(),
+            held: Vec::new(),
             stopped: std::vec![false; table.partitions.len()],
             off: contexts
                 .filter(|(p, home)| table.partitions[*p].cores >> home & 1 == 0)
@@ -235,7 +245,30 @@ impl Model {
     }
 
     fn waits(&self, who: Who) -> bool {
-        !self.off.contains(&who) && self.of(who).is_none()
+        !self.off.contains(&who) && self.of(who).is_none() && self.held_at(who).is_none()
+    }
+
+    pub fn held_at(&self, who: Who) -> Option<usize> {
+        let it = |held: &Held| (held.link.partition, held.home) == who;
+        self.held.iter().position(it)
+    }
+
+    /// A context whose holder was stopped is in a chain of its own, for nobody.
+    fn let_go(&mut self, who: Who) {
+        let Some(place) = self
+            .held_at(who)
+            .filter(|place| self.stopped[self.held[*place].by])
+        else {
+            return;
+        };
+        let held = self.held.remove(place);
+        self.chains.push(Chain {
+            home: held.home,
+            links: Vec::from([held.link]),
+            cause: Cause::Orphan,
+            place: Place::Yielded,
+            pressed: false,
+        });
     }
 
     fn id(&self, partition: usize) -> u64 {
@@ -513,7 +546,11 @@ impl Model {
             return self.run_ticket(core, named, place.ok_or(INVALID)?);
         }
         let home = home.ok_or(INVALID)?;
-        match chain {
+        self.let_go((named, home));
+        if self.held_at((named, home)).is_some() {
+            return Err(DENIED);
+        }
+        match self.of((named, home)) {
             Some(chain) if !self.lists(self.chains[chain].inner(), core) || !self.lists(named, core) => {
                 self.adopt(core, chain, (named, home))
             }
@@ -589,6 +626,7 @@ impl Model {
                 Ok(self.deliver(core, target, &parked.message))
             }
             Stage::Waits { .. } if listed => {
+                self.let_go((target, core));
                 let Some(chain) = self.of((target, core)) else {
                     return Ok(again);
                 };
@@ -1014,6 +1052,9 @@ impl Model {
         if regs[1..].iter().any(|register| *register != 0) {
             return self.answer(core, error(INVALID));
         }
+        if self.chains[self.on(core).unwrap()].links.len() > 1 {
+            return self.yield_to_caller(core);
+        }
         if self.handling[usize::from(core)] {
             return self.answer(core, Vec::from([SUCCESS]));
         }
@@ -1021,6 +1062,58 @@ impl Model {
             return self.answer(core, error(DENIED));
         }
         self.leave(core, Place::Yielded, YIELD)
+    }
+
+    /// FFA_YIELD of a partition that another one called.
+    fn yield_to_caller(&mut self, core: Core) -> Expect {
+        let chain = self.on(core).unwrap();
+        let (home, pressed) = (self.chains[chain].home, self.chains[chain].pressed);
+        self.press(chain, false);
+        let link = self.chains[chain].links.pop().unwrap();
+        let by = self.chains[chain].inner();
+        self.held.push(Held { home, by, link });
+        if self.stopped[by] {
+            return self.finish(core, error(ABORTED));
+        }
+        let told = Vec::from([YIELD, self.target((link.partition, home))]);
+        self.pass(chain, core, pressed, told)
+    }
+
+    /// FFA_RUN of a partition.
+    pub fn run_callee(&mut self, core: Core, id: u16, vcpu: u16) -> Expect {
+        self.try_run_callee(core, id, vcpu)
+            .unwrap_or_else(|code| self.answer(core, error(code)))
+    }
+
+    fn try_run_callee(&mut self, core: Core, id: u16, vcpu: u16) -> Result<Expect, i32> {
+        let chain = self.on(core).unwrap();
+        if self.telling[usize::from(core)].is_some() {
+            return Err(DENIED);
+        }
+        let (own, home) = (self.chains[chain].inner(), self.chains[chain].home);
+        let target = self.named(id).ok_or(INVALID)?;
+        let listed = self.table.partitions[target].callers.iter();
+        if !listed.map(|c| u64::from(c.id)).any(|id| id == self.id(own)) {
+            return Err(INVALID);
+        }
+        let homes: Vec<Core> = (0..4).filter(|core| self.lists(target, *core)).collect();
+        if *homes.get(usize::from(vcpu)).ok_or(INVALID)? != home {
+            return Err(DENIED);
+        }
+        if self.stopped[target] {
+            return Err(ABORTED);
+        }
+        let who = (target, home);
+        let Some(place) = self.held_at(who).filter(|place| self.held[*place].by == own) else {
+            let above = self.of(who).is_some_and(|c| self.chains[c].inner() != target);
+            let denied = self.waits(who) || self.off.contains(&who) || above;
+            return Err(if denied { DENIED } else { BUSY });
+        };
+        let pressed = self.chains[chain].pressed;
+        self.press(chain, false);
+        let held = self.held.remove(place);
+        self.chains[chain].links.push(held.link);
+        Ok(self.pass(chain, core, pressed, Vec::from([SUCCESS])))
     }
 
     /// HVC 0xff03 with kind IRQ: the result.

@@ -253,12 +253,12 @@ const ROWS: &[Row] = &[
         ],
         others: Waits,
     },
-    // A partition schedules nobody, interrupts nobody, and has said where it starts.
+    // A partition runs nobody but a callee that has yielded, interrupts nobody, and has said where it starts.
     Row {
         call: |_| [RUN, ends(C, 1), 0, 0],
         busy: false,
         own: &[],
-        others: Refused(Error::NotSupported),
+        others: Refused(Error::Denied),
     },
     Row {
         call: |_| [INTERRUPT, ends(C, 1), 0, 0],

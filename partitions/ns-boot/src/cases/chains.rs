@@ -192,24 +192,69 @@ pub const CASES: &[Case] = &[
         finish(answer)?;
         hidden
     }),
-    right("call-chain-yields", &[f::YIELD, f::RUN], clause::YIELD, || {
-        let ids = to(A) << 16 | to(B);
-        let answer = smc(&request_inside(
-            A,
-            f::DIRECT_REQ2,
-            &[ids, 0, 0, test_sp::wide::CALL, u64::from(f::YIELD)],
-        ));
-        named(&answer, f::YIELD, A)?;
-        let (answer, times) = complete(answer);
-        let got = answer_inside(A, &answer)?;
-        ensure!(
-            times == 1 && got.function() == f::DIRECT_RESP2 && got.w(4) == f::SUCCESS_32,
-            "{:#x}: the callee got {:#x}",
-            got.x(0),
-            got.x(4)
-        );
+    // Chapter 8: a callee that yields gives its cycles to the partition that called it.
+    right(
+        "callee-yields-to-its-caller",
+        &[f::YIELD, f::RUN],
+        clause::YIELD,
+        || {
+            hold()?;
+            let answer = released()?;
+            ensure!(
+                answer.function() == f::DIRECT_RESP2 && answer.w(4) == f::SUCCESS_32,
+                "{:#x}: the callee got {:#x}",
+                answer.x(0),
+                answer.x(4)
+            );
+            alive(B)
+        },
+    ),
+    right(
+        "held-while-its-caller-waits",
+        &[f::YIELD, f::RUN],
+        clause::RUN,
+        || {
+            hold()?;
+            // Its caller has answered and waits; it finds its callee where it was when it is called again.
+            alive(A)?;
+            call_64(A, HIDDEN)?;
+            released()?;
+            alive(B)
+        },
+    ),
+    wrong("held-is-not-the-normal-worlds", &[f::RUN], clause::RUN, || {
+        hold()?;
+        let refused = bad(f::RUN, &[to(B) << 16], Error::DENIED);
+        released()?;
+        refused?;
         alive(B)
     }),
+    wrong("held-is-no-other-partitions", &[f::RUN], clause::RUN, || {
+        hold()?;
+        // Nor of its caller's on another core.
+        let refused = inside_bad(MANAGED, f::RUN, &[to(B) << 16], Error::INVALID_PARAMETERS)
+            .and_then(|()| inside_bad(A, f::RUN, &[to(B) << 16 | 1], Error::DENIED));
+        released()?;
+        refused?;
+        alive(B)
+    }),
+    wrong(
+        "partition-runs-whom-it-does-not-hold",
+        &[f::RUN],
+        clause::RUN,
+        || {
+            for (named, error) in [
+                (to(HIDDEN) << 16, Error::DENIED),
+                (to(B) << 16, Error::DENIED),
+                (to(A) << 16, Error::INVALID_PARAMETERS),
+                (0x8077 << 16, Error::INVALID_PARAMETERS),
+                (to(B) << 16 | 0x77, Error::INVALID_PARAMETERS),
+            ] {
+                inside_bad(A, f::RUN, &[named], error)?;
+            }
+            Ok(())
+        },
+    ),
     right("call-chain-error-answers", &[f::ERROR], clause::STATUS, || {
         let code = u64::from(Error::RETRY.0.cast_unsigned());
         let ids = to(A) << 16 | to(B);
@@ -370,6 +415,18 @@ fn named(answer: &Regs, function: u32, who: u16) -> Outcome {
         answer.x(2)
     );
     Ok(())
+}
+
+/// A calls B, which yields to it: A holds B from then on.
+fn hold() -> Outcome {
+    let ids = to(A) << 16 | to(B);
+    let request = [ids, 0, 0, test_sp::wide::CALL, u64::from(f::YIELD)];
+    named(&inside(A, f::DIRECT_REQ2, &request)?, f::YIELD, B)
+}
+
+/// A runs B again, which answers; what A got.
+fn released() -> Outcome<Regs> {
+    inside(A, f::RUN, &[to(B) << 16])
 }
 
 /// Resumes a chain until it is answered: nothing of it changed.

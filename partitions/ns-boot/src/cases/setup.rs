@@ -163,10 +163,7 @@ pub const CASES: &[Case] = &[
                 None,
                 &[1, 3, f::MSG_WAIT, f::YIELD, f::MEM_RELINQUISH, f::CONSOLE_LOG_64],
             )?;
-            each_unknown(
-                Some(A),
-                &[2, f::RUN, f::RX_ACQUIRE, f::NOTIFICATION_BITMAP_CREATE],
-            )
+            each_unknown(Some(A), &[2, f::RX_ACQUIRE, f::NOTIFICATION_BITMAP_CREATE])
         },
     ),
     wrong(
@@ -297,7 +294,6 @@ pub const CASES: &[Case] = &[
     wrong(
         "normal-worlds-calls-of-a-partition",
         &[
-            f::RUN,
             f::RX_ACQUIRE,
             f::NOTIFICATION_BITMAP_CREATE,
             f::NOTIFICATION_INFO_GET_64,
@@ -313,8 +309,6 @@ pub const CASES: &[Case] = &[
             ] {
                 inside_bad(A, id, &[0, 4], Error::NOT_SUPPORTED)?;
             }
-            let answer = inside(A, f::RUN, &[u64::from(HIDDEN) << 16])?;
-            ensure!(answer.success().is_err(), "FFA_RUN: {:#x}", answer.x(0));
             Ok(())
         },
     ),
@@ -374,6 +368,7 @@ const NORMAL: &[u32] = &[
 ];
 const PARTITION: &[u32] = &[
     f::VERSION,
+    f::RUN,
     f::MSG_WAIT,
     f::YIELD,
     f::DIRECT_REQ2,
