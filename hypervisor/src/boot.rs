@@ -84,6 +84,10 @@ fn serve(index: usize, first: Event) -> ! {
                 SPMC.settle(this);
                 core.normal(&regs)
             }
+            Action::Halt(partition) => {
+                defmt::error!("{=str} has failed", TABLE.partitions[partition].name);
+                fatal::stop("the table says that the machine halts then");
+            }
         };
     }
 }

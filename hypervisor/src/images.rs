@@ -1,6 +1,7 @@
-//! Measures the images that the boot loader left, and puts each in its place with what it is told at its start.
+//! Measures the images that the boot loader left, and puts each in its place with what it is told at its start;
+//! and does so again from the store of pristine packages where a partition is restarted.
 
-use bulkhead_core::api::{Page, World};
+use bulkhead_core::api::{Page, Restored, World};
 use bulkhead_core::start;
 use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
 use bulkhead_core::vgic;
@@ -8,7 +9,8 @@ use sha2::{Digest, Sha256};
 use spin::Mutex;
 
 use crate::arch::{PAGE, window};
-use crate::table::TABLE;
+use crate::store;
+use crate::table::{PARTITIONS, TABLE};
 
 /// Why a partition cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,57 @@ pub fn prepare(core: usize, partition: &Partition) -> Result<(), Refusal> {
     clear_rest(core, partition);
     hand_over(core, partition);
     Ok(())
+}
+
+/// A restart under way.
+struct Restart {
+    /// Where the image starts in the store.
+    payload: u64,
+    /// Its first pages.
+    hash: Sha256,
+}
+
+/// Those of all partitions.
+static RESTARTS: Mutex<[Option<Restart>; PARTITIONS]> = Mutex::new([const { None }; PARTITIONS]);
+
+/// Copies a page of a partition's image from the store to its place, and measures what it has copied: as
+/// `Ports::restore` says.
+pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
+    let Some(entry) = TABLE.partitions.get(partition) else {
+        return Restored::Refused;
+    };
+    let taken = RESTARTS.lock().get_mut(partition).and_then(Option::take);
+    let restart = match page {
+        0 => store::find(core, &entry.image.package_uuid).map(|package| Restart {
+            payload: package.saturating_add(PAYLOAD_OFFSET),
+            hash: Sha256::new(),
+        }),
+        _ => taken,
+    };
+    let Some(mut restart) = restart else {
+        return Restored::Refused;
+    };
+    let Some((offset, used)) = pages(entry.image.size).nth(page as usize) else {
+        return Restored::Refused;
+    };
+    let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
+    store::read(core, restart.payload.saturating_add(offset), &mut buffer[..used]);
+    restart.hash.update(&buffer[..used]);
+    buffer[used..].fill(0);
+    let place = secure(entry.image.load + offset);
+    window::write(core, place, 0, &buffer[..]);
+    window::publish(core, place);
+    if offset + (used as u64) < entry.image.size {
+        if let Some(kept) = RESTARTS.lock().get_mut(partition) {
+            *kept = Some(restart);
+        }
+        return Restored::More;
+    }
+    if restart.hash.finalize()[..] != entry.image.sha256 {
+        return Restored::Refused;
+    }
+    hand_over(core, entry);
+    Restored::Whole
 }
 
 fn secure(address: u64) -> Page {

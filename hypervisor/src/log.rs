@@ -14,10 +14,10 @@ pub fn note(note: Note) {
         Note::Started { partition } => defmt::debug!("{=str}: entered", name(partition)),
         Note::Ready { partition } => defmt::info!("{=str}: ready", name(partition)),
         Note::StartFailed { partition } => {
-            defmt::error!("{=str}: failed to start; it stays stopped", name(partition));
+            defmt::error!("{=str}: failed to start", name(partition));
         }
         Note::StartTimeout { partition } => {
-            defmt::error!("{=str}: did not start in time; it stays stopped", name(partition));
+            defmt::error!("{=str}: did not start in time", name(partition));
         }
         Note::PowerTimeout { partition } => {
             defmt::warn!("{=str}: did not answer a power message in time", name(partition));
@@ -37,6 +37,38 @@ pub fn note(note: Note) {
             context.home,
             code
         ),
+        Note::Rests { partition, micros } => {
+            defmt::warn!("{=str}: restarted in {=u64} us", name(partition), micros);
+        }
+        Note::GivenUp { partition } => {
+            defmt::error!(
+                "{=str}: has failed more often than it is restarted; it stays stopped",
+                name(partition)
+            );
+        }
+        Note::NotRestored { partition } => defmt::error!(
+            "{=str}: the stored image's SHA-256 is not the table's; it stays stopped",
+            name(partition)
+        ),
+        Note::Restored {
+            partition,
+            slices,
+            micros,
+            since,
+        } => defmt::info!(
+            "{=str}: cleared, restored and measured in {=u32} slices of {=u64} us together, {=u64} us after its failure",
+            name(partition),
+            slices,
+            micros,
+            since
+        ),
+        Note::Restarted { partition, since } => {
+            defmt::info!(
+                "{=str}: ready again {=u64} us after its failure",
+                name(partition),
+                since
+            );
+        }
         Note::UnownedInterrupt { intid } => defmt::warn!("interrupt {=u32} has no owner", intid),
         Note::Preemptions {
             partition,

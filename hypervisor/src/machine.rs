@@ -1,10 +1,10 @@
 //! The ports that the policy may use, on the real machine.
 
-use bulkhead_core::api::{Access, Note, Page, Ports, World};
+use bulkhead_core::api::{Access, Note, Page, Ports, Restored, World};
 use bulkhead_core::table::{Core as CoreIndex, Rights};
 
 use crate::arch::{PAGE, gic, stage2, timer, window};
-use crate::{console, log, secrets};
+use crate::{console, images, log, secrets};
 
 /// The machine as one core reaches it.
 pub struct Machine {
@@ -69,6 +69,14 @@ impl Ports for Machine {
         gic::call(usize::from(core));
     }
 
+    fn restore(&mut self, partition: usize, page: u32) -> Restored {
+        images::restore(self.core, partition, page)
+    }
+
+    fn quiesce(&mut self, partition: usize) {
+        let _ = partition;
+    }
+
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
         gic::deactivate(intid, usize::from(core));
     }
@@ -79,6 +87,10 @@ impl Ports for Machine {
 
     fn random(&mut self, partition: usize) -> Option<[u64; 3]> {
         secrets::random(partition)
+    }
+
+    fn wake(&mut self, micros: u32) {
+        timer::wake(self.core, micros);
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {

@@ -13,4 +13,5 @@ mod images;
 mod log;
 mod machine;
 mod secrets;
+mod store;
 mod table;

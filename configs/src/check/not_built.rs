@@ -2,7 +2,7 @@
 //! built from it, so that nobody takes a key without effect for a promise. What is built leaves this list.
 
 use crate::board::{Board, Secret};
-use crate::draft::{Cores, Delivery, Draft, Failure, OnFailure, Partition, Preemption, Rights, Tee};
+use crate::draft::{Cores, Delivery, Draft, Partition, Preemption, Rights, Tee};
 use crate::model::Range;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
@@ -91,13 +91,6 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
 
 fn trust<'a>(partition: &'a Partition, board: &Board) -> Vec<Wish<'a>> {
     let mut out = Vec::new();
-    match &partition.on_failure {
-        Some(OnFailure::Restart { span, .. }) => out.push(("restarts", span)),
-        Some(OnFailure::Word(word)) if word.value == Failure::Halt => {
-            out.push(("a halt of the system when it fails", &word.span));
-        }
-        _ => {}
-    }
     let key = partition
         .key
         .as_ref()

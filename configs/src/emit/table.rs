@@ -5,8 +5,8 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
-use crate::draft::{Delivery, Message, Rights};
-use crate::model::{Caller, Partition, Preemption, Range, SPMC_ID, System};
+use crate::draft::{Delivery, Failure, Message, Rights};
+use crate::model::{Caller, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
 
@@ -122,7 +122,7 @@ fn board(board: &Board) -> String {
         .collect();
     format!(
         "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
-         boot_core: {},\n            secure: {},\n            normal: {},\n            gicd: {:#x},\n            \
+         boot_core: {},\n            secure: {},\n            store: {},\n            normal: {},\n            gicd: {:#x},\n            \
          gicr: {:#x},\n            gicr_stride: {:#x},\n            interface_traps: {},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
          root_secret: {},\n            schedule_receiver_intid: {},\n        }}",
         board.name,
@@ -131,6 +131,7 @@ fn board(board: &Board) -> String {
         cores.join(", "),
         board.boot_core,
         ranges(board.ranges(Kind::Secure)),
+        ranges(board.ranges(Kind::Store)),
         ranges(board.ranges(Kind::Normal)),
         board.gic.distributor,
         board.gic.redistributor,
@@ -148,6 +149,17 @@ fn root_secret(secret: Secret) -> String {
     match secret {
         Secret::Test => format!("RootSecret::Test(b{TEST_SECRET:?})"),
         Secret::None | Secret::Hardware => "RootSecret::None".to_owned(),
+    }
+}
+
+/// What happens when a partition fails.
+fn on_failure(policy: OnFailure) -> String {
+    match policy {
+        OnFailure::Word(Failure::Stop) => "OnFailure::Stop".to_owned(),
+        OnFailure::Word(Failure::Halt) => "OnFailure::Halt".to_owned(),
+        OnFailure::Restart { limit, back_off_us } => {
+            format!("OnFailure::Restart {{ limit: {limit}, back_off_us: {back_off_us} }}")
+        }
     }
 }
 
@@ -178,6 +190,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("inspects", partition.inspects.to_string()),
         ("forwards", partition.forward.to_string()),
         ("vgic", (partition.delivery == Delivery::Vgic).to_string()),
+        ("on_failure", on_failure(partition.on_failure)),
     ];
     let lines: String = fields
         .iter()

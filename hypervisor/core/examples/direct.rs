@@ -7,7 +7,8 @@ use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs
 use bulkhead_core::function as f;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Caller, Core, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
+    Board, Caller, Core, Image, OnFailure, Partition, Preemption, Range, Region, Rights, RootSecret, Table,
+    Uuid,
 };
 
 const ID: u64 = 0x8001;
@@ -30,6 +31,7 @@ static TABLE: Table = Table {
         cores: &[0],
         boot_core: 0,
         secure: &[SECURE],
+        store: &[],
         normal: &[NORMAL],
         gicd: 0,
         gicr: 0,
@@ -76,6 +78,7 @@ static TABLE: Table = Table {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
     }],
@@ -108,6 +111,14 @@ impl Ports for Nothing {
         0
     }
     fn set_alarm(&mut self, _: Option<u64>) {}
+    fn wake(&mut self, _: u32) {}
+
+    fn restore(&mut self, _: usize, _: u32) -> bulkhead_core::api::Restored {
+        bulkhead_core::api::Restored::Whole
+    }
+
+    fn quiesce(&mut self, _: usize) {}
+
     fn call_core(&mut self, _: Core) {}
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}

@@ -114,7 +114,7 @@ pub enum Event {
     /// or behind the SPMD's FFA_INTERRUPT. It stays active until `Ports::end_interrupt`.
     SecureInterrupt(u32),
     /// Another core has called this one by `Ports::call_core`: while a partition ran, or behind the
-    /// SPMD's FFA_INTERRUPT. It is dealt with already, and may come without need.
+    /// SPMD's FFA_INTERRUPT; or the time of `Ports::wake` has come, while the normal world has the core. It is dealt with already, and may come without need.
     Called,
     /// The deadline of the context that runs here has passed.
     Deadline,
@@ -185,6 +185,9 @@ pub enum Action {
     /// Hand these registers to the SPMD, and with it the core to the normal world; the next event
     /// is its next call.
     Normal(Regs),
+    /// Nothing more runs on this core, nor on any other: a partition has failed without which the machine is not
+    /// to go on (an index in the table).
+    Halt(usize),
 }
 
 /// Who owns a page that the policy copies from or to.
@@ -212,6 +215,17 @@ pub enum Access {
     Read,
     /// Loads and stores.
     ReadWrite,
+}
+
+/// What became of a page of an image that was put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It is in its place, and there are more.
+    More,
+    /// It was the last one; all together are what the table names, and the partition can be entered.
+    Whole,
+    /// There is no such image, or it is not the one that the table names.
+    Refused,
 }
 
 /// Something worth a line in the log.
@@ -256,6 +270,41 @@ pub enum Note {
         /// Index in the table.
         partition: usize,
     },
+    /// A partition that has failed is restarted after a rest.
+    Rests {
+        /// Index in the table.
+        partition: usize,
+        /// How long it rests.
+        micros: u64,
+    },
+    /// A partition has failed more often than it is restarted.
+    GivenUp {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// The image that a partition should be restarted from is not the one that the table names.
+    NotRestored {
+        /// Index in the table.
+        partition: usize,
+    },
+    /// A partition's memory is cleared, and its image in place and measured.
+    Restored {
+        /// Index in the table.
+        partition: usize,
+        /// In so many slices.
+        slices: u32,
+        /// Which took so long together.
+        micros: u64,
+        /// Microseconds since it failed.
+        since: u64,
+    },
+    /// The first context of a partition's new instance waits for messages.
+    Restarted {
+        /// Index in the table.
+        partition: usize,
+        /// Microseconds since it failed.
+        since: u64,
+    },
     /// A secure interrupt came that no partition owns; it was deactivated.
     UnownedInterrupt {
         /// Its number.
@@ -294,6 +343,12 @@ pub trait Ports {
     fn set_secure(&mut self, partition: usize, address: u64, count: u32, rights: Option<Rights>);
     /// Clears `count` pages of this world's memory from `address` on.
     fn clear(&mut self, world: World, address: u64, count: u32);
+    /// Puts page `page` of a partition's pristine image in its place and measures it; page 0 begins a new
+    /// measurement, and the others follow in order. Behind the last one the partition's boot information and
+    /// manifest are written.
+    fn restore(&mut self, partition: usize, page: u32) -> Restored;
+    /// Writes to a partition's devices what the table says makes them quiet.
+    fn quiesce(&mut self, partition: usize);
     /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
     /// came; for a private interrupt (PPI) that need not be the one that says so.
     fn end_interrupt(&mut self, intid: u32, core: Core);
@@ -313,6 +368,9 @@ pub trait Ports {
     fn random(&mut self, partition: usize) -> Option<[u64; 3]>;
     /// Has [`Event::Called`] happen on a core, which may be this one. Nobody but the hypervisor can.
     fn call_core(&mut self, core: Core);
+    /// Has [`Event::Called`] happen on this core in so many microseconds, or later: as soon as the normal world
+    /// has it. A time that was asked for before, and is later, is forgotten.
+    fn wake(&mut self, micros: u32);
     /// A partition's console output, 1 to 128 bytes.
     fn console(&mut self, partition: usize, bytes: &[u8]);
     /// A line for the log.

@@ -57,7 +57,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
         if !seat.change(State::Waiting, State::Running(here.core)) {
             // Never started, or one that waits for this very call; else busy with another one.
-            let denied = seat.state() == State::Off || self.waits_for(here.context, index);
+            let off = seat.state() == State::Off && !compartment.is_new(seat);
+            let denied = off || self.waits_for(here.context, index);
             return Err(if denied { Error::Denied } else { Error::Busy });
         }
         seat.set_task(Task::Request {
@@ -196,7 +197,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Goes on in the partition that called this one. A caller that was stopped meanwhile is no more:
     /// its own caller is told so, and so on.
-    fn return_to_caller<T: Ports>(
+    pub(crate) fn return_to_caller<T: Ports>(
         &self,
         here: &Here<'_, C>,
         to: State,

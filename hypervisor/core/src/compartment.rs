@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 
 use crate::api::{Note, Ports};
-use crate::context::Seat;
+use crate::context::{Seat, State};
+use crate::life::{Life, Now};
+use crate::mend::Mend;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::ticket::Tickets;
@@ -58,9 +60,12 @@ pub(crate) fn count(counter: &AtomicU32) {
 #[derive(Debug)]
 pub(crate) struct Compartment<const C: usize> {
     pub seats: [Seat; C],
-    stopped: AtomicBool,
     /// It has finished its start.
     pub ready: AtomicBool,
+    pub life: Now,
+    /// How often it was restarted: contexts of a new instance may be entered when their core is called.
+    pub restarts: AtomicU32,
+    pub mend: Mutex<Mend>,
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
@@ -78,8 +83,10 @@ impl<const C: usize> Compartment<C> {
     pub(crate) const fn new() -> Self {
         Self {
             seats: [const { Seat::new() }; C],
-            stopped: AtomicBool::new(false),
             ready: AtomicBool::new(false),
+            life: Now::new(),
+            restarts: AtomicU32::new(0),
+            mend: Mutex::new(Mend::new()),
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new(V1_0)),
             settled: AtomicBool::new(false),
@@ -90,13 +97,15 @@ impl<const C: usize> Compartment<C> {
         }
     }
 
-    /// Whether it was stopped: none of its contexts is entered again.
-    pub(crate) fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+    /// Whether a context of a new instance has yet to be entered for the first time, and can be.
+    pub(crate) fn is_new(&self, seat: &Seat) -> bool {
+        self.restarts.load(Ordering::Acquire) != 0
+            && seat.state() == State::Off
+            && (self.life.get() == Life::Starting || self.secondary_entry.load(Ordering::Acquire) != 0)
     }
 
-    /// Stops it; true for the one who did it.
-    pub(crate) fn stop(&self) -> bool {
-        !self.stopped.swap(true, Ordering::AcqRel)
+    /// Whether it was stopped, or has failed: none of its contexts is entered before it is restarted.
+    pub(crate) fn stopped(&self) -> bool {
+        !self.life.get().lives()
     }
 }

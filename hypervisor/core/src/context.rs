@@ -80,6 +80,8 @@ pub(crate) enum Task {
     },
     /// Nothing: it was entered for a secure interrupt of its own.
     Interrupt,
+    /// Nothing: it is a context of a new instance, and was entered for the first time.
+    Start,
     /// A direct request of the normal world whose response goes into its ticket.
     Forwarded {
         /// The sender.
@@ -149,6 +151,7 @@ impl Task {
             Self::Request { source, kind } => 1 | (kind as u32) << 8 | (source as u32) << 16,
             Self::Orphan { source, kind } => 2 | (kind as u32) << 8 | (source as u32) << 16,
             Self::Interrupt => 3,
+            Self::Start => 5,
             Self::Forwarded { source, kind } => 4 | (kind as u32) << 8 | (source as u32) << 16,
         }
     }
@@ -166,6 +169,7 @@ impl Task {
             1 => Self::Request { source, kind },
             2 => Self::Orphan { source, kind },
             3 => Self::Interrupt,
+            5 => Self::Start,
             4 => Self::Forwarded { source, kind },
             _ => Self::Cycles,
         }

@@ -8,6 +8,7 @@ use crate::cpu::{Cpu, Mode};
 use crate::decode::{Direct, Form, low, low_half};
 use crate::error::Error;
 use crate::function;
+use crate::life::Life;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc, lists};
 use crate::table::{Core, Partition};
@@ -38,9 +39,24 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 Some(action) => return action,
                 None => self.park(core, index, request, ports),
             },
-            Err(error) => Reply::error(error),
+            Err(error) => self.refused(core, request, error, ports),
         };
         Action::Normal(reply.over(&cpu.kept()))
+    }
+
+    /// The answer to a request that is not admitted: one to a partition that is being restarted waits for that.
+    #[cold]
+    #[inline(never)]
+    fn refused<T: Ports>(&self, core: Core, request: &Direct, error: Error, ports: &mut T) -> Reply {
+        if error == Error::Aborted
+            && request.framework() == 0
+            && let Ok(callee) = self.addressee(request)
+            && (lists(callee.partition, core) || callee.partition.forwards)
+            && self.comes_back(callee.compartment, ports)
+        {
+            return self.park(core, callee.index, request, ports);
+        }
+        Reply::error(error)
     }
 
     /// Whether a request may reach its target from this core; the target's index.
@@ -139,7 +155,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return Reply::error(Error::InvalidParameters);
         };
         let carried = !lists(partition, core);
-        let reachable = if carried {
+        let reachable = if compartment.stopped() {
+            self.comes_back(compartment, ports)
+        } else if compartment.life.get() == Life::Starting || compartment.is_new(seat) {
+            true
+        } else if carried {
             self.reachable(index)
         } else {
             // It never got so far: the partition registered no entry for it, or its start failed.
@@ -243,6 +263,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {
+            return self.start_failed(here, ports);
+        }
+        if here.seat.task() == Task::Start {
             return self.start_failed(here, ports);
         }
         if matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {

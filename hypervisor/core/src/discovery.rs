@@ -5,6 +5,7 @@ use crate::callee::{DIRECT, DIRECT2, INDIRECT, NOTIFICATIONS};
 use crate::direct::{HEARS_OF_CREATED, HEARS_OF_DESTROYED};
 use crate::error::Error;
 use crate::function as f;
+use crate::life::Life;
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Writer;
@@ -197,7 +198,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .partitions
             .iter()
             .zip(&self.compartments)
-            .filter(|(_, c)| !c.stopped())
+            .filter(|(_, c)| c.life.get() != Life::Stopped)
             .filter_map(move |(p, _)| Some((p, self.properties(party, p)?)))
             .flat_map(|(p, properties)| p.uuids.iter().map(move |uuid| (p, properties, *uuid)))
             .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))

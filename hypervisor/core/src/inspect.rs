@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 
 use crate::api::Regs;
 use crate::compartment::Compartment;
+use crate::life::Life;
 use crate::memory::Usage;
 use crate::reply::Reply;
 use crate::service::done;
@@ -32,8 +33,7 @@ const WORDS: usize = 7;
 /// Bytes of a digest or a name: x1 to x4.
 const BYTES: usize = 32;
 
-/// What a partition is doing as a whole. Numbers are never used for anything else; 4 and 5 are kept for a
-/// partition that is being restarted and for one that has failed for good.
+/// What a partition is doing as a whole. Numbers are never used for anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Stage {
@@ -45,6 +45,10 @@ pub(crate) enum Stage {
     Running = 2,
     /// It was stopped, or its image is not the table's: none of its contexts is entered.
     Stopped = 3,
+    /// It has failed, and is on its way back.
+    Restarting = 4,
+    /// It was restarted, and has failed more often than the table allows.
+    GivenUp = 5,
 }
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
@@ -108,8 +112,9 @@ fn figures<const C: usize>(
 ) -> [u64; WORDS] {
     let id = u64::from(partition.id);
     let stage = compartment.stage() as u64;
+    let restarts = u64::from(compartment.restarts.load(Ordering::Acquire));
     [
-        id | stage << 16,
+        id | stage << 16 | restarts << 32,
         partition.cores,
         u64::from(usage.shares),
         usage.pages,
@@ -123,9 +128,14 @@ impl<const C: usize> Compartment<C> {
     /// What the partition is doing.
     pub(crate) fn stage(&self) -> Stage {
         use crate::context::State;
-        if self.stopped() {
-            Stage::Stopped
-        } else if self.ready.load(Ordering::Acquire) {
+        match self.life.get() {
+            Life::Failed | Life::Restoring => return Stage::Restarting,
+            Life::Starting => return Stage::Starting,
+            Life::Stopped if self.restarts.load(Ordering::Acquire) != 0 => return Stage::GivenUp,
+            Life::Stopped => return Stage::Stopped,
+            Life::Running => {}
+        }
+        if self.ready.load(Ordering::Acquire) {
             Stage::Running
         } else if self.seats.iter().all(|seat| seat.state() == State::Off) {
             Stage::Waiting

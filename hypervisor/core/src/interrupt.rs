@@ -114,6 +114,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return None;
         }
         let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
+        if compartment.stopped() || self.dead_caller(context).is_some() {
+            // It, or who called it, has failed on another core meanwhile: this core looks as soon as it is entered.
+            ports.call_core(core);
+        }
         Some(self.enter(&here, Entry::Resume, Deadline::None))
     }
 }

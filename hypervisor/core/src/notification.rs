@@ -194,6 +194,11 @@ impl Notifications {
         Ok(())
     }
 
+    /// Takes the bitmap away, with all that was bound and is pending.
+    pub(crate) fn forget(&mut self) {
+        *self = Self::new();
+    }
+
     fn spaces(&self) -> [&Space; 2] {
         [&self.partitions, &self.vms]
     }

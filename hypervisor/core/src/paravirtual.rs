@@ -175,6 +175,30 @@ pub(crate) fn reset(seat: &Seat, partition: &Partition) {
     seat.fiq.store(enabled, Ordering::Relaxed);
 }
 
+/// Forgets all virtual interrupts of a context whose instance is gone.
+pub(crate) fn forget(seat: &Seat) {
+    seat.enabled.store(0, Ordering::Relaxed);
+    seat.fiq.store(0, Ordering::Relaxed);
+    seat.pending.store(0, Ordering::Relaxed);
+    seat.late.store(false, Ordering::Relaxed);
+    seat.set_managed(false);
+}
+
+/// Deactivates the physical interrupts that came and that the last instance of this context did not deal with.
+pub(crate) fn end_active<T: Ports>(partition: &Partition, home: Core, seat: &Seat, ports: &mut T) {
+    let active = seat.active.swap(0, Ordering::AcqRel);
+    for interrupt in partition.interrupts.iter().take(MAX_INTERRUPTS) {
+        if bit_of(partition, interrupt.intid).is_some_and(|bit| active & bit != 0) {
+            let core = if interrupt.intid < 32 {
+                home
+            } else {
+                interrupt.core
+            };
+            ports.end_interrupt(interrupt.intid, core);
+        }
+    }
+}
+
 /// Asks for a managed exit; false where the context does not take part in it.
 pub(crate) fn begin_managed_exit(seat: &Seat) -> bool {
     if seat.enabled.load(Ordering::Relaxed) & bit(MANAGED_EXIT) == 0 {
@@ -210,8 +234,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             if let Some(seat) = compartment.seats.get(usize::from(home))
                 && let Some(bit) = bit_of(partition, intid)
             {
-                // One whose owner was stopped stays active, and so cannot come again.
+                // One whose owner has failed stays active, and so cannot come again before that is restarted.
                 if compartment.stopped() {
+                    seat.active.fetch_or(bit, Ordering::AcqRel);
                     return None;
                 }
                 if partition.vgic {

@@ -18,6 +18,7 @@ use crate::decode::{Direct, low};
 use crate::error::Error;
 use crate::function;
 use crate::interrupt::limit_us;
+use crate::life::Life;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Party, Spmc, lists};
@@ -118,6 +119,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !seat.change(State::Off, State::Running(core)) {
             return None;
         }
+        if !compartment.life.confirmed() {
+            // It has failed on another core at this moment.
+            seat.leave(State::Off);
+            return None;
+        }
         if mode == Mode::Boot {
             ports.note(Note::Started { partition: index });
             self.give_bitmap(index);
@@ -139,7 +145,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if here.partition.cores.count_ones() < 2 {
             return Reply::error(Error::NotSupported);
         }
-        if here.cpu.mode() != Mode::Boot || here.seat.task() != Task::Cycles {
+        let first = match here.seat.task() {
+            Task::Cycles => here.cpu.mode() == Mode::Boot,
+            Task::Start => here.compartment.life.get() == Life::Starting,
+            _ => false,
+        };
+        if !first {
             return Reply::error(Error::Denied);
         }
         let own = here

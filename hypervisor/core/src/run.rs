@@ -2,12 +2,11 @@
 //!
 //! A context that is preempted without a managed exit stays where it is until the normal world
 //! resumes it with FFA_RUN. If its client dies in between, nobody does, and calls on its home core
-//! are parked until the normal world starts anew; taking such a context back before that needs the
-//! restart of a partition, which is not part of this version.
+//! are parked until the normal world starts anew.
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Ports, Regs};
+use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
 use crate::callee::Callee;
 use crate::compartment::count;
 use crate::context::{State, Task};
@@ -15,6 +14,8 @@ use crate::cpu::{Cpu, Mode};
 use crate::decode::low;
 use crate::error::Error;
 use crate::function;
+use crate::life::Life;
+use crate::mend::{Mended, is_starting};
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
@@ -91,6 +92,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut tickets = callee.compartment.tickets.lock();
         let ticket = tickets.get(number).map(|ticket| *ticket);
         let home = ticket.and_then(|ticket| ticket.home());
+        if let Some(Ticket {
+            stage: Stage::Waits { .. },
+            since,
+            ..
+        }) = ticket
+            && self.is_mended(core, &callee)
+        {
+            drop(tickets);
+            return self.run_mend(core, cpu, &callee, (number, since), ports);
+        }
         let ticket = match ticket {
             Some(Ticket {
                 stage: Stage::Answered(reply),
@@ -100,7 +111,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 return Ok(Action::Normal(reply.over(&cpu.kept())));
             }
             ticket => {
-                self.open_from(&callee, core, home)?;
+                if let Err(error) = self.open_from(&callee, core, home) {
+                    if ticket.is_some() && error == Error::Aborted {
+                        if home.is_some_and(|home| !self.end_waiting(callee.index, home, true)) {
+                            let again = self.again(target(endpoint, number), 0);
+                            return Ok(Action::Normal(again.over(&cpu.kept())));
+                        }
+                        tickets.free(number);
+                    }
+                    return Err(error);
+                }
                 ticket.ok_or(Error::InvalidParameters)?
             }
         };
@@ -139,6 +159,49 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }))
     }
 
+    /// Whether a request waits for more than a context that is busy: its partition is being restarted, or its
+    /// context there has not been entered since.
+    fn is_mended(&self, core: Core, callee: &Callee<'_, C>) -> bool {
+        let compartment = callee.compartment;
+        match compartment.life.get() {
+            Life::Failed | Life::Restoring | Life::Starting => true,
+            Life::Stopped => false,
+            Life::Running => {
+                let seat = compartment.seats.get(usize::from(core));
+                lists(callee.partition, core)
+                    && seat.is_some_and(|seat| compartment.is_new(seat) || is_starting(seat))
+            }
+        }
+    }
+
+    /// FFA_RUN of a ticket whose partition is being restarted: the caller's time is used for that.
+    #[cold]
+    #[inline(never)]
+    fn run_mend<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        callee: &Callee<'_, C>,
+        (number, since): (u16, u64),
+        ports: &mut T,
+    ) -> Result<Action, Error> {
+        let name = target(callee.partition.id, number);
+        cpu.set_ticket(name);
+        match self.mend(core, cpu, callee.index, ports) {
+            Mended::Enter(action) => Ok(action),
+            Mended::Later => {
+                cpu.drop_ticket();
+                let reply = self.again(name, ports.now().saturating_sub(since));
+                Ok(Action::Normal(reply.over(&cpu.kept())))
+            }
+            Mended::Gone | Mended::Rests(_) => {
+                cpu.drop_ticket();
+                callee.compartment.tickets.lock().free(number);
+                Err(Error::Aborted)
+            }
+        }
+    }
+
     fn run_context<T: Ports>(
         &self,
         core: Core,
@@ -149,7 +212,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Result<Action, Error> {
         let callee = self.runnable(endpoint, vcpu)?;
         let home = Self::home(callee.partition, vcpu);
-        self.open_from(&callee, core, home)?;
+        if let Err(error) = self.open_from(&callee, core, home) {
+            if let Some(home) = home.filter(|_| error == Error::Aborted) {
+                self.end_waiting(callee.index, home, false);
+            }
+            return Err(error);
+        }
         let home = home.ok_or(Error::InvalidParameters)?;
         let named = Context {
             partition: callee.index,
@@ -213,6 +281,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // From another core, while its caller was blocked on it: that one is told.
             return Ok(self.stop(&here, ports));
         }
+        if let Some(action) = self.cut(&here, ports) {
+            return Ok(action);
+        }
         Ok(self.enter(&here, entry, Deadline::None))
     }
 
@@ -225,7 +296,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         call: &Regs,
         ports: &mut T,
     ) -> Action {
-        if !matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {
+        if !matches!(here.seat.task(), Task::Cycles | Task::Interrupt | Task::Start) {
             return self.answer(here, &Reply::error(Error::Denied), call);
         }
         let retains = flags & RETAIN_RX != 0 && here.compartment.mailbox.lock().version() >= V1_2;
@@ -239,7 +310,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 partition: here.context.partition,
             });
         }
-        self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports)
+        let starts = here.seat.task() == Task::Start;
+        let action = self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports);
+        if starts {
+            self.started(here, ports);
+        }
+        action
     }
 
     /// FFA_YIELD (DEN0077A 1.2, section 14.2), to the partition that called, else to the normal world; not during a
@@ -252,6 +328,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // What a partition says there must be zero.
             _ if (w1, w2, w3) != (0, 0, 0) => Some(Reply::error(Error::InvalidParameters)),
             _ if task.caller().is_some() => None,
+            _ if here.seat.task() == Task::Start => Some(Reply::error(Error::Denied)),
             Mode::Serving | Mode::Forward => None,
             Mode::Interrupt => Some(Reply::done()),
             Mode::Boot | Mode::CoreOn | Mode::Power => Some(Reply::error(Error::Denied)),
@@ -280,6 +357,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         here.compartment.counters.preempted(here.context.partition, ports);
         if let Preemption::ManagedExit { limit_us } = here.partition.preemption
+            && here.seat.task() != Task::Start
             && paravirtual::begin_managed_exit(here.seat)
         {
             return self.enter(here, Entry::Resume, Deadline::Micros(limit_us));
@@ -297,6 +375,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// The deadline passed: of a start, or of a managed exit.
     pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         match here.cpu.mode() {
+            _ if here.seat.task() == Task::Start => {
+                ports.note(Note::StartTimeout {
+                    partition: here.context.partition,
+                });
+                return self.stop(here, ports);
+            }
             Mode::Serving | Mode::Forward => {}
             Mode::Interrupt => return self.interrupt_timeout(here, ports),
             Mode::Power => return self.power_timeout(here, ports),
@@ -311,52 +395,5 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.preempt(here, ports);
         }
         self.enter(here, Entry::Resume, Deadline::None)
-    }
-
-    /// A partition did what it must not: it is stopped as a whole.
-    pub(crate) fn fault<T: Ports>(&self, here: &Here<'_, C>, fault: Fault, ports: &mut T) -> Action {
-        ports.note(Note::Stopped {
-            context: here.context,
-            fault,
-        });
-        self.stop(here, ports)
-    }
-
-    /// FFA_ABORT: a partition gives itself up.
-    pub(crate) fn abort<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
-        ports.note(Note::Aborted {
-            context: here.context,
-            code,
-        });
-        self.stop(here, ports)
-    }
-
-    /// A partition reported with FFA_ERROR that it cannot start.
-    pub(crate) fn start_failed<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        ports.note(Note::StartFailed {
-            partition: here.context.partition,
-        });
-        self.stop(here, ports)
-    }
-
-    /// An event of a context whose partition was stopped from another core.
-    pub(crate) fn end_stopped<T: Ports>(&self, here: &Here<'_, C>, event: Event, ports: &mut T) -> Action {
-        if let Event::SecureInterrupt(intid) = event
-            && let Some(owner) = self.pend_physical(here.core, intid, ports)
-        {
-            self.tell_late(owner, ports);
-        }
-        self.stop(here, ports)
-    }
-
-    /// Stops the partition that runs here; its caller gets ABORTED. Its contexts on other cores are
-    /// taken from it at their next event.
-    pub(crate) fn stop<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        here.compartment.stop();
-        // Also when another core stopped it: this one may have borrowed something since.
-        self.ledger.lock().release(here.context.partition, ports);
-        let task = here.seat.task();
-        here.seat.set_task(Task::Cycles);
-        self.hand_over(here, State::Off, task, &Reply::error(Error::Aborted), ports)
     }
 }

@@ -46,6 +46,12 @@ impl Mailbox {
         }
     }
 
+    /// As in the beginning.
+    pub(crate) fn renew(&mut self, version: u32) {
+        (self.version, self.buffers) = (Version::new(version), None);
+        self.staging.fill(0);
+    }
+
     /// The version that the party speaks.
     pub(crate) fn version(&self) -> u32 {
         self.version.spoken()

@@ -1,5 +1,7 @@
 //! The dispatcher: one event in, one action out.
 
+use core::sync::atomic::{AtomicBool, AtomicUsize};
+
 use spin::Mutex;
 
 use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
@@ -9,6 +11,7 @@ use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, decode, low};
 use crate::error::Error;
 use crate::function;
+use crate::life::Life;
 use crate::memory::Ledger;
 use crate::notification::Notifications;
 use crate::paravirtual;
@@ -34,6 +37,10 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) machines: [Machine; VMS],
     /// Who has lent which memory to whom. Taken behind a mailbox's lock, never before one.
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
+    /// Whether any partition has failed yet.
+    pub(crate) failed: AtomicBool,
+    /// The partition for whose failure the machine halts; none: an index that no partition has.
+    pub(crate) halt: AtomicUsize,
 }
 
 /// FFA_NORMAL_WORLD_RESUME: the normal world goes on where an interrupt took the core from it.
@@ -99,6 +106,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             normal_notifications: Mutex::new(Notifications::new()),
             machines: [const { Machine::new() }; VMS],
             ledger: Mutex::new(Ledger::new()),
+            failed: AtomicBool::new(false),
+            halt: AtomicUsize::new(usize::MAX),
         }
     }
 
@@ -106,7 +115,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// none of its contexts will be entered, and calls to it are answered with ABORTED.
     pub fn stop_image(&self, partition: usize) {
         if let Some(compartment) = self.compartments.get(partition) {
-            compartment.stop();
+            compartment.life.set(Life::Stopped);
         }
     }
 
@@ -188,10 +197,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::Fault(fault) => self.fault(&here, fault, ports),
             Event::Trapped(trapped) => self.trapped(&here, &trapped, ports),
             Event::Alarm => self.alarm(core, cpu, Some(&here), ports),
-            Event::Called => {
-                let entered = self.take_kicks(core, cpu, Some(&here), ports);
-                entered.unwrap_or_else(|| self.resume(&here))
-            }
+            Event::Called => self.called(&here, ports),
             Event::Normal(_) | Event::Boot | Event::CoreOn => self.resume(&here),
         }
     }
@@ -203,12 +209,30 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 return self.secure_interrupt(core, cpu, None, intid, ports);
             }
             Event::Alarm => return self.alarm(core, cpu, None, ports),
-            Event::Called => self
-                .take_kicks(core, cpu, None, ports)
-                .or_else(|| self.take_forwarded(core, cpu, ports)),
+            Event::Called => match self.halted() {
+                Some(partition) => return Action::Halt(partition),
+                None => self
+                    .take_kicks(core, cpu, None, ports)
+                    .or_else(|| self.finish_orphan(core, cpu, ports))
+                    .or_else(|| self.mend_some(core, cpu, ports))
+                    .or_else(|| self.take_forwarded(core, cpu, ports)),
+            },
             _ => None,
         };
         action.unwrap_or(Action::Normal(RESUME))
+    }
+
+    /// Another core has called this one while a context ran.
+    fn called<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        match self.halted() {
+            Some(partition) => Action::Halt(partition),
+            None => {
+                self.remember_restarts(ports);
+                let entered = self.cut(here, ports);
+                let entered = entered.or_else(|| self.take_kicks(here.core, here.cpu, Some(here), ports));
+                entered.unwrap_or_else(|| self.resume(here))
+            }
+        }
     }
 
     fn here<'a>(&'a self, core: Core, cpu: &'a Cpu) -> Option<Here<'a, C>> {

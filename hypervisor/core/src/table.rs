@@ -77,6 +77,8 @@ pub struct Board {
     pub boot_core: Core,
     /// Secure memory left to the hypervisor and the partitions.
     pub secure: &'static [Range],
+    /// Memory with the pristine packages (a FIP), which nobody can write; empty where there is none.
+    pub store: &'static [Range],
     /// Memory that the normal world owns and may share.
     pub normal: &'static [Range],
     /// Base of the GICv3 distributor.
@@ -148,6 +150,22 @@ pub enum Preemption {
     ManagedExit {
         /// The bound in microseconds; 1 to 1,000,000.
         limit_us: u32,
+    },
+}
+
+/// What happens when a partition fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is stopped for good; who calls it is told so.
+    Stop,
+    /// All of the machine stops.
+    Halt,
+    /// It is started anew from its pristine image.
+    Restart {
+        /// So often; then it is stopped. 1 to 1,000.
+        limit: u32,
+        /// How long it rests before the first restart, in microseconds; twice as long before each next one.
+        back_off_us: u32,
     },
 }
 
@@ -280,6 +298,8 @@ pub struct Partition {
     pub key: bool,
     /// It may ask what runs here, its peers included (`inspect`).
     pub inspects: bool,
+    /// What happens when it fails.
+    pub on_failure: OnFailure,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
     /// Its interrupts reach it by a virtual GICv3, else by hypervisor calls.

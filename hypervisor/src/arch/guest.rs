@@ -142,9 +142,13 @@ impl Core {
     /// What a secure interrupt means that is not a deadline.
     fn interrupt(&self, intid: u32) -> Event {
         if intid == TABLE.board.timer_intid {
-            timer::end_alarm(self.index);
+            // An alarm that is due, too, comes again at once.
+            let woken = timer::end_wake(self.index);
+            if !woken {
+                timer::end_alarm(self.index);
+            }
             gic::deactivate(intid, self.index);
-            return Event::Alarm;
+            return if woken { Event::Called } else { Event::Alarm };
         }
         if intid == gic::CALL {
             gic::deactivate(intid, self.index);

@@ -1,4 +1,4 @@
-//! The secure EL2 physical timer: a deadline and an alarm for each core, and the log's clock.
+//! The secure EL2 physical timer: a deadline, an alarm and a call of its own for each core, and the log's clock.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +14,14 @@ const NEVER: u64 = u64::MAX;
 struct Due {
     deadline: AtomicU64,
     alarm: AtomicU64,
+    wake: AtomicU64,
 }
 
 static DUE: [Due; CORES] = [const {
     Due {
         deadline: AtomicU64::new(NEVER),
         alarm: AtomicU64::new(NEVER),
+        wake: AtomicU64::new(NEVER),
     }
 }; CORES];
 
@@ -40,10 +42,31 @@ pub fn microseconds() -> u64 {
 
 /// Sets the deadline of the core with this index: the timer's interrupt comes in this many microseconds.
 pub fn set(index: usize, micros: u32) {
-    let ticks = u64::from(micros).saturating_mul(CNTFRQ_EL0.get()) / 1_000_000;
-    let at = counter().saturating_add(ticks);
-    DUE[index].deadline.store(at, Ordering::Relaxed);
+    DUE[index].deadline.store(after(micros), Ordering::Relaxed);
     program(index);
+}
+
+/// The counter in this many microseconds.
+fn after(micros: u32) -> u64 {
+    let ticks = u64::from(micros).saturating_mul(CNTFRQ_EL0.get()) / 1_000_000;
+    counter().saturating_add(ticks)
+}
+
+/// Has the core called in this many microseconds at the latest.
+pub fn wake(index: usize, micros: u32) {
+    DUE[index].wake.fetch_min(after(micros), Ordering::Relaxed);
+    program(index);
+}
+
+/// Whether it is time for that; then it is over.
+pub fn end_wake(index: usize) -> bool {
+    let wake = &DUE[index].wake;
+    let due = counter() >= wake.load(Ordering::Relaxed);
+    if due {
+        wake.store(NEVER, Ordering::Relaxed);
+        program(index);
+    }
+    due
 }
 
 /// Whether the core's deadline has passed.
@@ -75,7 +98,8 @@ fn program(index: usize) {
     let first = due
         .deadline
         .load(Ordering::Relaxed)
-        .min(due.alarm.load(Ordering::Relaxed));
+        .min(due.alarm.load(Ordering::Relaxed))
+        .min(due.wake.load(Ordering::Relaxed));
     if first == NEVER {
         r::cnthps_ctl_el2::write(0);
     } else {

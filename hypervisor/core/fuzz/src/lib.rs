@@ -7,7 +7,7 @@ use bulkhead_core::function as f;
 use bulkhead_core::memory::{ranges, shares};
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
-    Board, Caller, Core, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights,
+    Board, Caller, Core, Image, Interrupt, Messages, OnFailure, Partition, Preemption, Range, Region, Rights,
     RootSecret, Table, Uuid, VirtualMachine,
 };
 
@@ -86,6 +86,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
     }
@@ -122,6 +123,7 @@ pub static TABLE: Table = Table {
             base: 0x0e10_0000,
             size: 0xf0_0000,
         }],
+        store: &[],
         normal: &[NORMAL],
         gicd: 0,
         gicr: 0,
@@ -281,6 +283,14 @@ impl Ports for Memory {
         self.now()
     }
     fn set_alarm(&mut self, _: Option<u64>) {}
+    fn wake(&mut self, _: u32) {}
+
+    fn restore(&mut self, _: usize, _: u32) -> bulkhead_core::api::Restored {
+        bulkhead_core::api::Restored::Whole
+    }
+
+    fn quiesce(&mut self, _: usize) {}
+
     fn call_core(&mut self, core: Core) {
         assert!(core < 4);
     }

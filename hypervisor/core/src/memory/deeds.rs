@@ -213,8 +213,20 @@ impl<const N: usize> Deeds<N> {
         }
     }
 
+    /// Some memory that a partition owns by a deed, or that is its by the table and another's by a deed.
+    pub fn of_either(&self, table: &Table, partition: usize) -> Option<Part> {
+        self.all().iter().find_map(|deed| {
+            let pages = Pages {
+                first: deed.first,
+                count: deed.count,
+            };
+            let mut parts = self.parts(table, pages);
+            parts.find(|part| part.owner == partition || part.home == partition)
+        })
+    }
+
     /// Takes pages out of the deed that holds them all, or none of them.
-    fn cut(&mut self, pages: Pages) {
+    pub fn cut(&mut self, pages: Pages) {
         let place = self.all().partition_point(|deed| deed.end() <= pages.first);
         let Some(deed) = self.all().get(place).filter(|deed| deed.first < pages.end()) else {
             return;

@@ -364,7 +364,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     }
 
     /// Gives a partition what it had lent or donated, with the rights of an owner.
-    fn give_back(&self, table: &Table, index: usize, ports: &mut impl Ports) {
+    pub(super) fn give_back(&self, table: &Table, index: usize, ports: &mut impl Ports) {
         let share = &self.shares[index];
         if let Some(lender) = share
             .lender()

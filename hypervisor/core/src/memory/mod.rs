@@ -16,6 +16,7 @@
 //! - `offer` is the first fragment that a lender sends, `share` the transaction that it becomes;
 //! - `ledger` and `borrow` are the calls of lenders and of borrowers, `describe` that of a hypervisor;
 //! - `usage` counts what is lent at the moment;
+//! - `renew` undoes what a partition did that starts anew;
 //! - `invariants` says what is always true.
 //!
 //! What a partition offers keeps its address: the secure intermediate physical address of a page is its
@@ -23,8 +24,9 @@
 //! that a page only goes where they are: to the partition that has it by the table, and to those that have
 //! this one as a caller with pages to share. While memory is lent or on its way to a new owner, its owner does
 //! not reach it; while it is shared, it does. No borrower executes what it borrows, and no new owner what it
-//! got. A partition that was stopped has given back all that it had borrowed, and never takes back what it
-//! lent: borrowers may go on with it and relinquish it, and it stays out of everyone else's reach.
+//! got. A partition that was stopped for good has given back all that it had borrowed, and never takes back what it
+//! lent: borrowers may go on with it and relinquish it, and it stays out of everyone else's reach. One that is
+//! restarted has all of its memory back, whoever had it.
 
 mod borrow;
 mod constituents;
@@ -37,6 +39,7 @@ mod offer;
 mod pool;
 mod quota;
 mod ranges;
+mod renew;
 mod rights;
 mod share;
 mod usage;

@@ -277,6 +277,11 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         (grant.above, grant.slots) = (above, gap.slots);
     }
 
+    /// Forgets that the borrower has had the memory: another instance of it has not.
+    pub fn forget(&mut self, index: usize) {
+        self.pool[index].known = false;
+    }
+
     /// Marks a grant as not retrieved; frees its slots, where it has some, and returns them.
     pub fn relinquish(&mut self, index: usize) -> Slots {
         let Grant {

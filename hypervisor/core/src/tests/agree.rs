@@ -2,6 +2,7 @@
 //!
 //! A hundred thousand events, in CI a million and more (see `amount`).
 
+use std::collections::BTreeSet;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -59,6 +60,8 @@ struct Pair {
     /// How often a partition was told of a core.
     told: usize,
     held: usize,
+    /// Cores that were called as a partition has failed, and have not looked.
+    untold: BTreeSet<Core>,
 }
 
 fn ends(from: u16, to: u16) -> u64 {
@@ -91,6 +94,7 @@ impl Pair {
             calls: 0,
             told: 0,
             held: 0,
+            untold: BTreeSet::new(),
         }
     }
 
@@ -315,8 +319,17 @@ impl Pair {
     }
 
     fn partition(&mut self, core: Core) {
+        self.event_of_partition(core);
+        self.others_are_called();
+    }
+
+    fn event_of_partition(&mut self, core: Core) {
+        if self.untold.contains(&core) {
+            self.untold.remove(&core);
+            return self.look(core);
+        }
         match self.dice.below(1000) {
-            0 => {
+            0..2 => {
                 let fault = Fault {
                     syndrome: 0,
                     address: 0,
@@ -330,7 +343,7 @@ impl Pair {
                     .unwrap_or_else(|| self.model.fail(core));
                 self.check(action, &expect, true);
             }
-            1..60 => {
+            2..60 => {
                 let action = self.step(core, Event::NormalInterrupt);
                 let expect = self.model.normal_interrupt(core);
                 self.check(action, &expect, true);
@@ -413,7 +426,7 @@ impl Pair {
                     88..94 => model::YIELD,
                     94..96 => model::ERROR,
                     96 => model::SUCCESS,
-                    97 if self.dice.one_in(20) => f::ABORT_32.into(),
+                    97 if self.dice.one_in(16) => f::ABORT_32.into(),
                     _ => f::ID_GET.into(),
                 };
                 let holds = |held: &&model::Held| held.by == link.partition && held.home == chain.home;
@@ -456,6 +469,15 @@ impl Pair {
             _ => self.model.answer(core, [model::SUCCESS, 0, own.into()].into()),
         });
         self.check(action, &expect, true);
+    }
+
+    /// All other cores were called where a partition has failed, and none where none has.
+    fn others_are_called(&mut self) {
+        let called = core::mem::take(&mut self.m.ports.called);
+        self.untold.extend(&called);
+        if called != core::mem::take(&mut self.model.to_tell) {
+            self.fail(&format!("called {called:?}"));
+        }
     }
 
     /// All contexts are where the model has them.
@@ -528,7 +550,7 @@ fn respelt(mut message: Message, mut regs: Regs, extended: bool) -> (Message, Re
 fn first_of(action: &Action, n: usize) -> u64 {
     match action {
         Action::Normal(regs) => regs.0[n],
-        Action::Run(_) => 0,
+        Action::Run(_) | Action::Halt(_) => 0,
     }
 }
 
@@ -544,7 +566,7 @@ fn preserved(regs: &Regs) -> bool {
 
 #[test]
 fn with_the_model_of_endpoints() {
-    let (mut entered, mut deep, mut calls, mut told, mut held) = (0, 0, 0, 0, 0);
+    let (mut entered, mut deep, mut calls, mut told, mut held, mut cuts) = (0, 0, 0, 0, 0, 0);
     let lives = amount::calls(EVENTS).div_ceil(LIFE);
     for life in 0..lives as u64 {
         let seed = amount::seed().wrapping_add(life);
@@ -564,6 +586,7 @@ fn with_the_model_of_endpoints() {
         calls += pair.calls;
         told += pair.told;
         held += pair.held;
+        cuts += pair.model.cuts;
     }
     // The dice throw what matters: partitions run, also three of them in a chain, also for other cores, and
     // hear of their own.
@@ -571,11 +594,12 @@ fn with_the_model_of_endpoints() {
     if events >= EVENTS {
         assert!(
             entered > events / 3
-                && deep > events / 60
+                && deep > events / 80
                 && calls > events / 200
                 && told > events / 2000
                 && held > events / 1000,
             "{entered} {deep} {calls} {told} {held}"
         );
+        assert!(cuts > events / 20_000, "{cuts} chains were cut");
     }
 }

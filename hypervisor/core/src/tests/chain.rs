@@ -374,3 +374,67 @@ fn a_start_may_call_who_has_started() {
     m.call(0, &[u64::from(f::MSG_WAIT)]);
     assert_eq!(m.spmc.cpus[0].mode(), Mode::Serving);
 }
+
+#[test]
+fn a_failure_calls_all_other_cores() {
+    let mut m = deep(0);
+    m.step(0, FAULT);
+    assert_eq!(m.ports.called, [1, 2, 3]);
+    // Only the first time.
+    m.ports.called.clear();
+    m.enter(1, A);
+    let mut m = chains();
+    m.enter(0, A);
+    m.enter(1, A);
+    m.step(0, FAULT);
+    m.ports.called.clear();
+    assert_eq!(code(m.step(1, Event::Called)), Some(Error::Aborted.code()));
+    assert_eq!(m.ports.called, [0u8; 0]);
+    assert_eq!(state(&m, 0, 1), State::Off);
+}
+
+#[test]
+fn a_chain_is_cut_where_a_caller_fails_elsewhere() {
+    let mut m = deep(1);
+    // Another context of b fails on core 0.
+    m.enter(0, A);
+    run(call(&mut m, 0, A, B));
+    assert_eq!(code(m.step(0, FAULT)), Some(Error::Aborted.code()));
+    // c, which b had called, is left where it is, and a goes on with an error at once.
+    let on = m.step(1, Event::Called);
+    assert_eq!(
+        (run(on).context.partition, code(on)),
+        (0, Some(Error::Aborted.code()))
+    );
+    assert_eq!(
+        [0, 1, 2].map(|p| state(&m, p, 1)),
+        [State::Running(1), State::Off, State::Preempted(1)]
+    );
+    assert_eq!(x(answer(&mut m, 1, A, 0), 0), RESPONSE);
+    // Until c has finished, it is busy.
+    m.enter(1, A);
+    assert_eq!(code(call(&mut m, 1, A, C)), Some(Error::Busy.code()));
+    assert_eq!(x(answer(&mut m, 1, A, 0), 0), RESPONSE);
+    // It does by the alarm, and its answer to b reaches nobody.
+    assert!(m.ports.wake.take().is_some());
+    assert_eq!(run(m.step(1, Event::Called)).entry, Entry::Resume);
+    assert_eq!(x(answer(&mut m, 1, C, B), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    assert_eq!(state(&m, 2, 1), State::Waiting);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_chain_that_was_preempted_is_cut_when_it_goes_on() {
+    let mut m = deep(1);
+    m.step(1, Event::NormalInterrupt);
+    assert_eq!(x(m.step(1, Event::Deadline), 1), ends(A, 1));
+    m.enter(0, A);
+    m.step(0, FAULT);
+    let told = m.normal(1, &[RUN, ends(A, 1)]);
+    assert_eq!(code(told), Some(Error::Aborted.code()));
+    assert_eq!(
+        [0, 1, 2].map(|p| state(&m, p, 1)),
+        [State::Off, State::Blocked, State::Preempted(1)]
+    );
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}

@@ -93,6 +93,7 @@ impl Cores<'_, '_> {
                     return regs;
                 }
                 Action::Run(run) => run,
+                Action::Halt(partition) => panic!("halted for {partition}"),
             };
             let work = self.work(run.context);
             if runs != Some(run.context) {

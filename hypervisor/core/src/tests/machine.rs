@@ -7,7 +7,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::table::TABLE;
-use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs, Run, World};
+use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs, Restored, Run, World};
 use crate::error::Error;
 use crate::function as f;
 use crate::spmc::Spmc;
@@ -24,6 +24,16 @@ pub struct Recorder {
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
     pub scheduled: usize,
+    /// Pages of images that were put back, how many an image has, how long each takes (microseconds), and
+    /// whether it is another image.
+    pub restored: Vec<(usize, u32)>,
+    pub image: u32,
+    pub slow: u64,
+    pub spoilt: bool,
+    /// Partitions whose devices were made quiet.
+    pub quiet: Vec<usize>,
+    /// When the core is to be woken, in microseconds from when that was asked for.
+    pub wake: Option<u32>,
     /// Cores that were called.
     pub called: Vec<Core>,
     pub now: u64,
@@ -84,6 +94,20 @@ impl Ports for Recorder {
         self.cleared.push((address, count));
     }
 
+    fn restore(&mut self, partition: usize, page: u32) -> Restored {
+        self.restored.push((partition, page));
+        self.now += self.slow;
+        match page + 1 {
+            pages if pages < self.image => Restored::More,
+            _ if self.spoilt => Restored::Refused,
+            _ => Restored::Whole,
+        }
+    }
+
+    fn quiesce(&mut self, partition: usize) {
+        self.quiet.push(partition);
+    }
+
     fn end_interrupt(&mut self, intid: u32, core: Core) {
         self.ended.push((intid, core));
     }
@@ -114,6 +138,10 @@ impl Ports for Recorder {
 
     fn call_core(&mut self, core: Core) {
         self.called.push(core);
+    }
+
+    fn wake(&mut self, micros: u32) {
+        self.wake = Some(self.wake.map_or(micros, |before| before.min(micros)));
     }
 
     fn console(&mut self, partition: usize, bytes: &[u8]) {
@@ -273,7 +301,7 @@ pub fn regs(action: Action) -> Regs {
             entry: Entry::Answer(regs),
             ..
         }) => regs,
-        Action::Run(_) => panic!("no registers: {action:?}"),
+        Action::Run(_) | Action::Halt(_) => panic!("no registers: {action:?}"),
     }
 }
 
@@ -292,7 +320,7 @@ pub fn code(action: Action) -> Option<u32> {
 pub fn run(action: Action) -> Run {
     match action {
         Action::Run(run) => run,
-        Action::Normal(regs) => panic!("no run: {:x?}", regs.0),
+        Action::Normal(_) | Action::Halt(_) => panic!("no run: {action:x?}"),
     }
 }
 

@@ -28,6 +28,7 @@ mod power;
 mod preemption;
 mod random;
 mod renewal;
+mod restart;
 mod runtime;
 mod rxtx;
 mod service;

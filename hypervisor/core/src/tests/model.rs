@@ -183,6 +183,10 @@ pub struct Model {
     pub to_call: Vec<Core>,
     /// Cores that were called and have not looked.
     pub called: [bool; 4],
+    /// How many chains were cut.
+    pub cuts: usize,
+    /// Cores that have to be called now since a partition has failed.
+    pub to_tell: Vec<Core>,
     /// Which cores work for other cores' callers, and for which partition they did last.
     pub forwarding: [bool; 4],
     pub turn: [usize; 4],
@@ -224,6 +228,8 @@ impl Model {
             tickets: Vec::new(),
             to_call: Vec::new(),
             called: [false; 4],
+            cuts: 0,
+            to_tell: Vec::new(),
             forwarding: [false; 4],
             turn: [0; 4],
             is_on: [true; 4],
@@ -343,6 +349,14 @@ impl Model {
         let displaced = self.chains.iter().position(|c| c.place == Place::Displaced(core));
         if let Some(chain) = displaced.filter(|_| handled) {
             self.chains[chain].place = Place::On(core);
+            if self.chains[chain]
+                .links
+                .iter()
+                .any(|link| self.stopped[link.partition])
+            {
+                // It looks as soon as it runs.
+                self.to_tell.push(core);
+            }
             return self.run(chain, core, How::Resume, Until::None);
         }
         if core::mem::take(&mut self.forwarding[usize::from(core)]) || handled {
@@ -366,9 +380,14 @@ impl Model {
 
     /// The innermost context is done, with this outcome; one that was stopped is no more.
     fn finish(&mut self, core: Core, reply: Vec<u64>) -> Expect {
-        let (mut reply, chain) = (reply, self.on(core).unwrap());
+        let chain = self.on(core).unwrap();
         let pressed = self.chains[chain].pressed;
         self.press(chain, false);
+        self.unwind(core, chain, reply, pressed)
+    }
+
+    /// The innermost context of a chain is done: its caller goes on, or the next one that lives.
+    fn unwind(&mut self, core: Core, chain: usize, mut reply: Vec<u64>, pressed: bool) -> Expect {
         let outermost = self.chains[chain].links[0].partition;
         let failed = loop {
             let home = self.chains[chain].home;
@@ -537,7 +556,7 @@ impl Model {
         };
         let blocked = chain.is_some_and(|c| self.chains[c].inner() != named);
         if self.stopped[named] && !blocked {
-            return Err(ABORTED);
+            return self.tell_dead(chain, place, ticket);
         }
         if !self.lists(named, core) && !self.table.partitions[named].forwards {
             return Err(DENIED);
@@ -572,6 +591,51 @@ impl Model {
         }
     }
 
+    /// FFA_RUN names what a partition worked on that has failed.
+    fn tell_dead(&mut self, chain: Option<usize>, place: Option<usize>, ticket: u64) -> Result<Expect, i32> {
+        let given = place.is_some_and(|at| matches!(self.tickets[at].stage, Stage::Given { .. }));
+        if let Some(chain) = chain
+            && self.chains[chain].links.len() == 1
+            && self.chains[chain].cause != Cause::Power
+            && (self.chains[chain].cause == Cause::Forwarded) == given
+        {
+            if self.still(chain) {
+                let gone = self.chains.remove(chain);
+                self.off.insert((gone.links[0].partition, gone.home));
+            } else if given {
+                return Ok(Expect::Normal(Vec::from([INTERRUPT, ticket])));
+            }
+        }
+        if let Some(at) = place {
+            self.tickets.remove(at);
+        }
+        Err(ABORTED)
+    }
+
+    /// Whether a caller in the chain on a core has failed: then what it called is left where it is, and the
+    /// caller's caller is told.
+    pub fn cut(&mut self, core: Core) -> Option<Expect> {
+        let chain = self.on(core)?;
+        let dead = (self.chains[chain].links.iter()).position(|link| self.stopped[link.partition])?;
+        if dead + 1 == self.chains[chain].links.len() {
+            return None;
+        }
+        self.cuts += 1;
+        let pressed = self.chains[chain].pressed;
+        self.press(chain, false);
+        let inner = self.chains[chain].links.split_off(dead + 1);
+        let home = self.chains[chain].home;
+        self.chains.push(Chain {
+            home,
+            links: inner,
+            cause: Cause::Orphan,
+            place: Place::Preempted,
+            pressed: false,
+        });
+        self.chains[chain].pressed = pressed;
+        Some(self.unwind(core, chain, error(ABORTED), pressed))
+    }
+
     fn resume(&mut self, core: Core, chain: usize) -> Result<Expect, i32> {
         let inner = self.chains[chain].inner();
         let how = match self.chains[chain].place {
@@ -582,6 +646,9 @@ impl Model {
         self.chains[chain].place = Place::On(core);
         if self.stopped[inner] {
             return Ok(self.finish(core, error(ABORTED)));
+        }
+        if let Some(expect) = self.cut(core) {
+            return Ok(expect);
         }
         Ok(self.run(chain, core, how, Until::None))
     }
@@ -697,11 +764,16 @@ impl Model {
         self.called[usize::from(core)] = false;
         if let Some(chain) = self.on(core) {
             let stopped = self.stopped[self.chains[chain].inner()];
-            return if stopped {
-                self.finish(core, error(ABORTED))
-            } else {
-                self.run(chain, core, How::Resume, Until::Keep)
+            if stopped {
+                return self.finish(core, error(ABORTED));
+            }
+            return match self.cut(core) {
+                Some(expect) => expect,
+                None => self.run(chain, core, How::Resume, Until::Keep),
             };
+        }
+        if let Some(expect) = self.finish_orphan(core) {
+            return expect;
         }
         if self.is_on[usize::from(core)] {
             let count = self.table.partitions.len();
@@ -714,6 +786,27 @@ impl Model {
             }
         }
         Expect::Normal(Vec::from([RESUME]))
+    }
+
+    /// A context that works for a partition which has failed, or for the SPMC too long, gets the core.
+    fn finish_orphan(&mut self, core: Core) -> Option<Expect> {
+        if !self.stopped.contains(&true) {
+            return None;
+        }
+        let orphan = |chain: &&Chain| {
+            let still = matches!(chain.place, Place::Preempted | Place::Yielded);
+            still && chain.cause == Cause::Orphan && chain.home == core && chain.links[0].source >= 0x8000
+        };
+        let first = self
+            .chains
+            .iter()
+            .filter(orphan)
+            .map(|chain| chain.links[0].partition)
+            .min()?;
+        let chain = self.of((first, core))?;
+        self.forwarding[usize::from(core)] = true;
+        self.turn[usize::from(core)] = first;
+        self.resume(core, chain).ok()
     }
 
     fn take(&mut self, core: Core, partition: usize) -> Option<Expect> {
@@ -934,6 +1027,9 @@ impl Model {
         let chain = self.on(core).unwrap();
         let partition = self.chains[chain].inner();
         self.stopped[partition] = true;
+        self.to_tell = (0..4)
+            .filter(|other| *other != core && self.is_on[usize::from(*other)])
+            .collect();
         self.finish(core, error(ABORTED))
     }
 

@@ -385,6 +385,7 @@ fn told(action: Action) -> Told {
             Some(error) => Told::Error(error),
             None => panic!("{action:x?}"),
         },
+        Action::Halt(partition) => panic!("halted for {partition}"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The table of these tests.
 
 use crate::table::{
-    Board, Caller, Image, Interrupt, Messages, Partition, Preemption, Range, Region, Rights, RootSecret,
-    Table, Uuid, VirtualMachine,
+    Board, Caller, Image, Interrupt, Messages, OnFailure, Partition, Preemption, Range, Region, Rights,
+    RootSecret, Table, Uuid, VirtualMachine,
 };
 
 /// A protocol that two partitions speak.
@@ -84,6 +84,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         power_messages: 0,
         forwards: false,
         vgic: false,
+        on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
     }
@@ -119,6 +120,7 @@ const BOARD: Board = Board {
         base: 0x0e10_0000,
         size: 0xf0_0000,
     }],
+    store: &[],
     normal: &[NORMAL],
     gicd: 0,
     gicr: 0,
@@ -307,6 +309,51 @@ static LISTED: [Partition; 3] = [
     },
     Partition {
         callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
+        ..partition("c", C, 2, 0b0011)
+    },
+];
+
+/// Partitions that are restarted: a twice, c often. A failure of b halts the machine. The normal world calls all, a
+/// both others and b c; a and c take each other's memory.
+pub static RESTARTS: Table = Table {
+    name: "restarts",
+    digest: [0xd1; 32],
+    partitions: &FAILING,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+/// How long a and c rest before their first restart, in microseconds.
+pub const BACK_OFF: u32 = 5_000;
+
+static FAILING: [Partition; 3] = [
+    Partition {
+        properties: 0x7cf,
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        interrupts: &INTERRUPTS,
+        callers: &[Caller::unlimited(0), caller(C, Messages::NOTIFICATIONS, 64)],
+        on_failure: OnFailure::Restart {
+            limit: 2,
+            back_off_us: BACK_OFF,
+        },
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        on_failure: OnFailure::Halt,
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        properties: 0x7cf,
+        callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
+        forwards: true,
+        on_failure: OnFailure::Restart {
+            limit: 1000,
+            back_off_us: BACK_OFF,
+        },
         ..partition("c", C, 2, 0b0011)
     },
 ];

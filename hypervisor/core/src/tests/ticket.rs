@@ -1,6 +1,6 @@
 //! Requests to busy contexts: parked, never refused.
 
-use super::machine::{Machine, regs, request, run, x};
+use super::machine::{Machine, code, regs, request, run, x};
 use super::table::{A, B};
 use crate::api::{Action, Entry, Event, Regs};
 use crate::error::Error;
@@ -90,5 +90,9 @@ fn tickets_of_a_stopped_partition_are_aborted() {
     let mut m = busy();
     let ticket = park(&mut m, 1);
     m.spmc.stop_image(1);
-    m.refused(1, &[u64::from(f::RUN), ticket], Error::Aborted);
+    let run = [u64::from(f::RUN), ticket];
+    assert_eq!(code(m.normal(1, &run)), Some(Error::Aborted.code()));
+    // It is told once.
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+    m.refused(1, &run, Error::Aborted);
 }

@@ -12,7 +12,7 @@ mod bank;
 mod distributor;
 mod field;
 mod interface;
-mod policy;
+pub(crate) mod policy;
 mod redistributor;
 pub mod rewrite;
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod notifications;
 mod preemption;
 mod races;
 mod renewal;
+mod restart;
 mod secrets;
 mod setup;
 pub mod share;
@@ -70,6 +71,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
         Some("ffa-forwarding") => &[forwarding::CASES],
+        Some("restarts") => &[restart::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
         Some("ffa") => &[

@@ -14,7 +14,7 @@ use super::{Kind, Ledger, Progress, Sender};
 use crate::api::{Access, Note, Page, Ports, World};
 use crate::error::Error;
 use crate::table::{
-    Board, Caller, Image, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
+    Board, Caller, Image, OnFailure, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
 };
 use std::collections::BTreeMap;
 use std::format;
@@ -103,6 +103,7 @@ const fn partition(
         power_messages: 0,
         forwards: false,
         vgic: false,
+        on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
     }
@@ -162,6 +163,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
             base: 0x0e10_0000,
             size: 0x10_0000,
         }],
+        store: &[],
         normal,
         gicd: 0x0800_0000,
         gicr: 0x080a_0000,
@@ -333,6 +335,14 @@ impl Ports for Windows {
     fn set_alarm(&mut self, _: Option<u64>) {
         unreachable!("the ledger has no timers");
     }
+    fn wake(&mut self, _: u32) {}
+
+    fn restore(&mut self, _: usize, _: u32) -> crate::api::Restored {
+        crate::api::Restored::Whole
+    }
+
+    fn quiesce(&mut self, _: usize) {}
+
     fn call_core(&mut self, _: crate::table::Core) {
         unreachable!("the ledger has no cores");
     }

@@ -1,0 +1,194 @@
+//! What a partition's failure does: to its contexts on all cores, to who waits for it, to what it had.
+//!
+//! A partition fails by what it does (a fault), by FFA_ABORT, by a start that fails or takes too long. The core
+//! on which that happens ends the context there, tells its caller ABORTED, and calls all other cores: each
+//! ends the contexts of the failed partition that it runs, and cuts the chains that such a context waits in. A
+//! context that was preempted or has yielded ends when its caller comes with FFA_RUN, which is told then. So
+//! no call that died can be mistaken for one of a later instance: while one is unanswered, there is none.
+
+use core::sync::atomic::Ordering;
+
+use crate::api::{Action, Context, Event, Fault, Note, Ports};
+use crate::context::{State, Task};
+use crate::cpu::{Cpu, Mode};
+use crate::error::Error;
+use crate::life::Life;
+use crate::reply::Reply;
+use crate::spmc::{Here, SECURE, Spmc};
+use crate::table::{Core, OnFailure};
+
+/// How long the normal world has a core between two turns of a context whose caller is gone, in microseconds.
+const ORPHANS_US: u32 = 1_000;
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// How far a partition is in its life; none where the table has no such partition.
+    #[must_use]
+    pub fn life(&self, partition: usize) -> Option<Life> {
+        Some(self.compartments.get(partition)?.life.get())
+    }
+
+    /// A partition did what it must not.
+    pub(crate) fn fault<T: Ports>(&self, here: &Here<'_, C>, fault: Fault, ports: &mut T) -> Action {
+        ports.note(Note::Stopped {
+            context: here.context,
+            fault,
+        });
+        self.stop(here, ports)
+    }
+
+    /// FFA_ABORT: a partition gives itself up.
+    pub(crate) fn abort<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
+        ports.note(Note::Aborted {
+            context: here.context,
+            code,
+        });
+        self.stop(here, ports)
+    }
+
+    /// A partition reported with FFA_ERROR that it cannot start.
+    pub(crate) fn start_failed<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        ports.note(Note::StartFailed {
+            partition: here.context.partition,
+        });
+        self.stop(here, ports)
+    }
+
+    /// An event of a context whose partition has failed on another core.
+    pub(crate) fn end_stopped<T: Ports>(&self, here: &Here<'_, C>, event: Event, ports: &mut T) -> Action {
+        if let Event::SecureInterrupt(intid) = event
+            && let Some(owner) = self.pend_physical(here.core, intid, ports)
+        {
+            self.tell_late(owner, ports);
+        }
+        self.stop(here, ports)
+    }
+
+    /// Ends the partition that runs here, as a whole; its caller gets ABORTED.
+    pub(crate) fn stop<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
+        if self.end_life(here, ports) {
+            self.failed.store(true, Ordering::SeqCst);
+            if here.partition.on_failure == OnFailure::Halt {
+                self.halt.store(here.context.partition, Ordering::SeqCst);
+            }
+            self.call_others(here.core, ports);
+        }
+        if let Some(partition) = self.halted() {
+            return Action::Halt(partition);
+        }
+        // Also when another core ended it: this one may have borrowed something since.
+        self.ledger.lock().release(here.context.partition, ports);
+        let task = here.seat.task();
+        here.seat.set_task(Task::Cycles);
+        self.hand_over(here, State::Off, task, &Reply::error(Error::Aborted), ports)
+    }
+
+    /// The partition for which the machine halts.
+    pub(crate) fn halted(&self) -> Option<usize> {
+        Some(self.halt.load(Ordering::SeqCst)).filter(|partition| *partition < P)
+    }
+
+    /// Has all other cores look at what has failed. A core that is about to enter a context takes the call as
+    /// soon as it has.
+    fn call_others<T: Ports>(&self, this: Core, ports: &mut T) {
+        for (core, cpu) in (0u8..).zip(&self.cpus) {
+            if core != this && cpu.is_on() {
+                ports.call_core(core);
+            }
+        }
+    }
+
+    /// The callee of the outermost caller, in the chain of a context, whose partition has failed.
+    pub(crate) fn dead_caller(&self, mut context: Context) -> Option<Context> {
+        if !self.failed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut found = None;
+        for _ in 0..P {
+            let (_, _, seat) = self.seat(context.partition, context.home)?;
+            let Some(caller) = seat.task().caller().and_then(|id| self.partition_of(id)) else {
+                break;
+            };
+            if self.compartments.get(caller).is_some_and(|c| c.stopped()) {
+                found = Some(context);
+            }
+            context.partition = caller;
+        }
+        found
+    }
+
+    /// Another core has called this one, where a context runs whose partition lives: a caller of its may have
+    /// failed. Then the context stays where it is, and the caller's caller goes on.
+    pub(crate) fn cut<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Option<Action> {
+        let callee = self.dead_caller(here.context)?;
+        let (_, _, seat) = self.seat(callee.partition, callee.home)?;
+        let source = seat.task().caller()?;
+        // Its answer is for nobody: it goes on when this core is woken, or when somebody needs the context.
+        seat.abandon();
+        ports.wake(ORPHANS_US);
+        let reply = Reply::error(Error::Aborted);
+        Some(self.return_to_caller(here, State::Preempted(here.core), source, &reply, ports))
+    }
+
+    /// The time has come for a context whose caller is gone: it goes on on this core, its home, as if the normal
+    /// world had asked for it from another one.
+    pub(crate) fn finish_orphan<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
+        if !self.failed.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
+            return None;
+        }
+        (0..P).find_map(|partition| {
+            let (_, _, seat) = self.seat(partition, core)?;
+            let Task::Orphan { source, .. } = seat.task() else {
+                return None;
+            };
+            let inner = self.innermost(Context {
+                partition,
+                home: core,
+            });
+            let (_, _, seat) = self.seat(inner.partition, core)?;
+            if source < SECURE || !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+                return None;
+            }
+            cpu.begin_forward(partition, ports.now());
+            let action = self.resume_context(core, cpu, inner, ports);
+            if action.is_err() {
+                cpu.set_mode(Mode::Serving);
+            }
+            // Until it is done.
+            ports.wake(ORPHANS_US);
+            action.ok()
+        })
+    }
+
+    /// The outcome of a request that a context worked on for another core's caller, where its partition has failed.
+    pub(crate) fn end_forwarded(&self, partition: usize, home: Core) {
+        let Some((_, _, seat)) = self.seat(partition, home) else {
+            return;
+        };
+        let was = seat.state();
+        if matches!(was, State::Preempted(_) | State::Yielded(_)) && seat.change(was, State::Off) {
+            seat.set_task(Task::Cycles);
+            self.keep_answer(Context { partition, home }, &Reply::error(Error::Aborted));
+        }
+    }
+
+    /// The caller of a context of a partition that has failed has come for its answer, with a ticket or without:
+    /// the context ends where it was preempted, or has yielded. Returns whether it is over.
+    pub(crate) fn end_waiting(&self, partition: usize, home: Core, ticket: bool) -> bool {
+        let Some((_, _, seat)) = self.seat(partition, home) else {
+            return true;
+        };
+        let was = seat.state();
+        let asked = match seat.task() {
+            Task::Forwarded { .. } => ticket,
+            // One that a partition called ends when the whole chain is resumed.
+            Task::Request { source, .. } => source < SECURE,
+            Task::Orphan { .. } | Task::Cycles | Task::Interrupt | Task::Start => true,
+        };
+        if asked && matches!(was, State::Preempted(_) | State::Yielded(_)) && seat.change(was, State::Off) {
+            seat.set_task(Task::Cycles);
+        }
+        seat.state() == State::Off
+    }
+}

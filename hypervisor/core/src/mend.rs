@@ -1,0 +1,487 @@
+//! How a partition that has failed comes back: from its pristine image, measured again, with all of its memory
+//! cleared and all of its contexts at their first entry.
+//!
+//! It rests first, as the table says; who calls it meanwhile is told ABORTED. Then calls of the normal world are
+//! parked, and the restart goes on in slices: on the time of these calls, each FFA_RUN a slice, and on that of
+//! the alarm, on the core on which the partition failed. One core at a time works at it. Its first context
+//! starts as a call that the normal world may interrupt; the others start on their own cores afterwards,
+//! each when its core is called or has a call for it.
+
+use core::sync::atomic::Ordering;
+
+use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Restored, World};
+use crate::compartment::Compartment;
+use crate::context::{Seat, State, Task};
+use crate::cpu::{Cpu, Mode};
+use crate::interrupt::limit_us;
+use crate::life::Life;
+use crate::memory::PAGE;
+use crate::paravirtual;
+use crate::power::START_LIMIT_US;
+use crate::spmc::{Here, Party, Spmc, lists};
+use crate::start;
+use crate::table::{Core, OnFailure, Partition};
+use crate::version::V1_0;
+use crate::vgic::policy::NEVER;
+
+/// The longest slice in microseconds; shorter where the partition has less time for an interrupt.
+const SLICE_US: u64 = 1_000;
+/// How long the normal world has the core between two slices that the alarm began, in microseconds.
+const PAUSE_US: u32 = 1_000;
+/// Pages that are cleared between two looks at the time.
+const CLEARED: u64 = 8;
+
+/// What is next in a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its contexts end, and what it had goes.
+    Ends,
+    /// This page of this region of its memory is cleared.
+    Clears { region: usize, page: u64 },
+    /// This page of its image is put back.
+    Restores { page: u32 },
+}
+
+/// The restarts of one partition.
+#[derive(Debug)]
+pub(crate) struct Mend {
+    stage: Stage,
+    /// How many there were.
+    restarts: u32,
+    /// When it failed, and until when it rests (microseconds).
+    failed: u64,
+    due: u64,
+    /// Slices of this one, and the time they took together (microseconds).
+    slices: u32,
+    spent: u64,
+    /// Until when its first context has to be ready (microseconds).
+    limit: u64,
+}
+
+impl Mend {
+    pub(crate) const fn new() -> Self {
+        Self {
+            stage: Stage::Ends,
+            restarts: 0,
+            failed: 0,
+            due: 0,
+            slices: 0,
+            spent: 0,
+            limit: 0,
+        }
+    }
+}
+
+/// How far a restart is.
+pub(crate) enum Mended {
+    /// There is none: the partition is stopped for good.
+    Gone,
+    /// It begins at this moment (microseconds).
+    Rests(u64),
+    /// It goes on, here later or on another core.
+    Later,
+    /// A context of the partition is entered here.
+    Enter(Action),
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// Ends the life of the partition that runs here as the table says; false where another core has done that.
+    pub(crate) fn end_life<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> bool {
+        let life = &here.compartment.life;
+        let OnFailure::Restart { limit, back_off_us } = here.partition.on_failure else {
+            return life.end(Life::Stopped);
+        };
+        if !life.get().lives() {
+            return false;
+        }
+        // Nobody holds it for longer while the partition lives.
+        let mut mend = here.compartment.mend.lock();
+        let partition = here.context.partition;
+        if mend.restarts >= limit {
+            ports.note(Note::GivenUp { partition });
+            return life.end(Life::Stopped);
+        }
+        let factor = 1u64.checked_shl(mend.restarts).unwrap_or(u64::MAX);
+        let rest = u64::from(back_off_us).saturating_mul(factor);
+        if !life.end(Life::Failed) {
+            return false;
+        }
+        let now = ports.now();
+        *mend = Mend {
+            restarts: mend.restarts.saturating_add(1),
+            failed: now,
+            due: now.saturating_add(rest),
+            ..Mend::new()
+        };
+        ports.note(Note::Rests {
+            partition,
+            micros: rest,
+        });
+        ports.wake(u32::try_from(rest).unwrap_or(u32::MAX));
+        true
+    }
+
+    /// Whether a call of the normal world to a partition that has failed is kept until it is back.
+    pub(crate) fn comes_back<T: Ports>(&self, compartment: &Compartment<C>, ports: &mut T) -> bool {
+        match compartment.life.get() {
+            Life::Stopped => false,
+            Life::Failed => {
+                let due = compartment.mend.try_lock().map(|mend| mend.due);
+                due.is_some_and(|due| due <= ports.now())
+            }
+            Life::Restoring | Life::Starting | Life::Running => true,
+        }
+    }
+
+    /// Gives a partition that has failed the time of this core that somebody has for it.
+    pub(crate) fn mend<T: Ports>(&self, core: Core, cpu: &Cpu, index: usize, ports: &mut T) -> Mended {
+        let Some((partition, compartment, _)) = self.seat(index, core) else {
+            return Mended::Gone;
+        };
+        match compartment.life.get() {
+            Life::Stopped => return Mended::Gone,
+            Life::Failed | Life::Restoring => {
+                let Some(mut mend) = compartment.mend.try_lock() else {
+                    return Mended::Later;
+                };
+                let begun = ports.now();
+                if begun < mend.due {
+                    return Mended::Rests(mend.due);
+                }
+                let ready = self.slice(index, partition, compartment, &mut mend, ports);
+                mend.slices = mend.slices.saturating_add(1);
+                let took = ports.now().saturating_sub(begun);
+                mend.spent = mend.spent.saturating_add(took);
+                match ready {
+                    None => return Mended::Later,
+                    Some(false) => {
+                        compartment.life.set(Life::Stopped);
+                        ports.note(Note::NotRestored { partition: index });
+                        return Mended::Gone;
+                    }
+                    Some(true) => self.revive(index, partition, compartment, &mut mend, ports),
+                }
+            }
+            Life::Starting | Life::Running => {}
+        }
+        self.start_one(core, cpu, index, ports)
+            .map_or(Mended::Later, Mended::Enter)
+    }
+
+    /// One slice; says in the end whether the image is the one that the table names.
+    fn slice<T: Ports>(
+        &self,
+        index: usize,
+        partition: &Partition,
+        compartment: &Compartment<C>,
+        mend: &mut Mend,
+        ports: &mut T,
+    ) -> Option<bool> {
+        let until = ports
+            .now()
+            .saturating_add(SLICE_US.min(u64::from(limit_us(partition))));
+        loop {
+            match mend.stage {
+                Stage::Ends => {
+                    if !self.all_ended(index, compartment) {
+                        return None;
+                    }
+                    compartment.life.set(Life::Restoring);
+                    self.forget_instance(index, compartment, ports);
+                    mend.stage = Stage::Clears { region: 0, page: 0 };
+                }
+                Stage::Clears { region, page } => mend.stage = clear_some(partition, region, page, ports),
+                Stage::Restores { page } => match ports.restore(index, page) {
+                    Restored::More => {
+                        mend.stage = Stage::Restores {
+                            page: page.saturating_add(1),
+                        }
+                    }
+                    Restored::Whole => return Some(true),
+                    Restored::Refused => return Some(false),
+                },
+            }
+            if ports.now() >= until {
+                return None;
+            }
+        }
+    }
+
+    /// Whether all contexts of a partition that has failed are over. Those for which nobody comes end here.
+    fn all_ended(&self, index: usize, compartment: &Compartment<C>) -> bool {
+        let mut ended = true;
+        for (home, seat) in (0u8..).zip(&compartment.seats) {
+            let was = seat.state();
+            let alone = match was {
+                State::Waiting => true,
+                // Whoever holds it does not wait for it.
+                State::Yielded(_) if seat.task().caller().is_some() => true,
+                State::Preempted(_) | State::Yielded(_) => {
+                    use Task::{Cycles, Interrupt, Orphan, Start};
+                    matches!(seat.task(), Orphan { .. } | Cycles | Interrupt | Start)
+                }
+                _ => false,
+            };
+            if alone && seat.change(was, State::Off) {
+                seat.set_task(Task::Cycles);
+            }
+            if matches!(seat.task(), Task::Forwarded { .. }) {
+                self.end_forwarded(index, home);
+            }
+            ended &= seat.state() == State::Off;
+        }
+        ended
+    }
+
+    /// Forgets all that the last instance had. What the normal world and other partitions have offered it stays
+    /// for the next one, and so do notifications that others have bound to it.
+    fn forget_instance<T: Ports>(&self, index: usize, compartment: &Compartment<C>, ports: &mut T) {
+        {
+            let mut mailbox = compartment.mailbox.lock();
+            mailbox.renew(V1_0);
+            compartment.settled.store(false, Ordering::Release);
+        }
+        self.ledger.lock().renew(self.table, index, ports);
+        for other in (0..P).filter(|other| *other != index) {
+            // What one of them had been given by it is gone.
+            let party = Party::Partition(other);
+            let Some(mailbox) = self.mailbox(party) else {
+                continue;
+            };
+            let mut mailbox = mailbox.lock();
+            if mailbox
+                .buffers
+                .is_some_and(|b| self.not_lent(party, (b.tx.address, b.rx.address)).is_err())
+            {
+                mailbox.buffers = None;
+            }
+        }
+        let homes = (0u8..).zip(&self.cpus).map(|(home, _)| home);
+        for (partition, home) in (0..P).flat_map(|other| homes.clone().map(move |home| (other, home))) {
+            // What it called, and what yielded to it, is not its successor's.
+            self.take_held(home, Context { partition, home }, 0);
+        }
+        compartment.notifications.lock().forget();
+        compartment.secondary_entry.store(0, Ordering::Release);
+        ports.quiesce(index);
+    }
+
+    /// The image is in its place: contexts of the new instance may be entered.
+    fn revive<T: Ports>(
+        &self,
+        index: usize,
+        partition: &Partition,
+        compartment: &Compartment<C>,
+        mend: &mut Mend,
+        ports: &mut T,
+    ) {
+        for seat in &compartment.seats {
+            paravirtual::forget(seat);
+            seat.alarm.store(NEVER, Ordering::Release);
+            seat.kicked.store(false, Ordering::Release);
+        }
+        let now = ports.now();
+        mend.limit = now.saturating_add(u64::from(START_LIMIT_US));
+        mend.stage = Stage::Ends;
+        self.give_bitmap(index);
+        compartment.restarts.fetch_add(1, Ordering::AcqRel);
+        compartment.life.set(Life::Starting);
+        ports.note(Note::Restored {
+            partition: index,
+            slices: mend.slices,
+            micros: mend.spent,
+            since: now.saturating_sub(mend.failed),
+        });
+        for (home, seat) in (0u8..).zip(&compartment.seats) {
+            // From here on they count for the new instance.
+            paravirtual::end_active(partition, home, seat, ports);
+        }
+    }
+
+    /// Enters a context of a new instance that has not finished its start, if one can be entered on this core:
+    /// the first one, or this core's own.
+    fn start_one<T: Ports>(&self, core: Core, cpu: &Cpu, index: usize, ports: &mut T) -> Option<Action> {
+        let (partition, compartment, _) = self.seat(index, core)?;
+        if compartment.life.get() == Life::Running {
+            let entry = compartment.secondary_entry.load(Ordering::Acquire);
+            let own = Context {
+                partition: index,
+                home: core,
+            };
+            let new = (entry != 0).then(|| self.start_at(core, cpu, own, (entry, 0), ports));
+            return (new.flatten()).or_else(|| self.go_on_starting(core, cpu, own, ports));
+        }
+        if !lists(partition, core) {
+            self.call_listed(partition, ports);
+            return None;
+        }
+        let first = Context {
+            partition: index,
+            home: self.table.board.boot_core,
+        };
+        let entry = (partition.image.entry, start::boot_information_address(partition));
+        self.start_at(core, cpu, first, entry, ports)
+            .or_else(|| self.go_on_starting(core, cpu, first, ports))
+    }
+
+    /// Enters a context that is off at its first instruction.
+    fn start_at<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        context: Context,
+        (pc, x0): (u64, u64),
+        ports: &mut T,
+    ) -> Option<Action> {
+        let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
+        if !lists(partition, core) || !lists(partition, context.home) {
+            return None;
+        }
+        if !seat.change(State::Off, State::Running(core)) {
+            return None;
+        }
+        if !compartment.life.confirmed() {
+            seat.leave(State::Off);
+            return None;
+        }
+        paravirtual::reset(seat, partition);
+        let first = compartment.life.get() == Life::Starting;
+        Self::reset_vgic(partition, compartment, (context.home, first), ports);
+        seat.set_task(Task::Start);
+        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
+        Some(self.enter(&here, Entry::Start { pc, x0 }, Deadline::Micros(START_LIMIT_US)))
+    }
+
+    /// Goes on with a start that the normal world has interrupted, for what is left of its time.
+    pub(crate) fn go_on_starting<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        context: Context,
+        ports: &mut T,
+    ) -> Option<Action> {
+        let (_, compartment, seat) = self.seat(context.partition, context.home)?;
+        if seat.task() != Task::Start {
+            return None;
+        }
+        let inner = self.innermost(context);
+        let (_, _, seat) = self.seat(inner.partition, inner.home)?;
+        if !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+            return None;
+        }
+        let limit = compartment.mend.lock().limit;
+        let mut action = self.resume_context(core, cpu, inner, ports).ok()?;
+        if let Action::Run(run) = &mut action
+            && run.deadline == Deadline::None
+        {
+            let left = limit.saturating_sub(ports.now()).max(1);
+            run.deadline = Deadline::Micros(u32::try_from(left).unwrap_or(START_LIMIT_US));
+        }
+        Some(action)
+    }
+
+    /// A context of a new instance is ready. Behind the first one, the others start on their cores.
+    pub(crate) fn started<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
+        let compartment = here.compartment;
+        if !compartment.life.change(Life::Starting, Life::Running) {
+            return;
+        }
+        let failed = compartment.mend.lock().failed;
+        let since = ports.now().saturating_sub(failed);
+        ports.note(Note::Restarted {
+            partition: here.context.partition,
+            since,
+        });
+        for (core, cpu) in (0u8..).zip(&self.cpus) {
+            if lists(here.partition, core) && core != here.context.home && cpu.is_on() {
+                ports.call_core(core);
+            }
+        }
+    }
+
+    fn call_listed<T: Ports>(&self, partition: &Partition, ports: &mut T) {
+        let on = |(core, cpu): &(Core, &Cpu)| lists(partition, *core) && cpu.is_on();
+        if let Some((core, _)) = (0u8..).zip(&self.cpus).find(on) {
+            ports.call_core(core);
+        }
+    }
+
+    /// This core, which the normal world has, was called, or its alarm has come: gives a turn to a partition that
+    /// is to be restarted, or starts a context of one that was.
+    pub(crate) fn mend_some<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
+        if !self.failed.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
+            return None;
+        }
+        // Who had a turn last comes last.
+        let first = cpu.turn().min(P);
+        for index in (first..P).chain(0..first) {
+            if !self.needs_time(core, index) {
+                continue;
+            }
+            cpu.begin_forward(index, ports.now());
+            match self.mend(core, cpu, index, ports) {
+                Mended::Enter(action) => {
+                    ports.wake(PAUSE_US);
+                    return Some(action);
+                }
+                Mended::Later => ports.wake(PAUSE_US),
+                Mended::Rests(until) => {
+                    let left = until.saturating_sub(ports.now());
+                    ports.wake(u32::try_from(left).unwrap_or(u32::MAX));
+                    cpu.set_mode(Mode::Serving);
+                    continue;
+                }
+                Mended::Gone => {}
+            }
+            cpu.set_mode(Mode::Serving);
+            return None;
+        }
+        None
+    }
+
+    /// This core was woken while a context ran: it is woken again, since there may be something to do for it.
+    pub(crate) fn remember_restarts<T: Ports>(&self, ports: &mut T) {
+        if self.failed.load(Ordering::SeqCst) {
+            ports.wake(PAUSE_US);
+        }
+    }
+
+    /// Whether a partition could use this core's time for its restart.
+    fn needs_time(&self, core: Core, index: usize) -> bool {
+        let Some((partition, compartment, seat)) = self.seat(index, core) else {
+            return false;
+        };
+        match compartment.life.get() {
+            Life::Failed | Life::Restoring | Life::Starting => true,
+            Life::Stopped => false,
+            Life::Running => lists(partition, core) && (compartment.is_new(seat) || is_starting(seat)),
+        }
+    }
+}
+
+/// Whether a context of a new instance has not finished its start.
+pub(crate) fn is_starting(seat: &Seat) -> bool {
+    seat.task() == Task::Start && !matches!(seat.state(), State::Waiting | State::Off)
+}
+
+/// Clears some pages of a partition's memory; what is next then.
+fn clear_some<T: Ports>(partition: &Partition, region: usize, page: u64, ports: &mut T) -> Stage {
+    let Some(range) = partition.memory.get(region).map(|region| region.range) else {
+        return Stage::Restores { page: 0 };
+    };
+    let left = (range.size / PAGE).saturating_sub(page);
+    let count = left.min(CLEARED);
+    let next = page.saturating_add(count);
+    let address = range.base.saturating_add(page.saturating_mul(PAGE));
+    ports.clear(World::Secure, address, count as u32);
+    if count == left {
+        Stage::Clears {
+            region: region.saturating_add(1),
+            page: 0,
+        }
+    } else {
+        Stage::Clears { region, page: next }
+    }
+}

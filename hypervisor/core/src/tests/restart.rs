@@ -1,0 +1,365 @@
+//! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
+
+use super::machine::{Machine, code, regs, request, run, succeeded, x};
+use super::table::{A, B, BACK_OFF, C, NORMAL, RESTARTS, memory};
+use crate::Life;
+use crate::api::{Action, Deadline, Entry, Event, Fault, Note};
+use crate::context::{State, Task};
+use crate::error::Error;
+use crate::function as f;
+use crate::table::Core;
+
+const RUN: u64 = f::RUN as u64;
+const WAIT: u64 = f::MSG_WAIT as u64;
+const FAULT: Event = Event::Fault(Fault {
+    syndrome: 1,
+    address: 2,
+    ipa: 3,
+    pc: 4,
+});
+const ABORTED: Option<u32> = Some(Error::Aborted.code());
+
+fn machine() -> Machine {
+    let mut m = Machine::of(&RESTARTS).start();
+    m.ports.image = 3;
+    m
+}
+
+fn life(m: &Machine, partition: usize) -> Life {
+    m.spmc.life(partition).unwrap()
+}
+
+fn state(m: &Machine, partition: usize, home: usize) -> State {
+    m.spmc.compartments[partition].seats[home].state()
+}
+
+/// The normal world calls a partition on a core, and that fails there.
+fn fail(m: &mut Machine, core: Core, id: u16) {
+    m.enter(core, id);
+    assert_eq!(code(m.step(core, FAULT)), ABORTED);
+}
+
+/// A request that is kept; what FFA_RUN needs.
+fn parked(m: &mut Machine, core: Core, id: u16) -> u64 {
+    let reply = m.normal(core, &request(id));
+    assert_eq!(x(reply, 0), u64::from(f::INTERRUPT), "{reply:x?}");
+    x(reply, 1)
+}
+
+/// The caller comes until a context is entered.
+fn drive(m: &mut Machine, core: Core, ticket: u64) -> Action {
+    for _ in 0..1000 {
+        let action = m.normal(core, &[RUN, ticket]);
+        if matches!(action, Action::Run(_)) {
+            return action;
+        }
+        assert_eq!(x(action, 1), ticket, "{action:x?}");
+    }
+    panic!("it does not come back")
+}
+
+/// The first context of a partition's new instance is ready, on a core; returns who waits for it.
+fn revive(m: &mut Machine, core: Core, id: u16) -> u64 {
+    m.ports.now += u64::from(BACK_OFF) * 8;
+    let ticket = parked(m, core, id);
+    let entered = run(drive(m, core, ticket));
+    assert_eq!(entered.context.home, 0, "the first context");
+    let entry = memory(entered.context.partition) + 0x100;
+    assert!(succeeded(
+        m.call(core, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry])
+    ));
+    assert_eq!(x(m.call(core, &[WAIT]), 1), ticket);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+    ticket
+}
+
+#[test]
+fn a_restarted_partition_serves_again() {
+    let mut m = machine();
+    fail(&mut m, 0, A);
+    assert_eq!(life(&m, 0), Life::Failed);
+    // While it rests, everybody is told at once.
+    m.refused(1, &request(A), Error::Aborted);
+    assert_eq!(m.ports.wake, Some(BACK_OFF));
+    let ticket = revive(&mut m, 0, A);
+    assert_eq!(life(&m, 0), Life::Running);
+    // All of its memory was cleared, and all of its image put back.
+    let cleared: u32 = m.ports.cleared.iter().map(|(_, count)| count).sum();
+    assert_eq!(cleared, 0x100);
+    assert_eq!(m.ports.restored, [(0, 0), (0, 1), (0, 2)]);
+    assert_eq!(m.ports.quiet, [0]);
+    // The call that drove it is delivered to the new instance.
+    let entered = run(m.normal(0, &[RUN, ticket]));
+    assert_eq!(entered.context.partition, 0);
+    assert_eq!(regs(Action::Run(entered)).0[..2], request(A)[..2]);
+    assert_eq!(x(m.respond(0, A), 0), u64::from(f::DIRECT_RESP_32));
+}
+
+#[test]
+fn contexts_start_anew_each_on_its_core() {
+    let mut m = machine();
+    fail(&mut m, 2, A);
+    m.ports.called.clear();
+    let ticket = revive(&mut m, 1, A);
+    // The first one ran on the caller's core; the others' cores are called.
+    assert_eq!(m.ports.called, [1, 2, 3]);
+    let started = run(m.step(2, Event::Called));
+    let entry = memory(0) + 0x100;
+    assert_eq!(
+        (started.context.home, started.entry),
+        (2, Entry::Start { pc: entry, x0: 0 })
+    );
+    assert_eq!(x(m.call(2, &[WAIT]), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    assert_eq!(state(&m, 0, 2), State::Waiting);
+    // A core that was busy then starts its own for its next caller.
+    let started = run(m.normal(1, &[RUN, ticket]));
+    assert_eq!(started.entry, Entry::Start { pc: entry, x0: 0 });
+    assert_eq!(x(m.call(1, &[WAIT]), 1), ticket);
+    assert_eq!(run(m.normal(1, &[RUN, ticket])).context.home, 1);
+    assert_eq!(x(m.respond(1, A), 0), u64::from(f::DIRECT_RESP_32));
+    let ticket = parked(&mut m, 3, A);
+    run(m.normal(3, &[RUN, ticket]));
+    assert_eq!(x(m.call(3, &[WAIT]), 1), ticket);
+}
+
+#[test]
+fn slices_are_short_and_the_normal_world_is_asked_between_them() {
+    let mut m = machine();
+    m.ports.image = 10;
+    fail(&mut m, 0, C);
+    m.ports.now += u64::from(BACK_OFF);
+    m.ports.slow = 400;
+    let ticket = parked(&mut m, 0, C);
+    let mut slices = 0;
+    while !matches!(m.normal(0, &[RUN, ticket]), Action::Run(_)) {
+        slices += 1;
+        // A slice ends behind the page with which its time is over: 1 ms, of an interrupt without managed exit.
+        assert!(m.ports.restored.len() <= slices * 3);
+    }
+    assert_eq!(slices, 3);
+    let note = m.ports.notes.iter().find_map(|note| match note {
+        Note::Restored {
+            partition,
+            slices,
+            micros,
+            ..
+        } => Some((*partition, *slices, *micros)),
+        _ => None,
+    });
+    assert_eq!(note, Some((2, 4, 4_000)));
+}
+
+#[test]
+fn the_alarm_restarts_what_nobody_calls() {
+    let mut m = machine();
+    fail(&mut m, 3, A);
+    assert_eq!(m.ports.wake.take(), Some(BACK_OFF));
+    // Too early: it is asked for again.
+    let early = m.step(3, Event::Called);
+    assert_eq!(x(early, 0), u64::from(f::NORMAL_WORLD_RESUME));
+    assert_eq!(m.ports.wake.take(), Some(BACK_OFF));
+    m.ports.now += u64::from(BACK_OFF);
+    m.ports.slow = 600;
+    let mut turns = 0;
+    let entered = loop {
+        match m.step(3, Event::Called) {
+            Action::Run(run) => break run,
+            action => assert_eq!(x(action, 0), u64::from(f::NORMAL_WORLD_RESUME)),
+        }
+        assert!(m.ports.wake.take().is_some());
+        turns += 1;
+    };
+    assert_eq!(turns, 1);
+    assert!(matches!(entered.entry, Entry::Start { .. }));
+    // The normal world interrupts the start at once, and it goes on by the next alarm.
+    assert!(m.ports.wake.take().is_some());
+    assert_eq!(
+        x(m.step(3, Event::NormalInterrupt), 0),
+        u64::from(f::NORMAL_WORLD_RESUME)
+    );
+    m.ports.now += 1_000_000;
+    let on = run(m.step(3, Event::Called));
+    assert_eq!(on.entry, Entry::Resume);
+    assert!(matches!(on.deadline, Deadline::Micros(left) if left <= 4_000_000));
+    assert_eq!(x(m.call(3, &[WAIT]), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    assert_eq!(life(&m, 0), Life::Running);
+}
+
+#[test]
+fn a_start_that_takes_too_long_is_a_failure() {
+    let mut m = machine();
+    fail(&mut m, 0, A);
+    m.ports.now += u64::from(BACK_OFF);
+    let ticket = parked(&mut m, 0, A);
+    drive(&mut m, 0, ticket);
+    m.partition_refused(0, &[u64::from(f::YIELD)], Error::Denied);
+    let told = m.step(0, Event::Deadline);
+    assert_eq!((x(told, 0), x(told, 1)), (u64::from(f::INTERRUPT), ticket));
+    assert_eq!(life(&m, 0), Life::Failed);
+    assert_eq!(code(m.normal(0, &[RUN, ticket])), ABORTED);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_partition_is_restarted_as_often_as_the_table_says() {
+    let mut m = machine();
+    for rest in [BACK_OFF, 2 * BACK_OFF] {
+        fail(&mut m, 0, A);
+        assert_eq!(m.ports.wake.take(), Some(rest));
+        m.ports.now += u64::from(rest) - 1;
+        m.refused(0, &request(A), Error::Aborted);
+        let ticket = revive(&mut m, 0, A);
+        run(m.normal(0, &[RUN, ticket]));
+        m.respond(0, A);
+        m.ports.wake = None;
+    }
+    fail(&mut m, 0, A);
+    assert_eq!(life(&m, 0), Life::Stopped);
+    assert!(m.ports.notes.contains(&Note::GivenUp { partition: 0 }));
+    m.ports.now += 1_000_000_000;
+    m.refused(0, &request(A), Error::Aborted);
+}
+
+#[test]
+fn another_image_is_not_started() {
+    let mut m = machine();
+    fail(&mut m, 0, A);
+    m.ports.spoilt = true;
+    m.ports.now += u64::from(BACK_OFF);
+    let ticket = parked(&mut m, 0, A);
+    assert_eq!(code(m.normal(0, &[RUN, ticket])), ABORTED);
+    assert_eq!(life(&m, 0), Life::Stopped);
+    assert!(m.ports.notes.contains(&Note::NotRestored { partition: 0 }));
+    m.refused(0, &request(A), Error::Aborted);
+}
+
+#[test]
+fn a_failure_halts_every_core() {
+    let mut m = machine();
+    m.enter(1, A);
+    m.enter(0, B);
+    m.ports.called.clear();
+    assert_eq!(m.step(0, FAULT), Action::Halt(1));
+    assert_eq!(m.ports.called, [1, 2, 3]);
+    assert_eq!(m.step(1, Event::Called), Action::Halt(1));
+    assert_eq!(m.step(2, Event::Called), Action::Halt(1));
+}
+
+#[test]
+fn no_call_that_died_reaches_the_next_instance() {
+    let mut m = machine();
+    // One call is preempted, another one runs, and a third one fails.
+    m.enter(1, C);
+    m.step(1, Event::NormalInterrupt);
+    let stale = u64::from(C) << 16 | 1;
+    fail(&mut m, 0, C);
+    m.ports.now += u64::from(BACK_OFF) * 2;
+    // It is not restarted before all are told.
+    let ticket = parked(&mut m, 0, C);
+    for _ in 0..10 {
+        assert_eq!(x(m.normal(0, &[RUN, ticket]), 1), ticket);
+        m.step(0, Event::Called);
+    }
+    assert_eq!(life(&m, 2), Life::Failed);
+    assert_eq!(code(m.normal(3, &[RUN, stale])), ABORTED);
+    assert_eq!(state(&m, 2, 1), State::Off);
+    assert!(matches!(drive(&mut m, 0, ticket), Action::Run(_)));
+    // And is told once.
+    assert_eq!(code(m.normal(2, &[RUN, stale])), Some(Error::Denied.code()));
+}
+
+#[test]
+fn a_forwarded_call_that_died_is_answered() {
+    let mut m = machine();
+    m.ports.called.clear();
+    let ticket = parked(&mut m, 3, C);
+    let on = m.ports.called[0];
+    run(m.step(on, Event::Called));
+    m.step(on, Event::NormalInterrupt);
+    fail(&mut m, 1 - on, C);
+    assert_eq!(code(m.normal(3, &[RUN, ticket])), ABORTED);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+    // From a core that it does not list, too, it is driven and reached.
+    m.ports.now += u64::from(BACK_OFF) * 2;
+    m.ports.called.clear();
+    let ticket = parked(&mut m, 3, C);
+    m.normal(3, &[RUN, ticket]);
+    assert_eq!(life(&m, 2), Life::Starting);
+    assert_eq!(m.ports.called, [0]);
+    run(m.step(0, Event::Called));
+    let entry = memory(2) + 0x100;
+    assert!(succeeded(
+        m.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry])
+    ));
+    assert_eq!(x(m.call(0, &[WAIT]), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    m.ports.now += 100_000;
+    m.ports.called.clear();
+    m.normal(3, &[RUN, ticket]);
+    assert_eq!(m.ports.called, [0]);
+    run(m.step(0, Event::Called));
+    assert_eq!(x(m.respond(0, C), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    assert_eq!(x(m.normal(3, &[RUN, ticket]), 0), u64::from(f::DIRECT_RESP_32));
+}
+
+#[test]
+fn peers_are_told_at_once_and_served_again() {
+    let mut m = machine();
+    m.enter(0, A);
+    let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
+    run(m.call(0, &call));
+    let told = m.step(0, FAULT);
+    assert_eq!((run(told).context.partition, code(told)), (0, ABORTED));
+    m.partition_refused(0, &call, Error::Aborted);
+    m.respond(0, A);
+    revive(&mut m, 1, C);
+    // Its other context has not been entered yet.
+    m.enter(1, A);
+    m.partition_refused(1, &call, Error::Busy);
+    m.respond(1, A);
+    run(m.step(1, Event::Called));
+    m.call(1, &[WAIT]);
+    m.enter(1, A);
+    assert_eq!(run(m.call(1, &call)).context.partition, 2);
+}
+
+#[test]
+fn nothing_of_the_last_instance_is_left() {
+    let mut m = machine();
+    m.normal(0, &[u64::from(f::NOTIFICATION_BITMAP_CREATE), 0, 4]);
+    let bind = [u64::from(f::NOTIFICATION_BIND), u64::from(A) << 16, 0, 0b11];
+    assert!(succeeded(m.normal(0, &bind)));
+    m.enter(0, A);
+    let map = [
+        u64::from(f::RXTX_MAP_64),
+        memory(0) + 0x2000,
+        memory(0) + 0x3000,
+        1,
+    ];
+    assert!(succeeded(m.call(0, &map)));
+    assert!(succeeded(
+        m.call(0, &[u64::from(f::NOTIFICATION_BIND), u64::from(A), 0, 0b1])
+    ));
+    m.step(0, Event::SecureInterrupt(25));
+    m.step(0, FAULT);
+    // One that comes while it is down stays active.
+    m.step(1, Event::SecureInterrupt(40));
+    assert!(m.ports.ended.is_empty());
+    revive(&mut m, 2, A);
+    m.ports.ended.sort_unstable();
+    assert_eq!(m.ports.ended, [(25, 0), (40, 1)]);
+    let a = &m.spmc.compartments[0];
+    assert!(a.mailbox.lock().buffers.is_none());
+    assert!(!a.notifications.lock().pending());
+    assert!(a.seats.iter().all(|seat| seat.task() == Task::Cycles));
+    // What the new one does as the old one did works; what others have bound to it still is.
+    m.step(0, Event::Called);
+    let first = m.normal(0, &request(A));
+    assert!(matches!(first, Action::Run(_)));
+    assert!(succeeded(m.call(0, &map)));
+    assert!(succeeded(
+        m.call(0, &[u64::from(f::NOTIFICATION_BIND), u64::from(A), 0, 0b1])
+    ));
+    let set = [u64::from(f::NOTIFICATION_SET), u64::from(A) << 16, 0, 0b1];
+    assert!(succeeded(m.call(0, &set)));
+    assert_eq!(NORMAL.base, 0x4000_0000);
+}
