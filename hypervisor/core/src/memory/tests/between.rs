@@ -749,3 +749,32 @@ fn a_partition_that_stops() {
     assert_eq!(bench.relinquish(2, lent, 0), Ok(()));
     assert_eq!(bench.rights(C, at(1, 0)), None);
 }
+
+#[test]
+fn a_partition_that_starts_anew() {
+    let mut bench = Bench::new();
+    // B borrows of A, owns of A, lends and shares to C and D, and has given C some memory of its own.
+    let borrowed = bench.offered(Kind::Lend, A, &[B], &[(at(0, 0), 1)]);
+    assert!(bench.take(Kind::Lend, A, B, borrowed).is_ok());
+    bench.donated(A, B, &[(at(0, 4), 2)]);
+    let lent = bench.offered(Kind::Lend, B, &[C], &[(at(1, 0), 1)]);
+    assert!(bench.take(Kind::Lend, B, C, lent).is_ok());
+    bench.donated(B, C, &[(at(1, 8), 2)]);
+    bench.ports.cleared.clear();
+    bench.ledger.renew(&TABLE, 1, &mut bench.ports);
+    assert_eq!(bench.ledger.check_invariants(&TABLE), Ok(()));
+    // What it had of others is theirs again, and cleared where it owned it.
+    assert_eq!(bench.rights(B, at(0, 0)), None);
+    assert_eq!(bench.reclaim_as(A, borrowed, 0), Ok(()));
+    assert!(bench.ledger.owns(&TABLE, 0, at(0, 4)));
+    assert_eq!(bench.rights(A, at(0, 5)), Some(Rights::ReadWriteExecute));
+    assert_eq!(bench.rights(B, at(0, 4)), None);
+    // What others had of it is its own.
+    assert_eq!(bench.rights(C, at(1, 0)), None);
+    assert_eq!(bench.rights(C, at(1, 9)), None);
+    assert_eq!(bench.rights(B, at(1, 0)), Some(Rights::ReadWriteExecute));
+    assert_eq!(bench.rights(B, at(1, 9)), Some(Rights::ReadWriteExecute));
+    assert_eq!(bench.reclaim_as(B, lent, 0), Err(Invalid));
+    assert_eq!(bench.ports.cleared, [at(0, 4), at(0, 5), at(1, 8), at(1, 9)]);
+    assert_eq!(bench.ledger.usage(1), crate::memory::Usage::default());
+}

@@ -753,6 +753,32 @@ impl Model {
         held.iter().for_each(|held| self.clears.extend(&held.2));
     }
 
+    /// A partition starts anew.
+    pub fn renew(&mut self, partition: usize) {
+        self.release(partition);
+        let its = |page: &u64| home(*page) == Some(partition);
+        let ends: Vec<u64> = (self.live.iter())
+            .filter(|(_, t)| {
+                t.lender()
+                    .is_some_and(|lender| lender == partition || t.pages.iter().any(its))
+            })
+            .map(|(handle, _)| *handle)
+            .collect();
+        ends.iter().for_each(|handle| self.end(*handle));
+        let borrowers = self.live.values_mut().flat_map(|t| t.borrowers.iter_mut());
+        for borrower in borrowers.filter(|borrower| borrower.partition == partition) {
+            borrower.known = false;
+        }
+        let undone: Vec<u64> = (self.given.iter())
+            .filter(|(page, (_, owner))| *owner == partition || its(page))
+            .map(|(page, _)| *page)
+            .collect();
+        for page in undone {
+            self.given.remove(&page);
+            self.clears.push(page);
+        }
+    }
+
     fn end(&mut self, handle: u64) {
         self.live.remove(&handle);
         self.owner.retain(|_, owner| *owner != handle);

@@ -49,6 +49,9 @@ enum Step {
     Release {
         who: usize,
     },
+    Renew {
+        who: usize,
+    },
     /// The owner of a page that was donated, or of any of its own, offers it on; the receiver may take it at
     /// once.
     Pass {
@@ -205,6 +208,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (pick(), rarely(0, &[1, A]), rarely(0, &[1, 2, 3, 4]), rarely(0, &[1, 1 << 16, 1 << 63]))
             .prop_map(|(pick, sender, flags, off)| Step::Reclaim { pick, sender, flags, off }),
         1 => (0..4_usize).prop_map(|who| Step::Release { who }),
+        1 => (0..4_usize).prop_map(|who| Step::Renew { who }),
         7 => (pick(), 0..6_u8, 0..3_usize, 1..4_u32, any::<bool>())
             .prop_map(|(pick, kind, to, count, take)| Step::Pass { pick, kind, to, count, take }),
     ]
@@ -339,6 +343,10 @@ impl Run {
             Step::Release { who } => {
                 bench.ledger.release(who, &mut bench.ports);
                 self.model.release(who);
+            }
+            Step::Renew { who } => {
+                bench.ledger.renew(&TABLE, who, &mut bench.ports);
+                self.model.renew(who);
             }
             Step::Pass {
                 pick,
