@@ -80,7 +80,7 @@ pub enum Place {
         /// The address.
         address: u64,
         /// Bytes of the access: 1, 2, 4 or 8.
-        size: u8,
+        size: u64,
     },
 }
 
@@ -92,7 +92,7 @@ pub struct Trapped {
     /// What it writes; none where it reads.
     pub write: Option<u64>,
     /// Number of the general register that gets what is read; 31 is the zero register.
-    pub target: u8,
+    pub target: u64,
     /// What it is if nothing is emulated there.
     pub fault: Fault,
 }
@@ -142,8 +142,9 @@ pub enum Entry {
     Answer(Regs),
     /// As `Resume`, with one register changed: an access that was emulated has read it.
     Load {
-        /// Number of the general register; 31 is the zero register.
-        target: u8,
+        /// Number of the general register; 31 is the zero register. A word, as are the others here: copies move
+        /// words.
+        target: u64,
         /// Its value.
         value: u64,
     },

@@ -89,15 +89,15 @@ fn memory_access(state: &mut State, syndrome: u64) -> Option<Exit> {
     if !right {
         return None;
     }
-    let size = 1u8 << (syndrome >> 22 & 3);
+    let size = 1u64 << (syndrome >> 22 & 3);
     let target = (syndrome >> 16 & 0x1f) as u8;
     let address = fault.ipa;
-    let value = state.value(target) & (u64::MAX >> (64 - 8 * u32::from(size)));
+    let value = state.value(target) & (u64::MAX >> (64 - 8 * size));
     state.skip_instruction();
     Some(Exit::Trapped(Trapped {
         place: Place::Memory { address, size },
         write: (syndrome & WRITES != 0).then_some(value),
-        target,
+        target: target.into(),
         fault,
     }))
 }
@@ -120,7 +120,7 @@ fn replaced(state: &State, operands: Operands, syndrome: u64) -> Exit {
     Exit::Trapped(Trapped {
         place: Place::Register(operands.register),
         write: (!operands.reads).then(|| state.value(operands.target)),
-        target: operands.target,
+        target: operands.target.into(),
         fault: fault(state, syndrome),
     })
 }
@@ -142,7 +142,7 @@ fn encoding(syndrome: u64) -> Encoding {
 
 fn answer_register(state: &mut State, syndrome: u64) -> bool {
     let place = encoding(syndrome);
-    let target = (syndrome >> 5 & 0x1f) as u8;
+    let target = syndrome >> 5 & 0x1f;
     let reads = syndrome & 1 == 1;
     const ACTLR_EL1: Encoding = (3, 0, 1, 0, 1);
     match place {
@@ -189,8 +189,8 @@ fn identification(place: Encoding) -> u64 {
 
 impl State {
     /// Puts the answer of a trapped read into its target register; 31 is the zero register.
-    pub fn answer(&mut self, target: u8, value: u64) {
-        if let Some(register) = self.general.x.get_mut(usize::from(target)) {
+    pub fn answer(&mut self, target: u64, value: u64) {
+        if let Some(register) = self.general.x.get_mut(target as usize) {
             *register = value;
         }
     }

@@ -24,7 +24,7 @@ const TYPE: u32 = 9 << 19 | 1 << 25;
 
 impl<const C: usize> Vgic<C> {
     /// Reads `size` bytes of the distributor, as any context.
-    pub(super) fn read_distributor(&mut self, partition: &Partition, offset: u64, size: u8) -> u64 {
+    pub(super) fn read_distributor(&mut self, partition: &Partition, offset: u64, size: u64) -> u64 {
         match (offset, size) {
             (0x400..0x800, 1) => self.distributor_word(partition, offset).into(),
             (IROUTER..IROUTER_END, 8) => route(partition, offset),
@@ -47,7 +47,7 @@ impl<const C: usize> Vgic<C> {
     pub(super) fn write_distributor(
         &mut self,
         partition: &Partition,
-        (offset, size): (u64, u8),
+        (offset, size): (u64, u64),
         value: u64,
         end: End<'_>,
     ) {

@@ -16,6 +16,12 @@ use crate::table::{Core, Partition};
 /// No timer of a context will go off.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// Cache maintenance by set and way (DC ISW, CSW, CISW). A kernel that takes the machine for its own does so when it
+/// starts. It has no effect: nothing of a partition's is written past its caches, and they are not its own alone.
+const SET_WAY_I: SystemRegister = SystemRegister::new(1, 0, 7, 6, 2);
+const SET_WAY_C: SystemRegister = SystemRegister::new(1, 0, 7, 10, 2);
+const SET_WAY_CI: SystemRegister = SystemRegister::new(1, 0, 7, 14, 2);
+
 /// The registers of the virtual GIC that an address is in, and the offset there.
 enum Frame {
     Distributor(u64),
@@ -33,6 +39,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Place::Register(register) if timer::is_timer(register) => {
                 self.access_timer(here, register, trapped.write, ports)
             }
+            Place::Register(SET_WAY_I | SET_WAY_C | SET_WAY_CI) if here.partition.vgic => trapped.write,
             place if here.partition.vgic => self.access_gic(here, place, trapped.write, ports),
             _ => None,
         };
@@ -89,10 +96,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// The frame of an address: the board's distributor, and redistributors one behind the other from where the
     /// board's are. Nothing where an access is not aligned to its size.
-    fn frame(&self, partition: &Partition, address: u64, size: u8) -> Option<Frame> {
+    fn frame(&self, partition: &Partition, address: u64, size: u64) -> Option<Frame> {
         let board = &self.table.board;
         let frames = redistributor::SIZE.saturating_mul(partition.homes().count() as u64);
-        if !address.is_multiple_of(u64::from(size.max(1))) {
+        if !address.is_multiple_of(size.max(1)) {
             return None;
         }
         let within = |base: u64, size: u64| address.checked_sub(base).filter(|offset| *offset < size);

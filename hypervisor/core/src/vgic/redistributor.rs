@@ -29,7 +29,7 @@ fn private(intid: u32) -> bool {
 
 impl<const C: usize> Vgic<C> {
     /// Reads `size` bytes of the redistributors.
-    pub(super) fn read_redistributor(&mut self, partition: &Partition, offset: u64, size: u8) -> u64 {
+    pub(super) fn read_redistributor(&mut self, partition: &Partition, offset: u64, size: u64) -> u64 {
         let Some((home, number, offset)) = context(partition, offset) else {
             return 0;
         };
@@ -53,7 +53,7 @@ impl<const C: usize> Vgic<C> {
     pub(super) fn write_redistributor(
         &mut self,
         partition: &Partition,
-        (offset, size): (u64, u8),
+        (offset, size): (u64, u64),
         value: u64,
         end: End<'_>,
     ) {

@@ -33,7 +33,7 @@ const FAULT: Fault = Fault {
     pc: 4,
 };
 
-fn memory(address: u64, size: u8) -> Place {
+fn memory(address: u64, size: u64) -> Place {
     Place::Memory { address, size }
 }
 
@@ -185,8 +185,8 @@ fn what_is_not_its_own_reads_as_zero() {
         }
         for size in [1, 2, 8] {
             if place.is_multiple_of(size) && !(0x400..0x800).contains(&place) && place < 0x6000 {
-                write(&mut m, 0, memory(GICD + place, size as u8), u64::MAX);
-                assert_eq!(read(&mut m, 0, memory(GICD + place, size as u8)), 0, "{place:#x}");
+                write(&mut m, 0, memory(GICD + place, size), u64::MAX);
+                assert_eq!(read(&mut m, 0, memory(GICD + place, size)), 0, "{place:#x}");
             }
         }
     }
@@ -223,6 +223,19 @@ fn an_access_to_nothing_is_a_fault() {
         let mut m = driving(0);
         let after = access(&mut m, 0, Place::Register(register), value);
         assert!(matches!(after, Action::Normal(_)));
+    }
+}
+
+#[test]
+fn maintenance_by_set_and_way_does_nothing() {
+    for crm in [6, 10, 14] {
+        let place = Place::Register(SystemRegister::new(1, 0, 7, crm, 2));
+        let mut m = driving(0);
+        write(&mut m, 0, place, 0x1234);
+        // It is nobody's who makes hypervisor calls.
+        m.respond(0, B);
+        m.enter(0, A);
+        assert!(matches!(access(&mut m, 0, place, Some(0)), Action::Normal(_)));
     }
 }
 

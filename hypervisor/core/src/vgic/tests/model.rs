@@ -176,7 +176,7 @@ impl Pair {
         self.write(core, intid, word, value);
     }
 
-    fn write(&mut self, core: Core, intid: u32, (offset, size): (u64, u8), value: u64) {
+    fn write(&mut self, core: Core, intid: u32, (offset, size): (u64, u64), value: u64) {
         let ended = &mut self.ended;
         let end = &mut |intid, core| ended.push((intid, core));
         if intid < 32 {
