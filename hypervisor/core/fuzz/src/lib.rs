@@ -86,7 +86,10 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         power_messages: 0,
         forwards: false,
         vgic: false,
-        on_failure: OnFailure::Stop,
+        on_failure: OnFailure::Restart {
+            limit: 1000,
+            back_off_us: 1,
+        },
         key: false,
         inspects: false,
     }
@@ -131,7 +134,7 @@ pub static TABLE: Table = Table {
         log_uart: 0,
         timer_intid: 20,
         interface_traps: true,
-    schedule_receiver_intid: 8,
+        schedule_receiver_intid: 8,
         root_secret: RootSecret::None,
     },
     hypervisor: Range {
@@ -191,6 +194,8 @@ pub struct Memory {
     windows: BTreeMap<(usize, u32), u64>,
     /// Secure pages whose reach has changed for a partition, and whether it reaches them now.
     reach: BTreeMap<(usize, u64), bool>,
+    /// Each look at the time takes a microsecond.
+    time: u64,
 }
 
 impl Memory {
@@ -268,7 +273,8 @@ impl Ports for Memory {
         assert!(core < 4);
     }
     fn now(&mut self) -> u64 {
-        0
+        self.time += 1;
+        self.time
     }
     fn schedule_receiver(&mut self) {}
     fn key(&mut self, _: usize) -> [u64; 4] {
@@ -423,6 +429,7 @@ impl Machine {
                 }
                 None
             }
+            Action::Halt(partition) => panic!("halted for {partition}"),
         };
         for (n, one) in self.runs.iter().enumerate() {
             let twice = one.is_some() && self.runs[n + 1..].contains(one);
