@@ -8,6 +8,23 @@ fn name(partition: usize) -> &'static str {
     TABLE.partitions.get(partition).map_or("?", |p| p.name)
 }
 
+/// What a partition did, in words, by the exception class of ESR_EL2 (DDI0487, ESR_EL2).
+fn what(syndrome: u64) -> &'static str {
+    const WRITE: u64 = 1 << 6;
+    match syndrome >> 26 & 0x3f {
+        0x00 => "an undefined instruction or a system error",
+        0x01 => "waiting for an interrupt or event",
+        0x07 | 0x19 | 0x1d => "a vector or matrix instruction",
+        0x09 => "pointer authentication",
+        0x18 => "a trapped system register or cache instruction",
+        0x20 | 0x21 => "fetching an instruction",
+        0x24 | 0x25 if syndrome & WRITE != 0 => "a store",
+        0x24 | 0x25 => "a load",
+        0x2f => "a system error",
+        _ => "a trapped exception",
+    }
+}
+
 /// Logs a note.
 pub fn note(note: Note) {
     match note {
@@ -23,9 +40,10 @@ pub fn note(note: Note) {
             defmt::warn!("{=str}: did not answer a power message in time", name(partition));
         }
         Note::Stopped { context, fault } => defmt::error!(
-            "{=str}: stopped on core {=u8}: syndrome {=u64:#x} pc {=u64:#x} address {=u64:#x} ipa {=u64:#x}",
+            "{=str}: failed on core {=u8} by {=str}: syndrome {=u64:#x} pc {=u64:#x} address {=u64:#x} ipa {=u64:#x}",
             name(context.partition),
             context.home,
+            what(fault.syndrome),
             fault.syndrome,
             fault.pc,
             fault.address,
