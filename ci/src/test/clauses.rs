@@ -47,7 +47,7 @@ const SMCCC: &str = "2.6 32-bit arguments; 2.7 64-bit arguments";
 const DOCUMENTS: [(&str, &str); 3] = [("DEN0077A", FFA), ("DEN0140", MEMORY), ("DEN0028E", SMCCC)];
 
 /// Other documents, whose clauses are not looked at.
-const OTHERS: [&str; 2] = ["GPD_SPE_007", "USENIX"];
+const OTHERS: [&str; 3] = ["GPD_SPE_007", "IHI0069", "USENIX"];
 
 /// How many characters before a number its document may be named.
 const REACH: usize = 70;
@@ -240,4 +240,5 @@ fn wrong_citations_are_found() {
         assert_eq!(faults(bad).len(), 1, "{bad}: {:?}", faults(bad));
     }
     assert_eq!(faults("(GPD_SPE_007, section 4.4)"), Vec::<String>::new());
+    assert_eq!(faults("(IHI0069, sections 12.9 and 12.11)"), Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! What the task does: it waits for direct requests and answers them (DEN0077A 1.2, section 15).
+//! What the task does: it waits for direct requests and answers them (DEN0077A 1.2, chapter 15).
 use crate::kernel::{REGISTERS, Smc};
 
 const VERSION: u64 = 0x8400_0063;
