@@ -207,6 +207,7 @@ pub fn guests(folder: &Path) -> Vec<Build<'static>> {
         },
         bare("bulkhead-rust-tee", &[]),
         bare("bulkhead-test-sp", &[]),
+        bare("bulkhead-sel4", &[]),
         bare("bulkhead-ns-boot", &["cases"]),
         bare("bulkhead-ns-boot", &["bench"]),
     ]

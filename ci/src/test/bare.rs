@@ -1,7 +1,7 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
-use super::page;
 use super::tally::Tally;
+use super::{page, sel4};
 use crate::build::{self, Firmware};
 use crate::parts::Parts;
 use crate::paths::{Paths, read, write};
@@ -10,9 +10,9 @@ use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
 use crate::run::session::{self, Next, Ports, Wish};
 use anyhow::{Context, Result};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fs};
 
 /// The partition whose package is changed in flash, in the table that has one of this name.
 const SPOILT: &str = "spoilt";
@@ -46,6 +46,11 @@ pub fn test(paths: &Paths, parts: &Parts, only_ffa: bool, bless: bool, tally: &m
             firmware.flash = spoil(&firmware)?;
         }
         ran.extend(run(&firmware, tally)?);
+    }
+    if !only_ffa && let Some(image) = env::var_os("SEL4_IMAGE") {
+        let table = sel4::table(paths, Path::new(&image))?;
+        let system = build::load(&table)?;
+        run(&build::build_cases(paths, parts, system, &table)?, tally)?;
     }
     if tally.failed() > before {
         // A page of cases that failed, or that did not run, would say nothing.

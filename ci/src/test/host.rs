@@ -7,7 +7,13 @@ use crate::tool::Tool;
 use anyhow::{Context, Result};
 
 /// Packages beside the default members whose tests run on the host.
-const MORE: [&str; 4] = ["bulkhead-route", "bulkhead-client", "sp-rt", "bulkhead-rust-tee"];
+const MORE: [&str; 5] = [
+    "bulkhead-route",
+    "bulkhead-client",
+    "sp-rt",
+    "bulkhead-rust-tee",
+    "bulkhead-sel4",
+];
 
 /// Formatting and lints of what builds on the host.
 pub fn lint(paths: &Paths, tally: &mut Tally) {

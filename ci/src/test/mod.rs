@@ -10,6 +10,7 @@ mod junit;
 mod linux;
 mod model;
 mod page;
+mod sel4;
 mod tally;
 
 use crate::build::Built;

@@ -47,9 +47,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let now = ports.now();
         let able = |core: Core| match ticket.stage {
-            Stage::Waits { .. } => self
-                .seat(index, core)
-                .is_some_and(|(partition, _, seat)| lists(partition, core) && seat.state() == State::Waiting),
+            Stage::Waits { .. } => {
+                let waits = self.seat(index, core).is_some_and(|(partition, _, seat)| {
+                    lists(partition, core) && seat.state() == State::Waiting
+                });
+                waits || self.overdue_at(index, core).is_some()
+            }
             Stage::Given { home, .. } => self.stopped_at(index, home, core).is_some(),
             Stage::Answered(_) => false,
         };
@@ -126,6 +129,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             } => Some(request),
             _ => None,
         })?;
+        if let Some(overdue) = self.overdue_at(index, core) {
+            // What it runs into now may go into a ticket.
+            drop(tickets);
+            return self.finish_overdue(core, cpu, overdue, ports);
+        }
         let task = Task::Forwarded {
             source: request.source,
             kind: Kind::of(&request),
@@ -134,6 +142,31 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ticket.begin(core);
         cpu.begin_forward(index, ports.now());
         Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+    }
+
+    /// What the context at home on a core works on, for nobody who waits for it: a secure interrupt with which it
+    /// has not finished in time, or a request whose sender is gone. Others' requests wait for it.
+    fn overdue_at(&self, index: usize, core: Core) -> Option<Context> {
+        let (_, _, seat) = self.seat(index, core)?;
+        let nobodys = matches!(seat.task(), Task::Interrupt | Task::Orphan { .. });
+        nobodys.then(|| self.stopped_at(index, core, core))?
+    }
+
+    /// Gives it cycles, as those of the request that waits for it.
+    fn finish_overdue<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        overdue: Context,
+        ports: &mut T,
+    ) -> Option<Action> {
+        cpu.begin_forward(overdue.partition, ports.now());
+        let action = self.resume_context(core, cpu, overdue, ports);
+        if action.is_err() {
+            // Another core was faster.
+            cpu.set_mode(Mode::Serving);
+        }
+        action.ok()
     }
 
     /// FFA_RUN of a ticket that waits, on a core that the partition does not list.

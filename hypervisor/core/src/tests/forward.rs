@@ -486,3 +486,28 @@ fn a_full_pool_is_busy_and_drains() {
     }
     assert_ne!(x(come(&mut m, 3, name), 1), name);
 }
+
+#[test]
+fn a_late_interrupt_of_the_only_context_is_dealt_with_first() {
+    let mut m = machine();
+    m.enter(1, B);
+    m.hvc(1, &[0xff03, 40, 1, 0]);
+    m.respond(1, B);
+    // Nobody else can take the request.
+    off(&mut m, 0);
+    off(&mut m, 2);
+    m.step(1, Event::SecureInterrupt(40));
+    assert_eq!(x(m.step(1, Event::Deadline), 0), RESUME);
+    let ticket = park(&mut m, 3, B, 42);
+    assert_eq!(m.ports.called, [1]);
+    // Nobody on core 1 has to care: the request's cycles are the interrupt's, too.
+    let on = run(m.step(1, Event::Called));
+    assert_eq!((on.context.home, on.entry), (1, Entry::Resume));
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+    assert_eq!(regs(come(&mut m, 3, ticket)).0[..2], [INTERRUPT, ticket]);
+    assert_eq!(m.ports.called, [1, 1]);
+    assert_eq!(regs(Action::Run(run(m.step(1, Event::Called)))).0[3], 42);
+    m.respond(1, B);
+    assert_eq!(x(come(&mut m, 3, ticket), 0), RESPONSE);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}

@@ -28,6 +28,7 @@ pub const CASES: &[Case] = &[
     isolation("gic-sgi-to-a-running-context", sgi_running),
     isolation("gic-device-while-it-runs", device_runs),
     isolation("gic-device-masked", device_masked),
+    isolation("gic-as-sel4-starts-it", as_sel4),
     isolation("gic-pair-access-stops", || {
         stops(VICTIM_1, ACCESS, [DISTRIBUTOR, 16, 0, 0])
     }),
@@ -78,6 +79,8 @@ const EOIR: u64 = 14;
 const DIR: u64 = 15;
 const SGI1R: u64 = 16;
 
+/// How often what depends on time is tried.
+const TRIES: u32 = 8;
 /// Microseconds in which an interrupt comes by itself.
 const WITHOUT_CALLS: u64 = 50_000;
 /// Looks in a loop that take seconds, if nothing comes.
@@ -264,14 +267,20 @@ fn timer_runs(target: u16, timer: u64) -> Outcome {
     Ok(())
 }
 
-/// I1: while the normal world runs, its owner is entered at once.
+/// I1: while the normal world runs, its owner is entered at once. On a busy host the timer may go off while its
+/// owner still runs, with interrupts masked: then the next try shows it.
 fn timer_normal() -> Outcome {
     start(A)?;
-    let before = taken(A, 0, VIRTUAL)?;
-    set_timer(A, VIRTUAL, 5_000)?;
-    let called = comes(A, VIRTUAL, before)?;
-    let [_, when, ..] = ask(A, GIC_TAKEN, [VIRTUAL, 0, 0, 0])?;
-    ensure!(when < called, "at {when}, not before {called}");
+    for _ in 0..TRIES {
+        let before = taken(A, 0, VIRTUAL)?;
+        set_timer(A, VIRTUAL, WITHOUT_CALLS / 2)?;
+        let called = comes(A, VIRTUAL, before)?;
+        let [_, when, ..] = ask(A, GIC_TAKEN, [VIRTUAL, 0, 0, 0])?;
+        if when < called {
+            return Ok(());
+        }
+    }
+    ensure!(false, "it was late {TRIES} times");
     Ok(())
 }
 
@@ -403,6 +412,8 @@ fn start_and_stay(_: usize) {
         while now() < deadline {
             let_in();
         }
+        // If the core was left alone after another interrupt, it is there at the next run.
+        ffa(f::RUN, &[to(A) << 16 | 1]);
     }
 }
 
@@ -481,6 +492,66 @@ fn device_masked() -> Outcome {
     let after = taken(A, 0, DEVICE)?;
     ensure!(after == before + 1, "{after} after {before}");
     Ok(())
+}
+
+/// What seL4's kernel does to its caches, its GIC and its timer when it starts, in the same order, and how it takes an
+/// interrupt. (A real one runs in the cases of `SEL4_IMAGE`.)
+fn as_sel4() -> Outcome {
+    const ALL: u64 = 0xffff_ffff;
+    const PRIORITIES: u64 = 0x8080_8080;
+    let [_, syndrome, ..] = ask(
+        VICTIM_1,
+        test_sp::FORBIDDEN,
+        [test_sp::forbidden::SET_WAY, 0, 0, 0],
+    )?;
+    ensure!(syndrome == 0, "{syndrome:#x}");
+    write(VICTIM_1, DISTRIBUTOR, 4, 0)?;
+    let lines = 32 * (read(VICTIM_1, DISTRIBUTOR + TYPER, 4)? & 0x1f) + 32;
+    ensure!(lines == 32, "{lines} lines");
+    for word in 2..lines / 16 {
+        write(VICTIM_1, DISTRIBUTOR + ICFGR + 4 * word, 4, 0)?;
+    }
+    for word in 8..lines / 4 {
+        write(VICTIM_1, DISTRIBUTOR + IPRIORITYR + 4 * word, 4, PRIORITIES)?;
+    }
+    for register in [0x180, 0x280, 0x80] {
+        for word in 1..lines / 32 {
+            write(VICTIM_1, DISTRIBUTOR + register + 4 * word, 4, ALL)?;
+        }
+    }
+    write(VICTIM_1, DISTRIBUTOR, 4, 0x13)?;
+    ensure!(read(VICTIM_1, DISTRIBUTOR, 4)? >> 31 == 0, "a write is pending");
+    for line in 32..lines {
+        write(VICTIM_1, DISTRIBUTOR + IROUTER + 8 * line, 8, 0)?;
+    }
+    ensure!(
+        read(VICTIM_1, REDISTRIBUTORS + 8, 8)? >> 32 == 0,
+        "its redistributor"
+    );
+    ensure!(read(VICTIM_1, REDISTRIBUTORS + 0x14, 4)? == 0, "it is asleep");
+    let private = REDISTRIBUTORS + SGI_FRAME;
+    write(VICTIM_1, private + 0x380, 4, ALL)?;
+    for word in 0..8 {
+        write(VICTIM_1, private + IPRIORITYR + 4 * word, 4, PRIORITIES)?;
+    }
+    for (register, value) in [(0x180, 0xffff_0000), (0x100, 0xffff), (0x80, ALL), (0xc04, 0)] {
+        write(VICTIM_1, private + register, 4, value)?;
+    }
+    // ICC_SRE_EL1, BPR1, PMR, CTLR, IGRPEN1.
+    for (number, value) in [(2, 7), (3, 0), (PMR, 0xf0), (CTLR, 0), (7, 1)] {
+        set_register(VICTIM_1, number, value)?;
+    }
+    set_timer(VICTIM_1, VIRTUAL, 1_000)?;
+    write(VICTIM_1, private + 0x100, 4, 1 << VIRTUAL)?;
+    let began = now();
+    while register(VICTIM_1, HPPIR)? == 1023 {
+        ensure!(now() < began + LIMIT, "its tick does not come");
+    }
+    ensure!(register(VICTIM_1, IAR)? == VIRTUAL, "its tick is not what came");
+    set_timer(VICTIM_1, VIRTUAL, 1_000_000)?;
+    set_register(VICTIM_1, EOIR, VIRTUAL)?;
+    ensure!(register(VICTIM_1, IAR)? == 1023, "it came twice");
+    set_register(VICTIM_1, 8, 0)
 }
 
 /// That a command stops its partition, and nobody else.

@@ -27,6 +27,7 @@ mod races;
 mod renewal;
 mod restart;
 mod secrets;
+mod sel4;
 mod setup;
 pub mod share;
 mod spoilt;
@@ -74,6 +75,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("restarts") => &[restart::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
+        Some("sel4") => &[sel4::CASES],
         Some("ffa") => &[
             setup::CASES,
             discovery::CASES,

@@ -42,8 +42,8 @@ pub fn read(address: u64) -> u32 {
     let value: u32;
     // SAFETY: a load by one plain instruction of a register outside of Rust's memory, mapped as a device.
     unsafe {
-        asm!("ldr {v:w}, [{a}]", v = out(reg) value, a = in(reg) address, options(nostack, preserves_flags))
-    };
+        asm!("ldr {v:w}, [{a}]", v = out(reg) value, a = in(reg) address, options(nostack, preserves_flags));
+    }
     value
 }
 
@@ -51,8 +51,8 @@ pub fn read(address: u64) -> u32 {
 pub fn write(address: u64, value: u32) {
     // SAFETY: a store as in `read`; the registers that are written change interrupts, not memory.
     unsafe {
-        asm!("str {v:w}, [{a}]", v = in(reg) value, a = in(reg) address, options(nostack, preserves_flags))
-    };
+        asm!("str {v:w}, [{a}]", v = in(reg) value, a = in(reg) address, options(nostack, preserves_flags));
+    }
 }
 
 macro_rules! register {
