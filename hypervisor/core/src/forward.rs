@@ -132,6 +132,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(overdue) = self.overdue_at(index, core) {
             // What it runs into now may go into a ticket.
             drop(tickets);
+            cpu.begin_forward(index, ports.now());
             return self.finish_overdue(core, cpu, overdue, ports);
         }
         let task = Task::Forwarded {
@@ -144,12 +145,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
     }
 
-    /// What the context at home on a core works on, for nobody who waits for it: a secure interrupt with which it
-    /// has not finished in time, or a request whose sender is gone. Others' requests wait for it.
+    /// Where a secure interrupt goes on with which the context at home on a core has not finished in time.
     fn overdue_at(&self, index: usize, core: Core) -> Option<Context> {
         let (_, _, seat) = self.seat(index, core)?;
-        let nobodys = matches!(seat.task(), Task::Interrupt | Task::Orphan { .. });
-        nobodys.then(|| self.stopped_at(index, core, core))?
+        if seat.task() != Task::Interrupt {
+            return None;
+        }
+        self.stopped_at(index, core, core)
     }
 
     /// Gives it cycles, as those of the request that waits for it.
@@ -160,7 +162,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         overdue: Context,
         ports: &mut T,
     ) -> Option<Action> {
-        cpu.begin_forward(overdue.partition, ports.now());
         let action = self.resume_context(core, cpu, overdue, ports);
         if action.is_err() {
             // Another core was faster.

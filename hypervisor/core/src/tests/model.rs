@@ -431,7 +431,7 @@ impl Model {
             Ok(target) => {
                 let carried = !self.lists(target, core);
                 if carried {
-                    self.summon(|model, core| model.waits((target, core)));
+                    self.summon(|model, core| model.waits((target, core)) || model.late((target, core)));
                 }
                 Expect::Parked(target, Stage::Waits { carried })
             }
@@ -711,13 +711,23 @@ impl Model {
             Stage::Waits { .. } => {
                 self.tickets[place].stage = Stage::Waits { carried: true };
                 self.summon_for(place, |model, core| {
-                    model.lists(target, core) && model.waits((target, core))
+                    let could = model.waits((target, core)) || model.late((target, core));
+                    model.lists(target, core) && could
                 });
                 Ok(again)
             }
             Stage::Given { home, told, .. } => self.go_on(core, place, (target, home), told, again),
             Stage::Answered(_) => unreachable!("it was handed out"),
         }
+    }
+
+    /// Whether a context is late with an interrupt, and could go on with it on its core.
+    fn late(&self, who: Who) -> bool {
+        self.of(who).is_some_and(|chain| {
+            let on = &self.chains[chain];
+            let own = on.cause == Cause::Interrupt && on.links[0].partition == who.0;
+            own && self.still(chain) && self.lists(on.inner(), who.1)
+        })
     }
 
     fn go_on(
@@ -828,11 +838,19 @@ impl Model {
             self.forwarding[usize::from(core)] = true;
             return self.resume(core, chain).ok();
         }
-        if self.stopped[partition] || !self.lists(partition, core) || !self.waits((partition, core)) {
+        if self.stopped[partition] || !self.lists(partition, core) {
             return None;
         }
         let waits = |t: &Parked| t.partition == partition && t.stage == Stage::Waits { carried: true };
         let place = self.tickets.iter().position(waits)?;
+        if self.late((partition, core)) {
+            self.forwarding[usize::from(core)] = true;
+            let chain = self.of((partition, core)).unwrap();
+            return self.resume(core, chain).ok();
+        }
+        if !self.waits((partition, core)) {
+            return None;
+        }
         let (home, asked, told) = (core, false, false);
         self.tickets[place].stage = Stage::Given { home, asked, told };
         self.forwarding[usize::from(core)] = true;
