@@ -84,6 +84,7 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
     store::read(core, restart.payload.saturating_add(offset), &mut buffer[..used]);
     restart.hash.update(&buffer[..used]);
     buffer[used..].fill(0);
+    replace(entry, buffer);
     let place = secure(entry.image.load + offset);
     window::write(core, place, 0, &buffer[..]);
     window::publish(core, place);
@@ -98,6 +99,16 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
     }
     hand_over(core, entry);
     Restored::Whole
+}
+
+/// Where the board does not trap them, puts hypervisor calls in the place of a partition's accesses to the GIC's CPU
+/// interface in a page of its image that was measured; how many.
+fn replace(partition: &Partition, page: &mut [u8; PAGE]) -> usize {
+    if partition.vgic && !TABLE.board.interface_traps {
+        vgic::rewrite(page)
+    } else {
+        0
+    }
 }
 
 fn secure(address: u64) -> Page {
@@ -127,7 +138,6 @@ fn measure(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) -> [u8; 
 
 fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
     let image = &partition.image;
-    let replaces = partition.vgic && !TABLE.board.interface_traps;
     let mut replaced = 0;
     for (offset, used) in pages(image.size) {
         window::read(
@@ -137,13 +147,11 @@ fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
             &mut buffer[..used],
         );
         buffer[used..].fill(0);
-        if replaces {
-            replaced += vgic::rewrite(buffer);
-        }
+        replaced += replace(partition, buffer);
         window::write(core, secure(image.load + offset), 0, &buffer[..]);
         window::publish(core, secure(image.load + offset));
     }
-    if replaces {
+    if replaced > 0 {
         defmt::info!(
             "{=str}: {=usize} accesses to the GIC's CPU interface replaced by hypervisor calls",
             partition.name,
