@@ -36,6 +36,11 @@ pub fn note(note: Note) {
         Note::StartTimeout { partition } => {
             defmt::error!("{=str}: did not start in time", name(partition));
         }
+        Note::OverBudget { context } => defmt::error!(
+            "{=str}: failed on core {=u8}: a call took longer than its budget",
+            name(context.partition),
+            context.home
+        ),
         Note::PowerTimeout { partition } => {
             defmt::warn!("{=str}: did not answer a power message in time", name(partition));
         }

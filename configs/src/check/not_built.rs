@@ -68,12 +68,6 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
     }
     out.extend(
         partition
-            .budget
-            .as_ref()
-            .map(|budget| ("a budget for calls", &budget.span)),
-    );
-    out.extend(
-        partition
             .quotas
             .ranges
             .as_ref()

@@ -190,6 +190,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("inspects", partition.inspects.to_string()),
         ("forwards", partition.forward.to_string()),
         ("vgic", (partition.delivery == Delivery::Vgic).to_string()),
+        ("budget_us", partition.budget_us.unwrap_or(0).to_string()),
         ("on_failure", on_failure(partition.on_failure)),
     ];
     let lines: String = fields

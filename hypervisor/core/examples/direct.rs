@@ -78,6 +78,7 @@ static TABLE: Table = Table {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        budget_us: 0,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,

@@ -256,6 +256,11 @@ pub enum Note {
         /// The code that it gave (w2).
         code: u32,
     },
+    /// A call of the normal world has taken longer than its partition's budget.
+    OverBudget {
+        /// The context that worked on it.
+        context: Context,
+    },
     /// A partition did not finish its start in time.
     StartTimeout {
         /// Index in the table.

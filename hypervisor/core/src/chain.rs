@@ -7,6 +7,7 @@
 //! A callee that yields leaves the chain: it is *held* by its caller, which goes on, and runs it again with FFA_RUN.
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::budget;
 use crate::callee::Callee;
 use crate::compartment::Compartment;
 use crate::context::{Kind, Seat, State, Task};
@@ -228,6 +229,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 } else {
                     chain_deadline(&caller, pressed)
                 };
+                let deadline = budget::unpause(partition, seat, deadline, ports);
                 return self.enter(&caller, Entry::Answer(reply.over(&seat.kept.regs())), deadline);
             }
             reply = Reply::error(Error::Aborted);

@@ -211,6 +211,10 @@ pub(crate) struct Seat {
     state: AtomicU32,
     task: AtomicU32,
     managed: AtomicBool,
+    /// When the context got its core for the call of the normal world that it works on, where that has a budget
+    /// (microseconds; 0: it has not), and the time that it had before that.
+    pub entered: AtomicU64,
+    pub used: AtomicU64,
     /// What the context had in x8 to x17 when it made a call that is answered later.
     pub kept: Kept,
     /// Virtual interrupts: a bit each, see `paravirtual`.
@@ -236,6 +240,8 @@ impl Seat {
             state: AtomicU32::new(State::Off.pack()),
             task: AtomicU32::new(Task::Cycles.pack()),
             managed: AtomicBool::new(false),
+            entered: AtomicU64::new(0),
+            used: AtomicU64::new(0),
             kept: Kept::new(),
             enabled: AtomicU64::new(0),
             pending: AtomicU64::new(0),

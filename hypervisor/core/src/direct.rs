@@ -1,6 +1,7 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
-use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::api::{Action, Context, Entry, Ports, Regs};
+use crate::budget;
 use crate::callee::{Callee, DIRECT, DIRECT2};
 use crate::compartment::Compartment;
 use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
@@ -35,7 +36,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.spmd_message(core, cpu, request, ports);
         }
         let reply = match self.admit(core, request) {
-            Ok(index) => match self.deliver(core, cpu, index, request) {
+            Ok(index) => match self.deliver(core, cpu, index, request, ports) {
                 Some(action) => return action,
                 None => self.park(core, index, request, ports),
             },
@@ -116,13 +117,21 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Enters the context that is at home here with a request; none when it does not wait.
-    pub(crate) fn deliver(&self, core: Core, cpu: &Cpu, index: usize, request: &Direct) -> Option<Action> {
+    pub(crate) fn deliver<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        index: usize,
+        request: &Direct,
+        ports: &mut T,
+    ) -> Option<Action> {
         let task = Task::Request {
             source: request.source,
             kind: Kind::of(request),
         };
         let here = self.wake(core, cpu, index, task)?;
-        Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+        let deadline = budget::begin(here.partition, here.seat, ports);
+        Some(self.enter(&here, Entry::Answer(request.regs), deadline))
     }
 
     /// Makes the context that is at home here, and waits, this core's own with something to do; none when it
@@ -232,6 +241,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let task = here.seat.task();
         here.seat.set_task(Task::Cycles);
+        budget::end(here.partition, here.seat);
         self.hand_over(here, State::Waiting, task, reply, ports)
     }
 

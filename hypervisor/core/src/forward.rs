@@ -8,7 +8,8 @@
 //! answer is in its ticket. A context that was preempted goes on when its caller comes again: on any core
 //! that its partition lists.
 
-use crate::api::{Action, Context, Deadline, Entry, Ports};
+use crate::api::{Action, Context, Entry, Ports};
+use crate::budget;
 use crate::callee::Callee;
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -142,7 +143,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let here = self.wake(core, cpu, index, task)?;
         ticket.begin(core);
         cpu.begin_forward(index, ports.now());
-        Some(self.enter(&here, Entry::Answer(request.regs), Deadline::None))
+        let deadline = budget::begin(partition, here.seat, ports);
+        Some(self.enter(&here, Entry::Answer(request.regs), deadline))
     }
 
     /// Where a secure interrupt goes on with which the context at home on a core has not finished in time.

@@ -6,6 +6,7 @@
 extern crate std;
 
 pub mod api;
+mod budget;
 mod callee;
 mod chain;
 mod compartment;

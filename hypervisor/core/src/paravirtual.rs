@@ -181,6 +181,7 @@ pub(crate) fn forget(seat: &Seat) {
     seat.fiq.store(0, Ordering::Relaxed);
     seat.pending.store(0, Ordering::Relaxed);
     seat.late.store(false, Ordering::Relaxed);
+    seat.entered.store(0, Ordering::Relaxed);
     seat.set_managed(false);
 }
 

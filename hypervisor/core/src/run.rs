@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
+use crate::budget;
 use crate::callee::Callee;
 use crate::compartment::count;
 use crate::context::{State, Task};
@@ -127,7 +128,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let listed = lists(callee.partition, core);
         match ticket.stage {
             Stage::Waits { request, .. } if listed => {
-                if let Some(action) = self.deliver(core, cpu, callee.index, &request) {
+                if let Some(action) = self.deliver(core, cpu, callee.index, &request, ports) {
                     tickets.free(number);
                     return Ok(action);
                 }
@@ -284,7 +285,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(action) = self.cut(&here, ports) {
             return Ok(action);
         }
-        Ok(self.enter(&here, entry, Deadline::None))
+        let deadline = match seat.task() {
+            Task::Request { .. } | Task::Forwarded { .. } | Task::Orphan { .. } => {
+                budget::go_on(partition, seat, ports)
+            }
+            _ => Deadline::None,
+        };
+        Ok(self.enter(&here, entry, deadline))
     }
 
     /// FFA_MSG_WAIT (DEN0077A 1.2, section 14.1): the end of a start, or of cycles that FFA_RUN gave. A
@@ -346,6 +353,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if task.caller().is_some() {
             return self.hand_over(here, to, task, &reply, ports);
         }
+        if let Some(action) = self.over_budget(here, ports) {
+            return action;
+        }
         self.leave(here, to, &reply, ports)
     }
 
@@ -368,6 +378,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Leaves the context where it is, and answers FFA_INTERRUPT.
     fn preempt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         count(&here.compartment.counters.forced);
+        if let Some(action) = self.over_budget(here, ports) {
+            return action;
+        }
         let reply = Reply::words(function::INTERRUPT, &[self.chain_target(here)]);
         self.leave(here, State::Preempted(here.core), &reply, ports)
     }
@@ -393,6 +406,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         if here.seat.managed() {
             return self.preempt(here, ports);
+        }
+        if let Some(action) = self.over_budget(here, ports) {
+            return action;
         }
         self.enter(here, Entry::Resume, Deadline::None)
     }

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize};
 use spin::Mutex;
 
 use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
+use crate::budget;
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -282,7 +283,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let party = Party::Partition(here.context.partition);
         let call = match decode(regs) {
             Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
-            Call::DirectRequest(request) => return self.call_partition(here, &request, regs),
+            Call::DirectRequest(request) => {
+                budget::pause(here.partition, here.seat, ports);
+                let action = self.call_partition(here, &request, regs);
+                return self.called_on(here, action, ports);
+            }
             Call::Abort { code } => return self.abort(here, code, ports),
             Call::Yield => return self.yield_core(here, regs, ports),
             Call::Run { endpoint, vcpu } => return self.run_callee(here, (endpoint, vcpu), regs),

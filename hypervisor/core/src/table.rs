@@ -298,6 +298,8 @@ pub struct Partition {
     pub key: bool,
     /// It may ask what runs here, its peers included (`inspect`).
     pub inspects: bool,
+    /// The time on cores that one call of the normal world may take, in microseconds; 0: as long as it wants.
+    pub budget_us: u32,
     /// What happens when it fails.
     pub on_failure: OnFailure,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.

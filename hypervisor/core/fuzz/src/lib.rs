@@ -86,6 +86,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        budget_us: 0,
         on_failure: OnFailure::Restart {
             limit: 1000,
             back_off_us: 1,

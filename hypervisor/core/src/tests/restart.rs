@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
 use super::machine::{Machine, code, regs, request, run, succeeded, x};
-use super::table::{A, B, BACK_OFF, C, NORMAL, RESTARTS, memory};
+use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, memory};
 use crate::Life;
 use crate::api::{Action, Deadline, Entry, Event, Fault, Note};
 use crate::context::{State, Task};
@@ -362,4 +362,54 @@ fn nothing_of_the_last_instance_is_left() {
     let set = [u64::from(f::NOTIFICATION_SET), u64::from(A) << 16, 0, 0b1];
     assert!(succeeded(m.call(0, &set)));
     assert_eq!(NORMAL.base, 0x4000_0000);
+}
+
+#[test]
+fn a_call_takes_no_longer_than_its_budget() {
+    let mut m = machine();
+    m.ports.now = 1_000;
+    let entered = m.enter(0, C);
+    assert_eq!(entered.deadline, Deadline::Micros(BUDGET));
+    // Preempted, it goes on with what is left; what passes in between does not count.
+    m.ports.now += 20_000;
+    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), u64::from(f::INTERRUPT));
+    m.ports.now += 10_000_000;
+    let name = u64::from(C) << 16;
+    assert_eq!(
+        run(m.normal(0, &[RUN, name])).deadline,
+        Deadline::Micros(BUDGET - 20_000)
+    );
+    m.ports.now += 10_000;
+    m.step(0, Event::NormalInterrupt);
+    assert_eq!(
+        run(m.normal(0, &[RUN, name])).deadline,
+        Deadline::Micros(BUDGET - 30_000)
+    );
+    m.ports.now += 20_000;
+    assert_eq!(code(m.step(0, Event::Deadline)), ABORTED);
+    assert_eq!(life(&m, 2), Life::Failed);
+    // Each call has its own.
+    let ticket = revive(&mut m, 0, C);
+    let entered = run(m.normal(0, &[RUN, ticket]));
+    assert_eq!(entered.deadline, Deadline::Micros(BUDGET));
+    m.ports.now += 40_000;
+    m.respond(0, C);
+    assert_eq!(m.enter(0, C).deadline, Deadline::Micros(BUDGET));
+    m.ports.now += 40_000;
+    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), u64::from(f::INTERRUPT));
+    // A core that is taken too late is taken all the same.
+    run(m.normal(0, &[RUN, name]));
+    m.ports.now += 40_000;
+    assert_eq!(code(m.step(0, Event::NormalInterrupt)), ABORTED);
+}
+
+#[test]
+fn a_callee_has_no_budget_of_its_callers() {
+    let mut m = machine();
+    m.enter(0, A);
+    let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
+    assert_eq!(run(m.call(0, &call)).deadline, Deadline::None);
+    m.ports.now += 10_000_000;
+    m.step(0, Event::NormalInterrupt);
+    assert_eq!(life(&m, 2), Life::Running);
 }

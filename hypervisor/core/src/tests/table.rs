@@ -84,6 +84,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         power_messages: 0,
         forwards: false,
         vgic: false,
+        budget_us: 0,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
@@ -326,6 +327,9 @@ pub static RESTARTS: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// The time that a call of the normal world may take at c, in microseconds.
+pub const BUDGET: u32 = 50_000;
+
 /// How long a and c rest before their first restart, in microseconds.
 pub const BACK_OFF: u32 = 5_000;
 
@@ -350,6 +354,7 @@ static FAILING: [Partition; 3] = [
         properties: 0x7cf,
         callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
         forwards: true,
+        budget_us: BUDGET,
         on_failure: OnFailure::Restart {
             limit: 1000,
             back_off_us: BACK_OFF,

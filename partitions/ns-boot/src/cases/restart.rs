@@ -3,7 +3,7 @@ use super::elsewhere::{on_core, wait_off};
 use super::preemption::{LONG, start};
 use super::share::Descriptor;
 use super::{A, B, Case, Outcome, VICTIM, alive, ask, bad, complete, ffa, isolation, reclaim, to};
-use crate::arch::machine::{Page, core_on, let_in, now, pause, stop_timer};
+use crate::arch::machine::{Page, core_on, let_in, now, pause, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp::{self, forbidden};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,12 @@ pub const CASES: &[Case] = &[
     isolation("restart-after-every-dead-call-is-told", stale),
     isolation("restart-by-itself", by_itself),
     isolation("restart-as-often-as-the-table-says", limited),
+    isolation("budget-ends-what-spins", over_budget),
+    isolation("budget-is-of-each-call", within_budget),
 ];
 
+/// A call to this one may take 100 ms.
+const SPINS: u16 = 0x8004;
 /// How long a restart may take here, rest included, in microseconds.
 const LIMIT: u64 = 3_000_000;
 static PAGE: Page = Page::new();
@@ -193,6 +197,40 @@ fn by_itself() -> Outcome {
         first.x(0),
         first.x(2)
     );
+    Ok(())
+}
+
+/// T1: one that spins with everything masked, on a core that no interrupt of the normal world disturbs, and one that
+/// does so while the normal world resumes it again and again.
+fn over_budget() -> Outcome {
+    for interrupted in [false, true] {
+        let begun = now();
+        if interrupted {
+            set_timer(1_000);
+        }
+        let hang = [to(SPINS), 0, test_sp::FORBIDDEN, forbidden::HANG];
+        let mut answer = ffa(f::DIRECT_REQ_64, &hang);
+        while answer.function() == f::INTERRUPT {
+            let_in();
+            alive(A)?;
+            set_timer(1_000);
+            answer = ffa(f::RUN, &[answer.x(1)]);
+        }
+        stop_timer();
+        let_in();
+        let told = answer.success().err();
+        ensure!(told == Some(Error::ABORTED), "{told:?} {:#x}", answer.x(0));
+        ensure!(now() - begun >= 100_000, "it had {} us", now() - begun);
+        back(SPINS)?;
+    }
+    Ok(())
+}
+
+fn within_budget() -> Outcome {
+    let begun = now();
+    while now() < begun + 300_000 {
+        alive(SPINS)?;
+    }
     Ok(())
 }
 

@@ -103,6 +103,7 @@ const fn partition(
         power_messages: 0,
         forwards: false,
         vgic: false,
+        budget_us: 0,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,

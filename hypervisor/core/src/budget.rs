@@ -1,0 +1,102 @@
+//! How long a call of the normal world may take: the time on cores that its context has, until it answers.
+//!
+//! What counts is the time from each entry of the context until it gives the core up, or calls another partition.
+//! The deadline is the core's own timer's (CNTHPS), so that a context that masks everything, on a core that no
+//! interrupt of the normal world disturbs, ends in time as well. A managed exit has its own deadline meanwhile; one that
+//! is not finished counts.
+
+use core::sync::atomic::Ordering;
+
+use crate::api::{Action, Deadline, Note, Ports};
+use crate::context::Seat;
+use crate::spmc::{Here, Spmc};
+use crate::table::Partition;
+
+/// The deadline of a context that is entered with a call of the normal world.
+#[inline]
+pub(crate) fn begin<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> Deadline {
+    if partition.budget_us == 0 {
+        return Deadline::None;
+    }
+    seat.used.store(0, Ordering::Relaxed);
+    go_on(partition, seat, ports)
+}
+
+/// The deadline of a context that goes on with it.
+pub(crate) fn go_on<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> Deadline {
+    if partition.budget_us == 0 {
+        return Deadline::None;
+    }
+    seat.entered.store(ports.now().max(1), Ordering::Relaxed);
+    let left = u64::from(partition.budget_us).saturating_sub(seat.used.load(Ordering::Relaxed));
+    Deadline::Micros(u32::try_from(left.max(1)).unwrap_or(u32::MAX))
+}
+
+/// In `Seat::entered`: the context waits for a partition that it has called, whose time is its own.
+const PAUSED: u64 = u64::MAX;
+
+/// A context is done with its call.
+#[inline]
+pub(crate) fn end(partition: &Partition, seat: &Seat) {
+    if partition.budget_us != 0 {
+        seat.entered.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A context is about to call another partition.
+pub(crate) fn pause<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) {
+    if partition.budget_us != 0 && seat.entered.load(Ordering::Relaxed) != 0 {
+        charge(partition, seat, ports);
+        seat.entered.store(PAUSED, Ordering::Relaxed);
+    }
+}
+
+/// A context goes on behind the call of another partition: the deadline that it has, where it had this one.
+pub(crate) fn unpause<T: Ports>(
+    partition: &Partition,
+    seat: &Seat,
+    deadline: Deadline,
+    ports: &mut T,
+) -> Deadline {
+    if partition.budget_us == 0 || seat.entered.load(Ordering::Relaxed) != PAUSED {
+        return deadline;
+    }
+    let own = go_on(partition, seat, ports);
+    if deadline == Deadline::None { own } else { deadline }
+}
+
+/// A context gives up its core with a call that it has not answered; whether that has taken more than it may.
+fn charge<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> bool {
+    let entered = seat.entered.swap(0, Ordering::Relaxed);
+    if partition.budget_us == 0 || entered == 0 || entered == PAUSED {
+        return false;
+    }
+    let took = ports.now().saturating_sub(entered);
+    let used = seat.used.fetch_add(took, Ordering::Relaxed).saturating_add(took);
+    used >= u64::from(partition.budget_us)
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// The context that ran here has called another partition, or could not.
+    pub(crate) fn called_on<T: Ports>(&self, here: &Here<'_, C>, action: Action, ports: &mut T) -> Action {
+        if let Action::Run(run) = &action
+            && run.context == here.context
+        {
+            unpause(here.partition, here.seat, run.deadline, ports);
+        }
+        action
+    }
+
+    /// The context that runs here is about to lose its core: fails its partition where the budget is used up.
+    pub(crate) fn over_budget<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Option<Action> {
+        if !charge(here.partition, here.seat, ports) {
+            return None;
+        }
+        ports.note(Note::OverBudget {
+            context: here.context,
+        });
+        Some(self.stop(here, ports))
+    }
+}
