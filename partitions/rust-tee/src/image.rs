@@ -1,5 +1,5 @@
 //! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
-use rust_tee::code::SUCCESS;
+use rust_tee::code::{self, SUCCESS};
 use rust_tee::request::{Answer, Request};
 use rust_tee::services::Given;
 use rust_tee::{Memory, Tables, Tee};
@@ -134,7 +134,11 @@ fn answer(sender: u16, request: Request) -> Answer {
                 Answer::NoThread,
             )
         }
-        Request::Resume { thread } => (threads::resume(thread, owner), Answer::Unknown),
+        // The driver takes "busy" for a failure of a call that it has resumed: that call is left once more instead.
+        Request::Resume { thread } => (
+            threads::resume(thread, owner, u64::from(code::BUSY)),
+            Answer::Unknown,
+        ),
         _ => (None, Answer::Unknown),
     };
     match outcome {

@@ -2,7 +2,7 @@
 use crate::code::{self, BAD_PARAMETERS, Code, ITEM_NOT_FOUND, OUT_OF_MEMORY, Origin, SUCCESS};
 use crate::message::{self, Command, Direction, HEADER, Header, LONGEST, MAX_FOR_SERVICE, Marked, PARAMETER};
 use crate::request::{Answer, Request};
-use crate::services::{self, Buffers, Given, Parameter, Parameters, Service};
+use crate::services::{self, Buffers, Given, Identity, Parameter, Parameters, Service};
 use crate::sessions::Sessions;
 use crate::shares::{Held, Shares};
 use sp_rt::Locked;
@@ -59,6 +59,10 @@ type Failure = (Code, Origin);
 const fn here(code: Code) -> Failure {
     (code, Origin::Tee)
 }
+
+/// Another command runs in the session: the message is left as it was, and the driver brings it again when a call of
+/// its has ended. So the commands of a session run one after the other, as with OP-TEE.
+const LATER: Failure = here(code::BUSY);
 
 /// Memory of a parameter, in use for the time of a call.
 struct Place {
@@ -117,7 +121,8 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
 
     /// Does what the message at `offset` of a share of `sender` says, and writes the answer there.
     ///
-    /// Gives [`SUCCESS`] if there is a message that could be answered, whatever the answer.
+    /// Gives [`SUCCESS`] if there is a message that could be answered, whatever the answer, and [`code::BUSY`] if it has
+    /// to be brought again later.
     pub fn call(&self, sender: u16, handle: u64, offset: u32) -> Code {
         let Ok(held) = self.acquire(sender, handle) else {
             return BAD_PARAMETERS;
@@ -192,6 +197,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
         };
         let (session, code, origin) = match result {
             Ok(session) => (session, SUCCESS, Origin::Tee),
+            Err(LATER) => return Err(code::BUSY),
             Err((code, origin)) => (0, code, origin),
         };
         let opened = header.command == Command::Open;
@@ -229,8 +235,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
         }
     }
 
-    /// Opens a session. The services here look neither at who the client says it is nor at
-    /// parameters of the opening.
+    /// Opens a session. The services here do not look at parameters of the opening.
     fn open(&self, sender: u16, all: &[Marked]) -> Result<u32, Code> {
         use message::Parameter::Value;
         let [
@@ -240,7 +245,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             },
             Marked {
                 meta: true,
-                parameter: Value(Direction::In, _),
+                parameter: Value(Direction::In, client),
             },
             rest @ ..,
         ] = all
@@ -251,7 +256,12 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             return Err(BAD_PARAMETERS);
         }
         let service = Service::find(message::uuid(*uuid)).ok_or(ITEM_NOT_FOUND)?;
-        self.sessions.with(|sessions| sessions.open(sender, service))
+        let identity = Identity {
+            login: client[2] as u32,
+            uuid: message::uuid(*client),
+        };
+        self.sessions
+            .with(|sessions| sessions.open(sender, service, identity))
     }
 
     fn invoke(
@@ -264,7 +274,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
     ) -> Result<(), Failure> {
         let mut prepared = self.prepare(sender, all).map_err(here)?;
         let result = self.invoke_prepared(sender, header, &mut prepared);
-        let written = self.write_back(all, &prepared.parameters, held, at);
+        let written = result == Err(LATER) || self.write_back(all, &prepared.parameters, held, at);
         for place in prepared.places.into_iter().flatten() {
             self.shares.with(|shares| shares.release(place.held));
         }
@@ -342,10 +352,12 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
                             return Err(BAD_PARAMETERS);
                         }
                         Parameter::Memory(direction, place.size)
-                    } else {
+                    } else if place.size == 0 {
                         // A reference to nothing: nothing can be read or written, an output that is
                         // needed is too short.
                         Parameter::Memory(direction, 0)
+                    } else {
+                        return Err(BAD_PARAMETERS);
                     }
                 }
             };

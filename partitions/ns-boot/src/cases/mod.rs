@@ -10,6 +10,7 @@ mod chains;
 mod clause;
 mod cores;
 pub mod discovery;
+mod driver;
 mod elsewhere;
 mod fields;
 mod forwarding;
@@ -73,6 +74,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks-3") => &[attacks::MORE_REGISTERS],
         Some("ffa-forwarding") => &[forwarding::CASES],
         Some("restarts") => &[restart::CASES],
+        Some("driver") => &[driver::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],

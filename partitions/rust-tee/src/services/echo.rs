@@ -17,6 +17,13 @@ pub const LONG: u32 = 2;
 pub const INVERT: u32 = 3;
 /// Parameter 0, out: how many commands this session has had, this one included, and its number.
 pub const COUNT: u32 = 4;
+/// Parameter 0, two numbers in and out: they change places.
+pub const SWAP: u32 = 5;
+/// Parameter 0, two numbers in and out: they become the lengths of parameters 1 and 3; parameter 1, memory in; parameter
+/// 2, out: the same bytes; parameter 3, in and out: every byte becomes its complement.
+pub const ALL: u32 = 6;
+/// Parameter 0, out: the login method of this session; parameter 1, 16 bytes out: the client's UUID.
+pub const IDENTITY: u32 = 7;
 
 /// Steps of [`LONG`] between two looks at whether it was cancelled.
 const STEPS: u64 = 1 << 16;
@@ -35,6 +42,9 @@ pub(super) fn invoke(
         LONG => long(parameters, buffers),
         INVERT => invert(parameters, buffers),
         COUNT => count(parameters, state, session),
+        SWAP => swap(parameters),
+        ALL => all(parameters, buffers),
+        IDENTITY => identity(parameters, buffers, state),
         _ => Err(NOT_SUPPORTED),
     }
 }
@@ -51,22 +61,37 @@ fn memory(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Cod
     let [Memory(In, input), Memory(Out, output), None, None] = parameters else {
         return Err(BAD_PARAMETERS);
     };
-    let room = core::mem::replace(output, *input);
-    if room < *input {
+    copy(buffers, (0, *input), (1, output))
+}
+
+/// Copies one memory to another that is long enough; the other's length is then the first one's.
+fn copy(
+    buffers: &impl Buffers,
+    (from, input): (usize, u64),
+    (to, output): (usize, &mut u64),
+) -> Result<(), Code> {
+    let room = core::mem::replace(output, input);
+    if room < input {
         return Err(SHORT_BUFFER);
     }
-    pieces(buffers, 0, *input, |at, piece| good(buffers.write(1, at, piece)))
+    pieces(buffers, from, input, |at, piece| {
+        good(buffers.write(to, at, piece))
+    })
 }
 
 fn invert(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
     let [Memory(InOut, size), None, None, None] = parameters else {
         return Err(BAD_PARAMETERS);
     };
-    pieces(buffers, 0, *size, |at, piece| {
+    complement(buffers, 0, *size)
+}
+
+fn complement(buffers: &impl Buffers, which: usize, size: u64) -> Result<(), Code> {
+    pieces(buffers, which, size, |at, piece| {
         for byte in &mut *piece {
             *byte = !*byte;
         }
-        good(buffers.write(0, at, piece))
+        good(buffers.write(which, at, piece))
     })
 }
 
@@ -99,4 +124,40 @@ fn count(parameters: &mut Parameters, state: &State, session: u32) -> Result<(),
     };
     (*a, *b) = (state.commands as u32, session);
     Ok(())
+}
+
+fn swap(parameters: &mut Parameters) -> Result<(), Code> {
+    let [Value(InOut, a, b), None, None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    core::mem::swap(a, b);
+    Ok(())
+}
+
+fn all(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
+    let [
+        Value(InOut, a, b),
+        Memory(In, input),
+        Memory(Out, output),
+        Memory(InOut, changed),
+    ] = parameters
+    else {
+        return Err(BAD_PARAMETERS);
+    };
+    (*a, *b) = (*input as u32, *changed as u32);
+    copy(buffers, (1, *input), (2, output))?;
+    complement(buffers, 3, *changed)
+}
+
+fn identity(parameters: &mut Parameters, buffers: &impl Buffers, state: &State) -> Result<(), Code> {
+    let [Value(Out, login, _), Memory(Out, output), None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    let uuid = state.identity.uuid;
+    let room = core::mem::replace(output, uuid.len() as u64);
+    if room < uuid.len() as u64 {
+        return Err(SHORT_BUFFER);
+    }
+    *login = state.identity.login;
+    good(buffers.write(1, 0, &uuid))
 }

@@ -40,19 +40,44 @@ impl Service {
     }
 }
 
+/// Who opened a session, as the driver in Linux says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The login method (GPD_SPE_007, section 4.4.4; those of the normal world's kernel are from 0x80000000 on).
+    pub login: u32,
+    /// What the driver made of the user or group, as written; nil for a public login.
+    pub uuid: [u8; 16],
+}
+
+impl Identity {
+    /// Nobody in particular.
+    pub const PUBLIC: Self = Self {
+        login: 0,
+        uuid: [0; 16],
+    };
+}
+
 /// What a service keeps for a session.
 #[derive(Clone)]
 pub struct State {
+    identity: Identity,
     commands: u64,
     key: [u8; hash::LONGEST_KEY],
     key_length: usize,
 }
 
 impl State {
-    /// Of a session that was opened just now.
+    /// Of a session that nobody in particular opened just now.
     #[must_use]
     pub const fn new() -> Self {
+        Self::of(Identity::PUBLIC)
+    }
+
+    /// Of a session that somebody opened just now.
+    #[must_use]
+    pub const fn of(identity: Identity) -> Self {
         Self {
+            identity,
             commands: 0,
             key: [0; hash::LONGEST_KEY],
             key_length: 0,

@@ -190,7 +190,7 @@ fn wrong_parameters_and_commands() {
         Err(SHORT_BUFFER)
     );
     for service in [Service::Echo, Service::Hash, Service::Storage, Service::Inspect] {
-        for command in 0..8 {
+        for command in 0..12 {
             let mut p = [None; 4];
             assert!(run(service, command, &mut p, &host, &mut state).is_err());
             let mut p = [Value(InOut, 0, 0), Memory(InOut, 0), None, Value(In, 0, 0)];
@@ -332,4 +332,70 @@ fn a_page_of_the_hypervisors_is_handed_on() {
         .flat_map(|n: &u64| n.to_le_bytes())
         .collect();
     assert_eq!(host.memory.borrow()[1], [expected, vec![0; 4]].concat());
+}
+
+#[test]
+fn all_four_parameters_at_once() {
+    let memory = |lengths: [usize; 4]| Four(RefCell::new(lengths.map(|length| vec![7; length])));
+    let host = memory([0, 1000, 1200, 600]);
+    let mut p = [
+        Value(InOut, 1, 2),
+        Memory(In, 1000),
+        Memory(Out, 1200),
+        Memory(InOut, 600),
+    ];
+    let ask = |p: &mut Parameters, host: &Four| {
+        invoke(Service::Echo, echo::ALL, 1, p, host, &mut State::new(), &given(1))
+    };
+    assert_eq!(ask(&mut p, &host), Ok(()));
+    assert_eq!(
+        p,
+        [
+            Value(InOut, 1000, 600),
+            Memory(In, 1000),
+            Memory(Out, 1000),
+            Memory(InOut, 600)
+        ]
+    );
+    assert_eq!(host.0.borrow()[2], vec![7; 1200]);
+    assert_eq!(host.0.borrow()[3], vec![!7; 600]);
+    let host = memory([0, 1000, 999, 600]);
+    let mut p = [
+        Value(InOut, 1, 2),
+        Memory(In, 1000),
+        Memory(Out, 999),
+        Memory(InOut, 600),
+    ];
+    assert_eq!(ask(&mut p, &host), Err(SHORT_BUFFER));
+    assert_eq!(p[2], Memory(Out, 1000));
+    assert_eq!(
+        host.0.borrow()[3],
+        vec![7; 600],
+        "nothing is changed where the output does not fit"
+    );
+}
+
+/// Four memories of a host.
+struct Four(RefCell<[Vec<u8>; 4]>);
+
+impl Buffers for Four {
+    fn read(&self, which: usize, offset: u64, to: &mut [u8]) -> bool {
+        let memory = self.0.borrow();
+        let from = memory[which]
+            .get(offset as usize..)
+            .and_then(|m| m.get(..to.len()));
+        from.map(|from| to.copy_from_slice(from)).is_some()
+    }
+
+    fn write(&self, which: usize, offset: u64, from: &[u8]) -> bool {
+        let mut memory = self.0.borrow_mut();
+        let to = memory[which]
+            .get_mut(offset as usize..)
+            .and_then(|m| m.get_mut(..from.len()));
+        to.map(|to| to.copy_from_slice(from)).is_some()
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
 }

@@ -181,7 +181,7 @@ fn memory_parameters_across_ranges() {
 fn references_to_nothing_and_too_short_outputs() {
     let world = World::new();
     let session = world.open(hash::UUID);
-    let nothing = [0, 32, u64::MAX];
+    let nothing = [0, 0, u64::MAX];
     let message = Message::new(1, hash::TAG, session)
         .with(5, [0, 16, HANDLE])
         .with(6, nothing);
@@ -191,6 +191,66 @@ fn references_to_nothing_and_too_short_outputs() {
         .with(5, nothing)
         .with(6, [0x800, 32, HANDLE]);
     assert_eq!(world.call(&message).1[5], SUCCESS);
+    // Bytes of nothing are none, whichever way they go.
+    for direction in 5..=7 {
+        let message = Message::new(1, echo::INVERT, session).with(direction, [0, 1, u64::MAX]);
+        assert_eq!(world.call(&message).1[5..7], [BAD_PARAMETERS, 3]);
+    }
+}
+
+#[test]
+fn a_service_knows_who_opened_its_session() {
+    let world = World::new();
+    let uuid: Vec<u8> = (0x10..0x20).collect();
+    let halves = [uuid[..8].try_into().unwrap(), uuid[8..].try_into().unwrap()].map(u64::from_le_bytes);
+    let mut message = Message::open(echo::UUID);
+    message.0[72..80].copy_from_slice(&halves[0].to_le_bytes());
+    message.0[80..88].copy_from_slice(&halves[1].to_le_bytes());
+    message.0[88..96].copy_from_slice(&5u64.to_le_bytes());
+    let session = world.call(&message).1[2];
+    let identity = Message::new(1, echo::IDENTITY, session)
+        .with(2, [0; 3])
+        .with(6, [0x800, 16, HANDLE]);
+    let (_, answer) = world.call(&identity);
+    assert_eq!((answer[5], answer[10], answer[20]), (SUCCESS, 5, 16));
+    let mut client = [0; 16];
+    assert!(world.pages.read(WINDOW + FIRST + 0x800, &mut client));
+    assert_eq!(client, uuid[..]);
+}
+
+/// The driver takes this code as "no thread is free", waits, and brings the message again.
+#[test]
+fn a_command_in_a_busy_session_is_brought_again() {
+    let world = World::new();
+    let session = world.open(echo::UUID);
+    let (_, state) = world
+        .tee
+        .sessions
+        .with(|sessions| sessions.begin(0, session, 9))
+        .unwrap();
+    let swap = Message::new(1, echo::SWAP, session).with(3, [1, 2, 0]);
+    let (code, answer) = world.call(&swap);
+    assert_eq!(code, code::BUSY);
+    let unchanged: Vec<u32> = swap
+        .0
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|w| u32::from_le_bytes(*w))
+        .collect();
+    assert_eq!(answer, unchanged, "the message is as it was");
+    // A cancellation and another session do not wait.
+    assert_eq!(world.call(&Message::new(3, 0, session)).1[5], SUCCESS);
+    world.open(echo::UUID);
+    world
+        .tee
+        .sessions
+        .with(|sessions| sessions.end(0, session, state));
+    let (code, answer) = world.call(&swap);
+    assert_eq!(
+        (code, answer[5], answer[10], answer[12]),
+        (SUCCESS, SUCCESS, 2, 1)
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Threads: stacks of their own, left at a managed exit and resumed on whatever core is asked to.
 use crate::{MAX_THREADS, slots::Slots};
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a thread's stack, its guard page included.
 const STACK: usize = 20 * 1024;
@@ -17,6 +18,8 @@ unsafe impl Sync for Stack {}
 #[unsafe(link_section = ".stacks.threads")]
 static STACKS: [Stack; MAX_THREADS] = [const { Stack(UnsafeCell::new([0; STACK])) }; MAX_THREADS];
 static SLOTS: Slots<MAX_THREADS> = Slots::new();
+/// What each thread began with: its work and the arguments. Whoever has the thread has these.
+static BEGUN: [[AtomicU64; 5]; MAX_THREADS] = [const { [const { AtomicU64::new(0) }; 5] }; MAX_THREADS];
 
 #[repr(C)]
 struct Left {
@@ -47,28 +50,61 @@ pub enum Outcome {
 /// Called by a context, on its own stack with interrupts masked; not by a thread.
 pub fn start(work: Work, arguments: [u64; 4], owner: u64, limit: usize) -> Option<Outcome> {
     let slot = SLOTS.take(limit, owner)?;
+    let [a, b, c, d] = arguments;
+    for (to, from) in BEGUN[slot]
+        .iter()
+        .zip([(work as *const ()).addr() as u64, a, b, c, d])
+    {
+        to.store(from, Ordering::Relaxed);
+    }
+    Some(run(slot, first_frame(slot)))
+}
+
+/// Writes the frame with which a thread begins what it was started for; its address.
+fn first_frame(slot: usize) -> u64 {
     let top = STACKS[slot].0.get().addr() + STACK;
     let frame = top - FRAME;
+    let [work, arguments @ ..] = &BEGUN[slot];
     let mut words = [0_u64; FRAME / 8];
-    words[..4].copy_from_slice(&arguments);
-    words[19] = (work as *const ()).addr() as u64;
+    for (to, from) in words.iter_mut().zip(arguments) {
+        *to = from.load(Ordering::Relaxed);
+    }
+    words[19] = work.load(Ordering::Relaxed);
     words[31] = (sp_rt_thread_start as *const ()).addr() as u64;
     words[32] = SPSR;
-    // SAFETY: the top of the stack of a thread that `take` gave to this context alone.
+    // SAFETY: the top of the stack of a thread that this context alone has, and that is not running: it was just taken,
+    // or has just ended.
     unsafe { core::ptr::write(frame as *mut [u64; FRAME / 8], words) };
-    Some(run(slot, frame as u64))
+    frame as u64
 }
 
 /// Resumes a thread that was left. `None` if there is none of this number, of this owner, in that state.
-pub fn resume(thread: u32, owner: u64) -> Option<Outcome> {
+///
+/// A thread that then ends with the result `again` is left as one that has not begun: the next [`resume`] has it do all of
+/// its work anew. For results that say so much as "later", which only who starts a thread can be told.
+pub fn resume(thread: u32, owner: u64, again: u64) -> Option<Outcome> {
     let slot = thread as usize;
-    SLOTS.take_up(slot, owner).map(|frame| run(slot, frame))
+    let frame = SLOTS.take_up(slot, owner)?;
+    let left = enter(frame);
+    if left.frame == 0 && left.result == again {
+        SLOTS.suspend(slot, first_frame(slot));
+        return Some(Outcome::Left(thread));
+    }
+    Some(came_back(slot, &left))
 }
 
 fn run(slot: usize, frame: u64) -> Outcome {
-    // SAFETY: the frame of a thread that this context alone owns now, written by `start` or by the
+    came_back(slot, &enter(frame))
+}
+
+/// Runs a thread until it ends or is left.
+fn enter(frame: u64) -> Left {
+    // SAFETY: the frame of a thread that this context alone owns now, written by `first_frame` or by the
     // interrupt vector; the callee keeps what the calling convention says.
-    let left = unsafe { sp_rt_enter_thread(frame) };
+    unsafe { sp_rt_enter_thread(frame) }
+}
+
+fn came_back(slot: usize, left: &Left) -> Outcome {
     if left.frame == 0 {
         SLOTS.free(slot);
         Outcome::Done(left.result)
