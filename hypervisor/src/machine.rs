@@ -73,10 +73,6 @@ impl Ports for Machine {
         images::restore(self.core, partition, page)
     }
 
-    fn quiesce(&mut self, partition: usize) {
-        let _ = partition;
-    }
-
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {
         gic::deactivate(intid, usize::from(core));
     }

@@ -118,8 +118,6 @@ impl Ports for Nothing {
         bulkhead_core::api::Restored::Whole
     }
 
-    fn quiesce(&mut self, _: usize) {}
-
     fn call_core(&mut self, _: Core) {}
     fn console(&mut self, _: usize, _: &[u8]) {}
     fn note(&mut self, _: Note) {}

@@ -265,7 +265,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         compartment.notifications.lock().forget();
         compartment.secondary_entry.store(0, Ordering::Release);
-        ports.quiesce(index);
     }
 
     /// The image is in its place: contexts of the new instance may be entered.

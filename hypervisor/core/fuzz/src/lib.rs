@@ -296,7 +296,6 @@ impl Ports for Memory {
         bulkhead_core::api::Restored::Whole
     }
 
-    fn quiesce(&mut self, _: usize) {}
 
     fn call_core(&mut self, core: Core) {
         assert!(core < 4);

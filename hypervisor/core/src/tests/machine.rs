@@ -30,8 +30,6 @@ pub struct Recorder {
     pub image: u32,
     pub slow: u64,
     pub spoilt: bool,
-    /// Partitions whose devices were made quiet.
-    pub quiet: Vec<usize>,
     /// When the core is to be woken, in microseconds from when that was asked for.
     pub wake: Option<u32>,
     /// Cores that were called.
@@ -102,10 +100,6 @@ impl Ports for Recorder {
             _ if self.spoilt => Restored::Refused,
             _ => Restored::Whole,
         }
-    }
-
-    fn quiesce(&mut self, partition: usize) {
-        self.quiet.push(partition);
     }
 
     fn end_interrupt(&mut self, intid: u32, core: Core) {

@@ -342,8 +342,6 @@ impl Ports for Windows {
         crate::api::Restored::Whole
     }
 
-    fn quiesce(&mut self, _: usize) {}
-
     fn call_core(&mut self, _: crate::table::Core) {
         unreachable!("the ledger has no cores");
     }
