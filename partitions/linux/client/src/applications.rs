@@ -18,7 +18,8 @@ const KILLS: usize = 10;
 /// How long TEEs may take to answer again after the last kill.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-type Check = (&'static str, fn(&Options) -> Result<(), String>);
+/// A check: its name, and what is wrong when it fails.
+pub type Check = (&'static str, fn(&Options) -> Result<(), String>);
 
 const CHECKS: [Check; 8] = [
     ("each session is at the TEE of its application", places),
@@ -42,15 +43,16 @@ const KILLED: [Check; 1] = [("clients killed in their calls leave nothing behind
 
 /// Runs the checks, prints a line for each, and tells whether all is right.
 pub fn run(options: &Options) -> bool {
-    run_each("applications", &CHECKS, options)
+    run_each("applications", "-", &CHECKS, options)
 }
 
 /// Kills clients of three TEEs in their calls, prints a line, and tells whether all is right.
 pub fn run_killed(options: &Options) -> bool {
-    run_each("killed", &KILLED, options)
+    run_each("killed", "-", &KILLED, options)
 }
 
-fn run_each(suite: &str, checks: &[Check], options: &Options) -> bool {
+/// Runs checks of a suite, prints a line for each with this TEE, and tells whether all is right.
+pub fn run_each(suite: &str, tee: &str, checks: &[Check], options: &Options) -> bool {
     let mut ok = true;
     for (name, check) in checks {
         let start = Instant::now();
@@ -58,7 +60,7 @@ fn run_each(suite: &str, checks: &[Check], options: &Options) -> bool {
         ok &= outcome.is_ok();
         Line::new("case")
             .text("suite", suite)
-            .text("tee", "-")
+            .text("tee", tee)
             .text("name", name)
             .truth("ok", outcome.is_ok())
             .number("ms", start.elapsed().as_millis() as u64)

@@ -12,7 +12,13 @@ mod check;
 #[cfg(libteec)]
 mod load;
 #[cfg(libteec)]
+mod parameters;
+#[cfg(libteec)]
+mod sealed;
+#[cfg(libteec)]
 mod services;
+#[cfg(libteec)]
+mod sessions;
 #[cfg(libteec)]
 mod storage;
 #[cfg(all(libteec, target_arch = "aarch64"))]
@@ -37,9 +43,11 @@ fn main() -> ExitCode {
 
 #[cfg(libteec)]
 fn run(options: &Options) -> Result<bool, String> {
-    use bulkhead_client::options::Task;
+    use bulkhead_client::options::{Kind, Task};
     Ok(match options.task {
         Task::Open => return check::open(options).map(|()| true),
+        Task::Store if options.kind == Kind::Rust => return sealed::store(options).map(|()| true),
+        Task::Fetch if options.kind == Kind::Rust => return sealed::fetch(options).map(|()| true),
         Task::Store => return storage::store(options).map(|()| true),
         Task::Fetch => return storage::fetch(options).map(|()| true),
         Task::Erase => return storage::erase(options).map(|()| true),
@@ -48,6 +56,8 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Load => load::run(options),
         Task::Applications => applications::run(options),
         Task::Killed => applications::run_killed(options),
+        Task::Parameters => parameters::run(options),
+        Task::Sessions => sessions::run(options),
         #[cfg(target_arch = "aarch64")]
         Task::Sve => sve::run(options),
         #[cfg(not(target_arch = "aarch64"))]

@@ -1,7 +1,8 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|store|fetch|erase|churn --tee NAME|- \
+pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|parameters|sessions|store|fetch|erase|churn \
+                         --tee NAME|- \
                          --kind optee|rust [--second NAME --third NAME] [--object ID] [--text TEXT] \
                          [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
 
@@ -20,6 +21,10 @@ pub enum Task {
     Applications,
     /// Kill clients of three TEEs in their calls.
     Killed,
+    /// Give the Rust TEE every kind of parameter and of login.
+    Parameters,
+    /// Give the Rust TEE many sessions and threads, and cancel and close.
+    Sessions,
     /// Make an object in secure storage.
     Store,
     /// Say what is in an object in secure storage.
@@ -73,6 +78,8 @@ impl Options {
             Some("sve") => Task::Sve,
             Some("applications") => Task::Applications,
             Some("killed") => Task::Killed,
+            Some("parameters") => Task::Parameters,
+            Some("sessions") => Task::Sessions,
             Some("store") => Task::Store,
             Some("fetch") => Task::Fetch,
             Some("erase") => Task::Erase,
@@ -101,7 +108,10 @@ impl Options {
         }
         let tee = tee.ok_or_else(|| format!("--tee is missing; {USAGE}"))?;
         let stores = matches!(task, Task::Store | Task::Fetch | Task::Erase | Task::Churn);
-        let no_kind = matches!(task, Task::Open | Task::Applications | Task::Killed);
+        let no_kind = matches!(
+            task,
+            Task::Open | Task::Applications | Task::Killed | Task::Parameters | Task::Sessions
+        );
         let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
         if task == Task::Applications && others.contains(&None) {

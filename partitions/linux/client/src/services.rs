@@ -41,8 +41,23 @@ pub const ECHO_VALUE: u32 = 0;
 pub const ECHO_MEMORY: u32 = 1;
 /// Computes for a while.
 pub const ECHO_LONG: u32 = 2;
-const ECHO_INVERT: u32 = 3;
-const ECHO_COUNT: u32 = 4;
+/// Makes every byte its complement.
+pub const ECHO_INVERT: u32 = 3;
+/// Counts the commands of the session.
+pub const ECHO_COUNT: u32 = 4;
+/// Makes two numbers change places.
+pub const ECHO_SWAP: u32 = 5;
+/// Uses all four parameters: numbers there and back, memory in, memory out, memory there and back.
+pub const ECHO_ALL: u32 = 6;
+/// Says who opened the session.
+pub const ECHO_IDENTITY: u32 = 7;
+
+/// The Rust TEE's storage service: what it seals, it alone can open.
+pub const SEALED: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d03);
+/// Seals memory.
+pub const SEALED_SEAL: u32 = 0;
+/// Opens what was sealed.
+pub const SEALED_OPEN: u32 = 1;
 
 /// The Rust TEE's keyed-hash service.
 pub const KEYED_HASH: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d02);
@@ -52,15 +67,21 @@ pub const HASH_HMAC: u32 = 0;
 pub const HASH_SET_KEY: u32 = 1;
 const HASH_VERIFY: u32 = 2;
 
-const NOBODY: Uuid = Uuid::new(0x00c0ffee_0000_4000_8000_00000000dead);
+/// An application that no TEE has.
+pub const NOBODY: Uuid = Uuid::new(0x00c0ffee_0000_4000_8000_00000000dead);
 
 /// `TEEC_ERROR_CANCEL`.
 pub const CANCEL: u32 = 0xffff_0002;
 const ITEM_NOT_FOUND: u32 = 0xffff_0008;
-const SHORT_BUFFER: u32 = 0xffff_0010;
+/// `TEEC_ERROR_SHORT_BUFFER`.
+pub const SHORT_BUFFER: u32 = 0xffff_0010;
 const MAC_INVALID: u32 = 0xffff_3071;
-const FROM_TEE: u32 = 3;
-const FROM_APPLICATION: u32 = 4;
+/// `TEEC_ORIGIN_API`.
+pub const FROM_API: u32 = 1;
+/// `TEEC_ORIGIN_TEE`.
+pub const FROM_TEE: u32 = 3;
+/// `TEEC_ORIGIN_TRUSTED_APP`.
+pub const FROM_APPLICATION: u32 = 4;
 
 /// A check: its name, and what is wrong when it fails.
 pub type Check = (&'static str, fn(&Context) -> Result<(), String>);
@@ -94,11 +115,13 @@ pub fn checks(kind: Kind) -> &'static [Check] {
     }
 }
 
-fn plain(error: Error) -> String {
+/// The error as a sentence.
+pub fn plain(error: Error) -> String {
     error.to_string()
 }
 
-fn equal<T: PartialEq>(got: &T, expected: &T) -> Result<(), String> {
+/// Checks an answer.
+pub fn equal<T: PartialEq>(got: &T, expected: &T) -> Result<(), String> {
     if got == expected {
         Ok(())
     } else {
@@ -106,8 +129,9 @@ fn equal<T: PartialEq>(got: &T, expected: &T) -> Result<(), String> {
     }
 }
 
+/// Checks that a call was refused with this code, from this origin.
 #[track_caller]
-fn refused(result: Result<(), Error>, code: u32, origin: u32) -> Result<(), String> {
+pub fn refused(result: Result<(), Error>, code: u32, origin: u32) -> Result<(), String> {
     match result {
         Err(error) if error.code == code && error.origin == origin => Ok(()),
         Err(error) => Err(format!("{error}; {code:#010x} from origin {origin} was expected")),

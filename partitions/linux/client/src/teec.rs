@@ -4,6 +4,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -309,6 +310,16 @@ pub enum Parameter<'a> {
     PartIn(&'a Memory<'a>, usize, usize),
     /// A part of registered memory (offset, length) that the TEE writes.
     PartOut(&'a Memory<'a>, usize, usize),
+    /// A part of registered memory (offset) that the TEE writes, of this length; how much it wrote or wants.
+    PartOutSized(&'a Memory<'a>, usize, &'a mut usize),
+    /// A part of registered memory (offset, length) that the TEE changes.
+    PartInOut(&'a Memory<'a>, usize, usize),
+    /// All of registered memory, in the directions for which it was registered, and how much the TEE wrote or wants.
+    Whole(&'a Memory<'a>, &'a mut usize),
+    /// Temporary memory that is nowhere, of this length, in the directions of the API's type (5 to 7).
+    Nowhere(u32, &'a mut usize),
+    /// A type that the API does not have.
+    Wrong(u32),
 }
 
 impl Parameter<'_> {
@@ -329,6 +340,11 @@ impl Parameter<'_> {
             Parameter::InOut(buffer) => (0x7, temporary(buffer.as_mut_ptr(), buffer.len())),
             Parameter::PartIn(memory, offset, size) => (0xd, part(memory, *offset, *size)),
             Parameter::PartOut(memory, offset, size) => (0xe, part(memory, *offset, *size)),
+            Parameter::PartOutSized(memory, offset, size) => (0xe, part(memory, *offset, **size)),
+            Parameter::PartInOut(memory, offset, size) => (0xf, part(memory, *offset, *size)),
+            Parameter::Whole(memory, _) => (0xc, part(memory, 0, 0)),
+            Parameter::Nowhere(kind, size) => (*kind, temporary(std::ptr::null_mut(), **size)),
+            Parameter::Wrong(kind) => (*kind, temporary(std::ptr::null_mut(), 0)),
         }
     }
 
@@ -338,7 +354,10 @@ impl Parameter<'_> {
         unsafe {
             match self {
                 Parameter::ValueOut(value) | Parameter::ValueInOut(value) => **value = raw.value,
-                Parameter::Out(_, size) => **size = raw.temporary.size,
+                Parameter::Out(_, size) | Parameter::Nowhere(_, size) => **size = raw.temporary.size,
+                Parameter::PartOutSized(_, _, size) | Parameter::Whole(_, size) => {
+                    **size = raw.registered.size;
+                }
                 _ => {}
             }
         }
@@ -355,29 +374,68 @@ fn part(memory: &Memory<'_>, offset: usize, size: usize) -> RawParameter {
     }
 }
 
+/// How a client says who it is.
+#[derive(Clone, Copy)]
+pub enum Login {
+    /// Nobody in particular.
+    Public,
+    /// The user of this process.
+    User,
+    /// A group of this process.
+    Group(u32),
+    /// A method by its number, without data.
+    Other(u32),
+}
+
 /// A session with a trusted application.
 pub struct Session<'c> {
     raw: RawSession,
     context: PhantomData<&'c Context>,
 }
 
+// SAFETY: the API lets several threads invoke commands in one session, and nothing writes it after its opening.
+unsafe impl Sync for Session<'_> {}
+// SAFETY: a session belongs to no thread.
+unsafe impl Send for Session<'_> {}
+
 impl<'c> Session<'c> {
     /// Opens a public session.
     pub fn open(context: &'c Context, application: Uuid) -> Result<Session<'c>, Error> {
+        Session::open_with(context, application, Login::Public, [])
+    }
+
+    /// Opens a session with a login and parameters.
+    pub fn open_with<const N: usize>(
+        context: &'c Context,
+        application: Uuid,
+        login: Login,
+        mut parameters: [Parameter<'_>; N],
+    ) -> Result<Session<'c>, Error> {
+        let mut operation = Operation::of(&mut parameters);
+        let (method, group) = match login {
+            Login::Public => (0, None),
+            Login::User => (1, None),
+            Login::Group(group) => (2, Some(group)),
+            Login::Other(method) => (method, None),
+        };
+        let data = group
+            .as_ref()
+            .map_or(std::ptr::null(), |group| std::ptr::from_ref(group).cast());
         let mut raw = RawSession {
             context: std::ptr::null_mut(),
             id: 0,
         };
         let mut origin = 1;
-        // SAFETY: an initialised context, a session that is ours, no login data and no operation.
+        // SAFETY: an initialised context, a session that is ours, login data where the method takes some, and an operation
+        // whose buffers are borrowed until the call ends.
         let code = unsafe {
             TEEC_OpenSession(
                 context.raw.get(),
                 &raw mut raw,
                 &raw const application,
-                0,
-                std::ptr::null(),
-                std::ptr::null_mut(),
+                method,
+                data,
+                &raw mut operation,
                 &raw mut origin,
             )
         };
@@ -428,6 +486,35 @@ impl<'c> Session<'c> {
         result("TEEC_InvokeCommand", code, origin)
     }
 
+    /// Invokes a command, and closes the session while it runs, once `delay` has passed.
+    pub fn invoke_and_close<const N: usize>(
+        self,
+        command: u32,
+        mut parameters: [Parameter<'_>; N],
+        delay: Duration,
+    ) -> Result<(), Error> {
+        let mut operation = Operation::of(&mut parameters);
+        let session = ManuallyDrop::new(self);
+        let shared = &*session;
+        let mut origin = 1;
+        let code = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                std::thread::sleep(delay);
+                // SAFETY: an open session, which nobody closes again: it is not dropped.
+                unsafe { TEEC_CloseSession((&raw const shared.raw).cast_mut()) };
+            });
+            let session = (&raw const shared.raw).cast_mut();
+            // SAFETY: the session's structure lives; the buffers in the operation are borrowed until the call ends.
+            unsafe { TEEC_InvokeCommand(session, command, &raw mut operation, &raw mut origin) }
+        });
+        result("TEEC_InvokeCommand", code, origin)
+    }
+
+    /// Leaves the session to the kernel, which closes it with its context.
+    pub fn abandon(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+
     /// The session's number in the driver, for calls that go around the library.
     #[cfg(target_arch = "aarch64")]
     pub fn id(&self) -> u32 {
@@ -438,13 +525,28 @@ impl<'c> Session<'c> {
     pub fn invoke<const N: usize>(
         &mut self,
         command: u32,
+        parameters: [Parameter<'_>; N],
+    ) -> Result<(), Error> {
+        self.invoke_beside(command, parameters, false)
+    }
+
+    /// Invokes a command while other threads may invoke others, or, with `cancelled`, asks for its cancellation before
+    /// it has begun.
+    pub fn invoke_beside<const N: usize>(
+        &self,
+        command: u32,
         mut parameters: [Parameter<'_>; N],
+        cancelled: bool,
     ) -> Result<(), Error> {
         let mut operation = Operation::of(&mut parameters);
         let mut origin = 1;
-        // SAFETY: an open session; the buffers in the operation are borrowed until the call ends.
-        let code =
-            unsafe { TEEC_InvokeCommand(&raw mut self.raw, command, &raw mut operation, &raw mut origin) };
+        let session = (&raw const self.raw).cast_mut();
+        if cancelled {
+            // SAFETY: an operation that names no session yet.
+            unsafe { TEEC_RequestCancellation(&raw mut operation) };
+        }
+        // SAFETY: an open session, which the call only reads; the buffers in the operation are borrowed until it ends.
+        let code = unsafe { TEEC_InvokeCommand(session, command, &raw mut operation, &raw mut origin) };
         for (parameter, raw) in parameters.iter_mut().zip(&operation.parameters) {
             parameter.update(raw);
         }
