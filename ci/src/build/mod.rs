@@ -12,7 +12,7 @@ mod optee;
 mod tfa;
 
 pub use firmware::{BootStage, Core, Firmware};
-pub use normal::{NormalWorld, tree};
+pub use normal::{NormalWorld, installed, tree};
 
 /// Where the kernel and the initramfs are loaded.
 pub const fn normal_addresses() -> [u64; 2] {

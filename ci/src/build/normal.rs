@@ -41,6 +41,37 @@ pub fn build(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Normal
     Ok(NormalWorld { kernel, initrd })
 }
 
+/// The same normal world with systemd as its first process, and with what the table emits for udev and systemd where an
+/// integrator installs it.
+pub fn installed(
+    paths: &Paths,
+    parts: &Parts,
+    firmware: &Firmware,
+    plain: &NormalWorld,
+) -> Result<NormalWorld> {
+    let mut archive = Archive::default();
+    let keep = |path: &str| !path.starts_with("usr/share");
+    archive.tree(&parts.services(paths)?, &keep, &merged)?;
+    let own = paths.root.join("partitions/linux/initramfs/installed");
+    archive.tree(&own, &|_| true, &|path| path.to_owned())?;
+    for (name, folder) in [
+        ("60-bulkhead-tees.rules", "usr/lib/udev/rules.d"),
+        ("bulkhead-supplicant@.service", "usr/lib/systemd/system"),
+    ] {
+        let contents = read(&firmware.folder.join("linux").join(name))?;
+        archive.file(&format!("{folder}/{name}"), contents, 0o644);
+    }
+    // As the book says: the distribution's own service would take the first device that it finds.
+    archive.link("etc/systemd/system/tee-supplicant.service", "/dev/null");
+    let initrd = firmware.folder.join("initrd-installed.cpio");
+    // Linux unpacks archives one behind the other.
+    write(&initrd, &[read(&plain.initrd)?, archive.bytes()?].concat())?;
+    Ok(NormalWorld {
+        kernel: plain.kernel.clone(),
+        initrd,
+    })
+}
+
 /// Collects the initramfs.
 fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archive> {
     let mut archive = Archive::default();

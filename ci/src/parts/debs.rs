@@ -86,18 +86,34 @@ fn kernel(names: &[String]) -> Result<String> {
 
 /// The programs and libraries of the normal world.
 pub fn userland(paths: &Paths, apt: &Apt) -> Result<PathBuf> {
-    let folder = paths.parts.join("userland");
-    let inputs = stamp::digest(pins::USERLAND.iter().flat_map(|pin| [pin.name, pin.version]));
+    let what = "fetching libteec, tee-supplicant, xtest and what they need";
+    pinned(paths, apt, "userland", &pins::USERLAND, what)
+}
+
+/// systemd and udev.
+pub fn services(paths: &Paths, apt: &Apt) -> Result<PathBuf> {
+    pinned(
+        paths,
+        apt,
+        "services",
+        &pins::SERVICES,
+        "fetching systemd and udev",
+    )
+}
+
+/// Packages for the normal world, unpacked into one tree.
+fn pinned(paths: &Paths, apt: &Apt, name: &str, pins: &[Pin], what: &str) -> Result<PathBuf> {
+    let folder = paths.parts.join(name);
+    let inputs = stamp::digest(pins.iter().flat_map(|pin| [pin.name, pin.version]));
     if !stamp::is_current(&folder, &inputs) {
         let mut packages = Vec::new();
-        for pin in &pins::USERLAND {
+        for pin in pins {
             packages.push(format!(
                 "{}:arm64={}",
                 pin.name,
                 apt.choose(pin, ":arm64", false)?
             ));
         }
-        let what = "fetching libteec, tee-supplicant, xtest and what they need";
         step(what, || {
             stamp::make(&folder, &inputs, |to| {
                 unpack(apt, what, &packages, to)?;

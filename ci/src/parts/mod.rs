@@ -71,6 +71,11 @@ impl Parts {
     pub fn userland(&self, paths: &Paths) -> Result<PathBuf> {
         debs::userland(paths, &self.apt)
     }
+
+    /// systemd and udev, as their packages lay them out.
+    pub fn services(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::services(paths, &self.apt)
+    }
 }
 
 /// Installs a C++ compiler where there is none: libFuzzer is built with it.

@@ -27,6 +27,15 @@ pub const OPTEE: Pin = pin("optee-os", "4.10.0-2");
 /// The kernel's version as it stands in its packages' names, and the suite's mark in them.
 pub const LINUX: Pin = pin("7.2.12+deb13", "7.2.12-1~bpo13+1");
 
+/// systemd and udev, for the check of an installation; of the same release as the library that others need.
+pub const SERVICES: [Pin; 5] = [
+    pin("systemd", "262.1-1"),
+    pin("udev", "262.1-1"),
+    pin("libsystemd-shared", "262.1-1"),
+    pin("libudev1", "262.1-1"),
+    pin("libkmod2", "34.2-2+b2"),
+];
+
 /// What runs in the normal world's Linux, and what that needs.
 pub const USERLAND: [Pin; 21] = [
     pin("optee-test-qemu", "4.10.0-1"),

@@ -1,6 +1,7 @@
 //! GlobalPlatform clients that nobody changed, on every TEE: `cargo xtask test --gp`, and its page of results.
 
 use super::linux::{self, Done, Outcome, Run};
+use super::sealed;
 use super::tally::Tally;
 use crate::cli::TestArgs;
 use crate::paths::{Paths, write};
@@ -12,9 +13,10 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// The suites in their order, and the client of each.
-const SUITES: [(&str, &str); 10] = [
+const SUITES: [(&str, &str); 13] = [
     ("clients", OURS),
     ("info", "bulkhead-info"),
+    ("parameters", OURS),
     ("names", OURS),
     ("applications", OURS),
     ("unnamed", "xtest, which names no TEE"),
@@ -23,12 +25,28 @@ const SUITES: [(&str, &str); 10] = [
     ("gp", XTEST),
     ("gp-both", XTEST),
     ("killed", "ours, killed in its calls"),
+    (SEALED, "ours, on two Rust TEEs of one image"),
+    (INSTALLED, "ours, beside real systemd and udev"),
 ];
+/// The suite that has machines of its own, with two Rust TEEs.
+const SEALED: &str = "sealed";
+/// The suite that has a machine of its own, with real systemd and udev: for the full form, or where it is named.
+const INSTALLED: &str = "installed";
 const OURS: &str = "ours";
 const XTEST: &str = "xtest";
 /// The suites of xtest that run on each OP-TEE.
 const PARTS: [&str; 2] = ["regression", "pkcs11"];
 
+/// systemd as the first process, which starts nothing but what udev, the table's rules and its unit ask for.
+const WITH_SYSTEMD: Run<'static> = Run {
+    name: INSTALLED,
+    suites: INSTALLED,
+    arguments: "rdinit=/usr/lib/systemd/systemd systemd.condition_needs_update=0 systemd.firstboot=no \
+                systemd.show_status=no systemd.log_target=kmsg systemd.log_level=warning loglevel=1",
+    sve: true,
+    limit: Duration::from_secs(8 * 60),
+    quiet: Duration::from_secs(4 * 60),
+};
 /// How long each form may take. The short one takes less than 15 minutes on a machine that does nothing else.
 const SHORT: Duration = Duration::from_secs(25 * 60);
 const FULL: Duration = Duration::from_secs(3 * 60 * 60);
@@ -40,13 +58,20 @@ const FULL_QUIET: Duration = Duration::from_secs(20 * 60);
 pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let parts = parts::provide(paths, &parts::ALL)?;
     let table = paths.root.join("configs/phone.toml");
-    let built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
+    let mut built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
     let start = Instant::now();
-    let all = SUITES.map(|(suite, _)| suite).join(",");
-    let suites = args.suites.as_deref().unwrap_or(&all);
+    let all: Vec<&str> = (SUITES.iter().map(|(suite, _)| *suite))
+        .filter(|suite| args.full || *suite != INSTALLED)
+        .collect();
+    let all = all.join(",");
+    let wanted: Vec<&str> = args.suites.as_deref().unwrap_or(&all).split(',').collect();
+    let suites: Vec<&str> = (wanted.iter().copied())
+        .filter(|suite| ![SEALED, INSTALLED].contains(suite))
+        .collect();
+    let suites = suites.join(",");
     let run = Run {
         name: "gp",
-        suites,
+        suites: &suites,
         arguments: if args.full {
             "bulkhead.gp=full"
         } else {
@@ -56,7 +81,23 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         limit: if args.full { FULL } else { SHORT },
         quiet: if args.full { FULL_QUIET } else { SHORT_QUIET },
     };
-    let outcome = linux::boot(&built, &run, tally);
+    let mut outcome = if suites.is_empty() {
+        Outcome::default()
+    } else {
+        linux::boot(&built, &run, tally)
+    };
+    let mut more = Vec::new();
+    if wanted.contains(&SEALED) {
+        more.push(sealed::test(paths, &parts, tally)?);
+    }
+    if wanted.contains(&INSTALLED) {
+        built.normal = build::installed(paths, &parts, &built.firmware, &built.normal)?;
+        more.push(linux::boot(&built, &WITH_SYSTEMD, tally));
+    }
+    for more in more {
+        outcome.cases.extend(more.cases);
+        outcome.notes.extend(more.notes);
+    }
     let optees = built.firmware.system.partitions.iter();
     let optees: Vec<&str> = optees
         .filter(|partition| partition.client.is_some() && partition.tee == Tee::Optee)
@@ -127,7 +168,7 @@ fn page(outcome: &Outcome, full: bool, took: Duration) -> String {
             let bad = cases.iter().filter(|case| !case.ok).count();
             let time: u64 = cases.iter().map(|case| case.ms).sum();
             let client = SUITES.iter().find(|(name, _)| *name == suite);
-            let client = client.map_or("", |(_, client)| client);
+            let client = client.map_or(OURS, |(_, client)| client);
             let count = counted(&cases);
             let time = seconds(time);
             let _ = writeln!(text, "| {suite} | {client} | {tee} | {count} | {bad} | {time} |");

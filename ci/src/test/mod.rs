@@ -10,6 +10,7 @@ mod junit;
 mod linux;
 mod model;
 mod page;
+mod sealed;
 mod sel4;
 mod tally;
 
