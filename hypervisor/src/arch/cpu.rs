@@ -9,7 +9,7 @@ use aarch64_cpu::registers::{
 use super::cell::Owned;
 use super::context::{El1, General};
 use super::registers as r;
-use super::{fp, gic, stage2, vectors};
+use super::{fp, gic, stage2, timer, vectors};
 use crate::table::CORES;
 
 /// What a core keeps for itself. TPIDR_EL2 points at it; the vectors use its first word.
@@ -146,6 +146,7 @@ pub fn init(index: usize) {
     r::ich_vmcr_el2::write(0);
     stage2::init_core();
     gic::init_core(index);
+    timer::init_core(index);
     barrier::isb(barrier::SY);
 }
 

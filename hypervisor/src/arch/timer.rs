@@ -40,6 +40,12 @@ pub fn microseconds() -> u64 {
         .saturating_add(rest.saturating_mul(1_000_000) / frequency)
 }
 
+/// The core with this index came up: its timer knows nothing of what it was set for.
+pub fn init_core(index: usize) {
+    DUE[index].deadline.store(NEVER, Ordering::Relaxed);
+    program(index);
+}
+
 /// Sets the deadline of the core with this index: the timer's interrupt comes in this many microseconds.
 pub fn set(index: usize, micros: u32) {
     DUE[index].deadline.store(after(micros), Ordering::Relaxed);

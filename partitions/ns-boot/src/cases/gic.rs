@@ -85,8 +85,8 @@ const SGI1R: u64 = 16;
 const TRIES: u32 = 8;
 /// Microseconds in which an interrupt comes by itself.
 const WITHOUT_CALLS: u64 = 50_000;
-/// Looks in a loop that take seconds, if nothing comes.
-const LOOKS: u64 = 200_000_000;
+/// Looks in a loop that take some hundred milliseconds, if nothing comes.
+const LOOKS: u64 = 20_000_000;
 /// Microseconds in which an interrupt has to come; an emulated machine may be slow.
 const LIMIT: u64 = 5_000_000;
 
@@ -263,9 +263,15 @@ fn cpu_interface() -> Outcome {
 
 fn timer_runs(target: u16, timer: u64) -> Outcome {
     start(target)?;
+    let before = taken(target, 0, timer)?;
     set_timer(target, timer, 2_000)?;
     let [came, ..] = ask(target, GIC_WAIT, [timer, LOOKS, 0, 0])?;
-    ensure!(came == 1, "interrupt {timer} did not come");
+    // It may have been as early as the call that waits for it.
+    let after = taken(target, 0, timer)?;
+    ensure!(
+        came == 1 || after == before + 1,
+        "interrupt {timer} did not come: {after} after {before}"
+    );
     Ok(())
 }
 

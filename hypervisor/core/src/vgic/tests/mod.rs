@@ -2,4 +2,5 @@
 
 mod access;
 mod model;
+mod random;
 mod rewrite;
