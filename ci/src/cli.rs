@@ -116,6 +116,10 @@ pub struct TestArgs {
     /// Write the conformance page anew from the cases as they ran, instead of comparing it.
     #[arg(long)]
     pub bless: bool,
+    /// Run the bare-metal cases of these tables alone, such as `own-core,vgic`.
+    #[arg(long, value_name = "TABLE", value_delimiter = ',', conflicts_with_all = ["only", "gp", "bless"])]
+    pub tables: Vec<String>,
+
     /// Let Linux run only these suites, such as `clients,xtest`.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,
@@ -181,7 +185,7 @@ impl TestArgs {
         if self.gp {
             return false;
         }
-        match (self.ffa, self.only.is_empty()) {
+        match (self.ffa || !self.tables.is_empty(), self.only.is_empty()) {
             (true, _) => group == Group::Bare,
             (false, none) => none || self.only.contains(&group),
         }

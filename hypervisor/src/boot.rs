@@ -88,6 +88,11 @@ fn serve(index: usize, first: Event) -> ! {
                 defmt::error!("{=str} has failed", TABLE.partitions[partition].name);
                 fatal::stop("the table says that the machine halts then");
             }
+            Action::Idle => {
+                core.unload();
+                SPMC.settle(this);
+                core.idle()
+            }
         };
     }
 }

@@ -61,8 +61,8 @@ impl Ports for Machine {
         timer::set_alarm(self.core, at);
     }
 
-    fn schedule_receiver(&mut self) {
-        gic::schedule_receiver(self.core);
+    fn schedule_receiver(&mut self, core: Option<CoreIndex>) {
+        gic::schedule_receiver(core.map_or(self.core, usize::from));
     }
 
     fn call_core(&mut self, core: CoreIndex) {

@@ -174,11 +174,24 @@ fn boot_stage(
 ) -> Result<PathBuf> {
     let mut env = table_of(folder);
     env.push(("BULKHEAD_SYSTEM", system.name.clone()));
+    env.push(("BULKHEAD_OWN_CORES", own_cores(system)));
     let image = bare(paths, parts, "bulkhead-ns-boot", env, stage.features())?;
     let [name, _] = stage.names();
     let path = folder.join(name);
     write(&path, &image)?;
     Ok(path)
+}
+
+/// The cores that are a partition's own, as the boot stage hands them over: `index:affinity:target information`.
+fn own_cores(system: &System) -> String {
+    let owners = system.partitions.iter().filter(|partition| partition.dedicated);
+    let cores = owners.flat_map(|partition| {
+        (0u32..).zip(&partition.cores).map(|(context, core)| {
+            let target = u32::from(partition.id) << 16 | context;
+            format!("{core}:{}:{target}", system.board.cores[*core].mpidr)
+        })
+    });
+    cores.collect::<Vec<_>>().join(",")
 }
 
 /// Where build scripts find the compiled table.

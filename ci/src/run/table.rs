@@ -72,6 +72,7 @@ fn row(firmware: &Firmware, partition: &Partition, outcome: &Outcome) -> [String
     let result = match outcome.ok {
         Some(true) => format!("ok: {}", outcome.detail),
         Some(false) => format!("FAILED: {}", outcome.detail),
+        None if partition.dedicated => "not called: its core is its own".to_owned(),
         None => "no answer".to_owned(),
     };
     [

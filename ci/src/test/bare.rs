@@ -3,13 +3,14 @@
 use super::tally::Tally;
 use super::{page, sel4};
 use crate::build::{self, Firmware};
+use crate::cli::TestArgs;
 use crate::parts::Parts;
 use crate::paths::{Paths, read, write};
 use crate::progress::step;
 use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
 use crate::run::session::{self, Next, Ports, Wish};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs};
@@ -21,21 +22,17 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// The tables whose cases hold the cores to times of a millisecond: a busy host cannot keep those, so time is the
 /// number of instructions there.
-const COUNTED: &[&str] = &["ffa-forwarding"];
+const COUNTED: &[&str] = &["ffa-forwarding", "own-core"];
 
 /// How the names of the tables begin whose cases are of FF-A calls, and make the conformance page.
 const FFA: &str = "ffa";
 
-/// Runs the cases of every table in `configs/cases`, or of those of FF-A only; then compares the conformance
-/// page with them, or writes it anew (`bless`).
-pub fn test(paths: &Paths, parts: &Parts, only_ffa: bool, bless: bool, tally: &mut Tally) -> Result<()> {
+/// Runs the cases of every table in `configs/cases`, of those of FF-A only, or of some; then, where all of FF-A have
+/// run, compares the conformance page with them, or writes it anew (`--bless`).
+pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let (mut ran, before) = (Vec::new(), tally.failed());
-    for table in tables(paths)? {
+    for table in wanted(paths, args)? {
         let system = build::load(&table)?;
-        let of_ffa = system.name.starts_with(FFA);
-        if only_ffa && !of_ffa {
-            continue;
-        }
         let mut firmware = build::build_cases(paths, parts, system, &table)?;
         if firmware
             .system
@@ -47,16 +44,46 @@ pub fn test(paths: &Paths, parts: &Parts, only_ffa: bool, bless: bool, tally: &m
         }
         ran.extend(run(&firmware, tally)?);
     }
-    if !only_ffa && let Some(image) = env::var_os("SEL4_IMAGE") {
+    if !args.ffa
+        && args.tables.is_empty()
+        && let Some(image) = env::var_os("SEL4_IMAGE")
+    {
         let table = sel4::table(paths, Path::new(&image))?;
         let system = build::load(&table)?;
         run(&build::build_cases(paths, parts, system, &table)?, tally)?;
     }
-    if tally.failed() > before {
+    if tally.failed() > before || !args.tables.is_empty() {
         // A page of cases that failed, or that did not run, would say nothing.
         return Ok(());
     }
-    page::check(paths, &ran, bless, tally)
+    page::check(paths, &ran, args.bless, tally)
+}
+
+/// The tables whose cases are to run.
+fn wanted(paths: &Paths, args: &TestArgs) -> Result<Vec<PathBuf>> {
+    let all = tables(paths)?;
+    let name = |path: &Path| {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let unknown = args
+        .tables
+        .iter()
+        .find(|wish| !all.iter().any(|path| name(path) == **wish));
+    if let Some(unknown) = unknown {
+        let names: Vec<_> = all.iter().map(|path| name(path)).collect();
+        bail!(
+            "there are no cases for a table `{unknown}`; there are: {}",
+            names.join(", ")
+        );
+    }
+    let chosen = |path: &PathBuf| {
+        let of_ffa = !args.ffa || name(path).starts_with(FFA);
+        of_ffa && (args.tables.is_empty() || args.tables.contains(&name(path)))
+    };
+    Ok(all.into_iter().filter(chosen).collect())
 }
 
 /// A flash image in which one byte of the image of the partition [`SPOILT`] is another one, as if somebody had

@@ -71,7 +71,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             Group::Fuzz => fuzz::test(paths, args, &mut tally)?,
             Group::Bare => {
                 let parts = provided(paths, args, &mut parts)?;
-                bare::test(paths, parts, args.ffa, args.bless, &mut tally)?;
+                bare::test(paths, parts, args, &mut tally)?;
             }
             Group::Cost => {
                 let figures = bench::compare(paths, provided(paths, args, &mut parts)?)?;

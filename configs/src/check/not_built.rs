@@ -44,15 +44,10 @@ type Wish<'a> = (&'static str, &'a Span);
 
 fn cores(partition: &Partition) -> Vec<Wish<'_>> {
     let mut out = Vec::new();
-    let mut count = None;
-    match &partition.cores {
-        Some(Cores::Dedicated(cores)) => {
-            out.push(("cores of its own", &partition.cores_span));
-            count = Some(cores.len());
-        }
-        Some(Cores::Called { cores, .. }) => count = Some(cores.len()),
-        _ => {}
-    }
+    let count = match &partition.cores {
+        Some(Cores::Dedicated(cores) | Cores::Called { cores, .. }) => Some(cores.len()),
+        _ => None,
+    };
     let travels = partition
         .contexts
         .as_ref()

@@ -97,6 +97,17 @@ mod invariants {
         }
     }
 
+    const fn cores_are_own(place: usize) {
+        let partition = &TABLE.partitions[place];
+        let mut other = place + 1;
+        while other < PARTITIONS {
+            let second = &TABLE.partitions[other];
+            let own = partition.dedicated || second.dedicated;
+            assert!(!own || partition.cores & second.cores == 0, "a core that is a partition's own has two owners");
+            other += 1;
+        }
+    }
+
     const fn interrupts_are_own(place: usize) {
         let interrupts = TABLE.partitions[place].interrupts;
         assert!(interrupts.len() <= 48, "a partition has more interrupts than the hypervisor keeps");
@@ -223,7 +234,9 @@ mod invariants {
         assert!(partition.shares >= 1 && partition.shares <= 256, "shares are out of range");
         assert!(is_page_range(&partition.window), "a window is not made of pages");
         assert!(!meets(&partition.window, partition.memory, 0), "a window overlaps its owner's memory");
-        assert!(partition.cores & (1 << TABLE.board.boot_core) != 0, "a partition does without the boot core");
+        let has_boot_core = partition.cores & (1 << TABLE.board.boot_core) != 0;
+        assert!(has_boot_core != partition.dedicated, "a partition does without the boot core, or has it alone");
+        assert!(partition.cores != 0, "a partition has no core");
         assert!(CORES >= 64 || partition.cores >> CORES == 0, "a partition lists a core that is not there");
         if let Preemption::ManagedExit { limit_us } = partition.preemption {
             assert!(limit_us >= 1 && limit_us <= 1_000_000, "a managed exit has a bound out of range");
@@ -260,6 +273,7 @@ mod invariants {
             image_fits(partition);
             devices_are_own(place);
             interrupts_are_own(place);
+            cores_are_own(place);
             callers_hold(place);
             limits_hold(partition);
             assert!(

@@ -179,6 +179,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("manifest", format!("&{}", bytes(&placed.manifest))),
         ("memory", memory(partition)),
         ("cores", format!("{mask:#x}")),
+        ("dedicated", partition.dedicated.to_string()),
         ("devices", devices(partition)),
         ("interrupts", interrupts(partition)),
         ("window", range(partition.window)),

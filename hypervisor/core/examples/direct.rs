@@ -66,6 +66,7 @@ static TABLE: Table = Table {
             rights: Rights::ReadWriteExecute,
         }],
         cores: 1,
+        dedicated: false,
         devices: &[],
         interrupts: &[],
         window: Range {
@@ -101,7 +102,7 @@ impl Ports for Nothing {
     fn now(&mut self) -> u64 {
         0
     }
-    fn schedule_receiver(&mut self) {}
+    fn schedule_receiver(&mut self, _: Option<bulkhead_core::table::Core>) {}
     fn key(&mut self, _: usize) -> [u64; 4] {
         [0; 4]
     }

@@ -189,6 +189,9 @@ pub enum Action {
     /// Nothing more runs on this core, nor on any other: a partition has failed without which the machine is not
     /// to go on (an index in the table).
     Halt(usize),
+    /// Wait on this core, which is a partition's own, for a secure interrupt: the next event is
+    /// [`Event::SecureInterrupt`] or [`Event::Called`].
+    Idle,
 }
 
 /// Who owns a page that the policy copies from or to.
@@ -363,8 +366,8 @@ pub trait Ports {
     /// Has [`Event::Alarm`] happen on this core when the counter has this value, or not at all. An alarm that
     /// was set before is forgotten.
     fn set_alarm(&mut self, at: Option<u64>);
-    /// Raises the schedule-receiver interrupt in the normal world, on this core.
-    fn schedule_receiver(&mut self);
+    /// Raises the schedule-receiver interrupt in the normal world, on a core; none: on this one.
+    fn schedule_receiver(&mut self, core: Option<Core>);
     /// A partition's own key, 32 bytes as four little-endian words. The table says that it has one.
     fn key(&mut self, partition: usize) -> [u64; 4];
     /// Random bits for a partition, different at each call and from every other's; none where the machine

@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     Forward,
     /// Partitions that hear of what happens to the core.
     Power,
+    /// A partition whose own the core is.
+    Dedicated,
 }
 
 impl Mode {
@@ -62,6 +64,7 @@ fn pack_mode(mode: Mode) -> u32 {
         Mode::CoreOn => 3,
         Mode::Interrupt => 4,
         Mode::Power => 5,
+        Mode::Dedicated => 6,
     }
 }
 
@@ -72,6 +75,7 @@ fn unpack_mode(value: u32) -> Mode {
         3 => Mode::CoreOn,
         4 => Mode::Interrupt,
         5 => Mode::Power,
+        6 => Mode::Dedicated,
         _ => Mode::Serving,
     }
 }

@@ -160,10 +160,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(notifications) = self.notifications(receiver) {
             notifications.lock().rx_full(sender);
         }
-        if let Party::Partition(index) = receiver {
-            self.pend_notification(index, None);
-        }
-        self.schedule(cpu, delay, ports);
+        self.wake_receiver(cpu, receiver, None, delay, ports);
     }
 }
 

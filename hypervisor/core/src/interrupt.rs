@@ -94,7 +94,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn tell_late<T: Ports>(&self, context: Context, ports: &mut T) {
         if let Some((_, _, seat)) = self.seat(context.partition, context.home) {
             seat.late.store(true, Ordering::Release);
-            ports.schedule_receiver();
+            ports.schedule_receiver(None);
         }
     }
 

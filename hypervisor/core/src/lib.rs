@@ -14,6 +14,7 @@ mod console;
 mod context;
 mod cpu;
 mod decode;
+mod dedicated;
 mod direct;
 mod discovery;
 pub mod error;

@@ -27,7 +27,7 @@ use crate::vgic::policy::NEVER;
 /// The longest slice in microseconds; shorter where the partition has less time for an interrupt.
 const SLICE_US: u64 = 1_000;
 /// How long the normal world has the core between two slices that the alarm began, in microseconds.
-const PAUSE_US: u32 = 1_000;
+pub(crate) const PAUSE_US: u32 = 1_000;
 /// Pages that are cleared between two looks at the time.
 const CLEARED: u64 = 8;
 
@@ -318,7 +318,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let first = Context {
             partition: index,
-            home: self.table.board.boot_core,
+            home: self.first_home(partition),
         };
         let entry = (partition.image.entry, start::boot_information_address(partition));
         self.start_at(core, cpu, first, entry, ports)
@@ -400,6 +400,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
+    /// Where a partition's first context is at home.
+    fn first_home(&self, partition: &Partition) -> Core {
+        if partition.dedicated {
+            partition.cores.trailing_zeros() as Core
+        } else {
+            self.table.board.boot_core
+        }
+    }
+
     fn call_listed<T: Ports>(&self, partition: &Partition, ports: &mut T) {
         let on = |(core, cpu): &(Core, &Cpu)| lists(partition, *core) && cpu.is_on();
         if let Some((core, _)) = (0u8..).zip(&self.cpus).find(on) {
@@ -416,7 +425,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         // Who had a turn last comes last.
         let first = cpu.turn().min(P);
         for index in (first..P).chain(0..first) {
-            if !self.needs_time(core, index) {
+            // Who has cores of its own is restarted on them.
+            let own = self.table.partitions.get(index).is_some_and(|p| p.dedicated);
+            if own || !self.needs_time(core, index) {
                 continue;
             }
             cpu.begin_forward(index, ports.now());
@@ -448,7 +459,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// Whether a partition could use this core's time for its restart.
-    fn needs_time(&self, core: Core, index: usize) -> bool {
+    pub(crate) fn needs_time(&self, core: Core, index: usize) -> bool {
         let Some((partition, compartment, seat)) = self.seat(index, core) else {
             return false;
         };

@@ -6,7 +6,7 @@ use spin::Mutex;
 
 use crate::api::Ports;
 use crate::callee::NOTIFICATIONS;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, high_half, low};
 use crate::error::Error;
 use crate::function;
@@ -176,19 +176,36 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let to = self.link(sender, receiver, NOTIFICATIONS)?;
         let notifications = self.notifications(to).ok_or(Error::InvalidParameters)?;
         notifications.lock().set(sender, bitmap, vcpu)?;
-        if let Party::Partition(index) = to {
-            self.pend_notification(index, vcpu);
-        }
-        self.schedule(cpu, delay, ports);
+        self.wake_receiver(cpu, to, vcpu, delay, ports);
         Ok(Reply::done())
     }
 
-    /// Has the normal world's scheduler look: at once, or when the partition that runs here leaves.
-    pub(crate) fn schedule<T: Ports>(&self, cpu: &Cpu, delay: bool, ports: &mut T) {
+    /// Has whoever gives a receiver cycles look: the cores that are its own, else the normal world's scheduler, at
+    /// once or when the partition that runs here leaves.
+    pub(crate) fn wake_receiver<T: Ports>(
+        &self,
+        cpu: &Cpu,
+        receiver: Party,
+        vcpu: Option<u16>,
+        delay: bool,
+        ports: &mut T,
+    ) {
+        if let Party::Partition(index) = receiver {
+            self.pend_notification(index, vcpu);
+            if self.call_own_cores(index, ports) {
+                return;
+            }
+        }
+        self.schedule(cpu, delay, ports);
+    }
+
+    fn schedule<T: Ports>(&self, cpu: &Cpu, delay: bool, ports: &mut T) {
         if delay {
             cpu.delay_schedule();
         } else {
-            ports.schedule_receiver();
+            // A core that is a partition's own takes no interrupts of the normal world.
+            let own = cpu.mode() == Mode::Dedicated;
+            ports.schedule_receiver(own.then(|| self.core_of_the_normal_world()).flatten());
         }
     }
 
@@ -282,6 +299,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             all = all && machine.notifications.lock().tell(|vcpu| list.put(vm.id, vcpu));
         }
         for (partition, compartment) in self.table.partitions.iter().zip(&self.compartments) {
+            if partition.dedicated {
+                continue;
+            }
             all = all
                 && compartment
                     .notifications

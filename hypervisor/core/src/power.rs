@@ -108,7 +108,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Option<Action> {
         let (partition, compartment, seat) = self.seat(index, core)?;
-        let (pc, x0) = if mode == Mode::Boot {
+        // A partition that has cores of its own starts with the first of them that comes up.
+        let first = mode == Mode::Boot || (partition.dedicated && Self::vcpu(partition, core) == 0);
+        let (pc, x0) = if first {
             (partition.image.entry, start::boot_information_address(partition))
         } else {
             (compartment.secondary_entry.load(Ordering::Acquire), 0)
@@ -124,12 +126,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             seat.leave(State::Off);
             return None;
         }
-        if mode == Mode::Boot {
+        if first {
             ports.note(Note::Started { partition: index });
             self.give_bitmap(index);
         }
         paravirtual::reset(seat, partition);
-        Self::reset_vgic(partition, compartment, (core, mode == Mode::Boot), ports);
+        Self::reset_vgic(partition, compartment, (core, first), ports);
         seat.set_task(Task::Cycles);
         let context = Context {
             partition: index,
@@ -146,7 +148,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return Reply::error(Error::NotSupported);
         }
         let first = match here.seat.task() {
-            Task::Cycles => here.cpu.mode() == Mode::Boot,
+            Task::Cycles => here.starts_first(),
             Task::Start => here.compartment.life.get() == Life::Starting,
             _ => false,
         };

@@ -60,7 +60,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     fn runnable(&self, endpoint: u16, vcpu: u16) -> Result<Callee<'_, C>, Error> {
         let callee = self.callee(endpoint)?;
         let normal = callee.partition.callers.iter().any(|caller| caller.id < SECURE);
-        if !normal && !self.overdue(callee.index, vcpu) {
+        // Whoever has a core that is a partition's own may hand it over.
+        if !normal && !callee.partition.dedicated && !self.overdue(callee.index, vcpu) {
             return Err(Error::InvalidParameters);
         }
         Ok(callee)
@@ -224,6 +225,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             partition: callee.index,
             home,
         };
+        if callee.partition.dedicated {
+            return self.hand_core_over(core, cpu, named, ports);
+        }
         self.take_held(core, named, 0);
         // A chain is resumed where it was preempted.
         let resumed = self.innermost(named);
@@ -311,7 +315,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // Releasing a buffer that is not full is no error here.
             let _ = self.rx_release(Party::Partition(here.context.partition), 0);
         }
-        if here.cpu.mode() == Mode::Boot {
+        if here.starts_first() {
             here.compartment.ready.store(true, Ordering::Release);
             ports.note(Note::Ready {
                 partition: here.context.partition,
@@ -337,7 +341,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             _ if task.caller().is_some() => None,
             _ if here.seat.task() == Task::Start => Some(Reply::error(Error::Denied)),
             Mode::Serving | Mode::Forward => None,
-            Mode::Interrupt => Some(Reply::done()),
+            Mode::Interrupt | Mode::Dedicated => Some(Reply::done()),
             Mode::Boot | Mode::CoreOn | Mode::Power => Some(Reply::error(Error::Denied)),
         };
         if let Some(reply) = reply {
@@ -394,7 +398,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 });
                 return self.stop(here, ports);
             }
-            Mode::Serving | Mode::Forward => {}
+            Mode::Serving | Mode::Forward | Mode::Dedicated => {}
             Mode::Interrupt => return self.interrupt_timeout(here, ports),
             Mode::Power => return self.power_timeout(here, ports),
             Mode::Boot | Mode::CoreOn => {

@@ -205,6 +205,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// An event of a partition where none runs: only an interrupt can be meant.
     fn no_context<T: Ports>(&self, core: Core, cpu: &Cpu, event: Event, ports: &mut T) -> Action {
+        if cpu.mode() == Mode::Dedicated {
+            return self.wake_owner(core, cpu, event, ports);
+        }
         let action = match event {
             Event::SecureInterrupt(intid) => {
                 return self.secure_interrupt(core, cpu, None, intid, ports);
@@ -228,7 +231,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         match self.halted() {
             Some(partition) => Action::Halt(partition),
             None => {
-                self.remember_restarts(ports);
+                if here.cpu.mode() != Mode::Dedicated {
+                    self.remember_restarts(ports);
+                }
                 let entered = self.cut(here, ports);
                 let entered = entered.or_else(|| self.take_kicks(here.core, here.cpu, Some(here), ports));
                 entered.unwrap_or_else(|| self.resume(here))
@@ -420,6 +425,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 .end_interrupt(core, cpu, ports)
                 .unwrap_or_else(|| self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)),
             Mode::Power => self.tell_next(core, cpu, ports),
+            Mode::Dedicated => self.idle(core, cpu, ports),
             Mode::Forward => {
                 cpu.end_forward(ports.now());
                 self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)
@@ -431,7 +437,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     fn depart_with_chores<T: Ports>(&self, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
         let (schedule, ticket) = cpu.take_chores();
         if schedule {
-            ports.schedule_receiver();
+            ports.schedule_receiver(None);
         }
         let again = ticket.map(|target| Reply::words(function::INTERRUPT, &[target]));
         Action::Normal(again.unwrap_or(*reply).over(&cpu.kept()))

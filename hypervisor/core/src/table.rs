@@ -275,8 +275,10 @@ pub struct Partition {
     /// Secure memory that it owns. The first region holds the image.
     pub memory: &'static [Region],
     /// The cores on which it has an execution context (bit n: core n). Context n is pinned to the
-    /// n-th core of the mask; it includes the boot core.
+    /// n-th core of the mask; it includes the boot core, unless they are dedicated.
     pub cores: u64,
+    /// Whether these cores are its own: the normal world's boot stage starts each and hands it over, for good.
+    pub dedicated: bool,
     /// Devices passed through.
     pub devices: &'static [Device],
     /// Interrupts it owns.

@@ -181,6 +181,12 @@ pub fn allow_vectors() {
     barrier::isb(barrier::SY);
 }
 
+/// Waits until an interrupt is pending, masked or not.
+pub fn wait_for_interrupt() {
+    barrier::dsb(barrier::SY);
+    aarch64_cpu::asm::wfi();
+}
+
 /// Sets the virtual IRQ and FIQ lines of the context that runs next.
 #[inline(always)]
 pub fn set_virtual_lines(irq: bool, fiq: bool) {

@@ -104,6 +104,20 @@ impl Core {
         Event::Normal(call)
     }
 
+    /// Waits on the core, which `unload` has cleared, for a secure interrupt.
+    pub fn idle(&mut self) -> Event {
+        self.set_deadline(Deadline::None);
+        let mask = gic::mask();
+        gic::set_mask(gic::HOLD_NORMAL);
+        loop {
+            cpu::wait_for_interrupt();
+            if let Some(event) = self.secure_interrupt() {
+                gic::set_mask(mask);
+                return event;
+            }
+        }
+    }
+
     /// What an exit means; `None` where the context goes on.
     fn event(&mut self, vector: u64, context: Context, state: &mut State) -> Option<Event> {
         match vector {

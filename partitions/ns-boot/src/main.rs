@@ -1,6 +1,6 @@
 //! The first thing that EL3 starts in the normal world (BL33), at EL2.
 //!
-//! It jumps to the Linux that stands in memory already; with the feature `cases` it runs the
+//! It hands over the cores that are a partition's own, and jumps to the Linux that stands in memory already; with the feature `cases` it runs the
 //! bare-metal cases against Bulkhead instead, with `bench` it measures what calls cost, and it powers
 //! the machine off.
 #![cfg_attr(target_os = "none", no_std, no_main)]
@@ -19,6 +19,9 @@ mod cases;
 #[path = "../../test-sp/src/commands.rs"]
 #[cfg_attr(feature = "bench", allow(dead_code))]
 mod test_sp;
+// On a host for its tests.
+#[cfg_attr(any(not(target_os = "none"), feature = "cases"), allow(dead_code))]
+mod tree;
 #[cfg(target_os = "none")]
 mod uart;
 
@@ -38,6 +41,7 @@ fn boot() -> ! {
     cases::run();
     #[cfg(not(feature = "cases"))]
     {
+        arch::own::hand_over();
         uart::line(format_args!("@boot linux"));
         arch::start_linux()
     }

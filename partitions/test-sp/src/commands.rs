@@ -135,3 +135,18 @@ pub mod forbidden {
     /// Writes LORC_EL1 (limited ordering regions).
     pub const ORDERING: u64 = 22;
 }
+
+/// What notifications ask of a partition that takes no requests, as bits.
+#[allow(dead_code)] // Each side uses some.
+pub mod wish {
+    /// The first ID of partitions that take wishes.
+    pub const FIRST_ID: u64 = 0x8010;
+    /// To be answered with the same bit.
+    pub const ECHO: u64 = 1 << 0;
+    /// To keep a period of a millisecond a thousand times; answered with the same bit.
+    pub const PERIOD: u64 = 1 << 1;
+    /// The answer to that where the period was not kept.
+    pub const LATE: u64 = 1 << 2;
+    /// All that the normal world may send.
+    pub const ALL: u64 = ECHO | PERIOD;
+}

@@ -1,6 +1,6 @@
 //! The loop of each context, and the commands.
 use crate::commands as command;
-use crate::{arch, clock};
+use crate::{arch, clock, wishes};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self, Error, Regs};
 use sp_rt::mailbox::{Mailbox, Pages};
@@ -66,7 +66,12 @@ fn start(further_entry: u64) -> Result<u64, Error> {
     OWN.store(own, Ordering::Relaxed);
     let mailbox = Mailbox::map()?;
     MAILBOX.with(|place| *place = Some(mailbox));
-    call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[further_entry])).success()?;
+    // One with a single context has nothing to say here.
+    let entry = call(&Regs::new(ffa::SECONDARY_EP_REGISTER_64, &[further_entry])).success();
+    if entry != Err(Error::NOT_SUPPORTED) {
+        entry?;
+    }
+    wishes::listen(own)?;
     Ok(own)
 }
 
@@ -84,6 +89,7 @@ fn serve(_context: usize) -> ! {
             ffa::DIRECT_REQ2 => respond_2(&request),
             // Cycles for an interrupt that could not have them when it came.
             ffa::INTERRUPT | ffa::RUN => {
+                wishes::serve();
                 let _ = interrupts::take();
                 wait()
             }

@@ -11,6 +11,8 @@ mod clock;
 mod commands;
 #[cfg(target_os = "none")]
 mod image;
+#[cfg(target_os = "none")]
+mod wishes;
 
 /// On a host there is nothing to run.
 #[cfg(not(target_os = "none"))]

@@ -128,7 +128,7 @@ fuzz_target!(|data: &[u8]| {
                 entry: Entry::Answer(regs),
                 ..
             }) => Some(regs),
-            Action::Run(_) | Action::Halt(_) => None,
+            Action::Run(_) | Action::Halt(_) | Action::Idle => None,
         };
         if let Some(regs) = answer {
             match regs.0[0] as u32 {

@@ -74,6 +74,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         manifest: &[],
         memory: &MEMORY[index],
         cores,
+        dedicated: false,
         devices: &[],
         interrupts: &[],
         window: Range {
@@ -277,7 +278,7 @@ impl Ports for Memory {
         self.time += 1;
         self.time
     }
-    fn schedule_receiver(&mut self) {}
+    fn schedule_receiver(&mut self, _: Option<bulkhead_core::table::Core>) {}
     fn key(&mut self, _: usize) -> [u64; 4] {
         [0; 4]
     }
@@ -423,6 +424,7 @@ impl Machine {
         self.spmc.settle(core);
         self.runs[usize::from(core)] = match action {
             Action::Run(run) => Some(run.context),
+            Action::Idle => None,
             Action::Normal(regs) => {
                 if [f::INTERRUPT.into(), f::YIELD.into()].contains(&regs.0[0]) {
                     self.named = regs.0[1];

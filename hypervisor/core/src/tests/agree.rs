@@ -550,7 +550,7 @@ fn respelt(mut message: Message, mut regs: Regs, extended: bool) -> (Message, Re
 fn first_of(action: &Action, n: usize) -> u64 {
     match action {
         Action::Normal(regs) => regs.0[n],
-        Action::Run(_) | Action::Halt(_) => 0,
+        Action::Run(_) | Action::Halt(_) | Action::Idle => 0,
     }
 }
 

@@ -94,6 +94,7 @@ impl Cores<'_, '_> {
                 }
                 Action::Run(run) => run,
                 Action::Halt(partition) => panic!("halted for {partition}"),
+                Action::Idle => panic!("no core is a partition's own"),
             };
             let work = self.work(run.context);
             if runs != Some(run.context) {

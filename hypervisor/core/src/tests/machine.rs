@@ -32,6 +32,8 @@ pub struct Recorder {
     pub spoilt: bool,
     /// When the core is to be woken, in microseconds from when that was asked for.
     pub wake: Option<u32>,
+    /// Where, the last time.
+    pub scheduled_on: Option<Core>,
     /// Cores that were called.
     pub called: Vec<Core>,
     pub now: u64,
@@ -110,8 +112,9 @@ impl Ports for Recorder {
         self.now
     }
 
-    fn schedule_receiver(&mut self) {
+    fn schedule_receiver(&mut self, core: Option<Core>) {
         self.scheduled += 1;
+        self.scheduled_on = core;
     }
 
     fn key(&mut self, partition: usize) -> [u64; 4] {
@@ -295,7 +298,7 @@ pub fn regs(action: Action) -> Regs {
             entry: Entry::Answer(regs),
             ..
         }) => regs,
-        Action::Run(_) | Action::Halt(_) => panic!("no registers: {action:?}"),
+        Action::Run(_) | Action::Halt(_) | Action::Idle => panic!("no registers: {action:?}"),
     }
 }
 
@@ -314,7 +317,7 @@ pub fn code(action: Action) -> Option<u32> {
 pub fn run(action: Action) -> Run {
     match action {
         Action::Run(run) => run,
-        Action::Normal(_) | Action::Halt(_) => panic!("no run: {action:x?}"),
+        other => panic!("no run: {other:x?}"),
     }
 }
 

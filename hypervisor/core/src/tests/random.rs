@@ -133,6 +133,7 @@ fn walk(m: &mut Machine, steps: &[(Core, u8, u64, std::vec::Vec<u64>)]) {
         match action {
             Action::Run(run) => *slot = Some(run.context),
             Action::Halt(partition) => panic!("halted for {partition}"),
+            Action::Idle => *slot = None,
             Action::Normal(regs) => {
                 *slot = None;
                 let wide = [f::DIRECT_RESP2, f::SUCCESS_64].contains(&(regs.0[0] as u32));
@@ -170,7 +171,7 @@ proptest! {
             }
             runs[0] = match m.step(0, event(*kind, runs[0], *id, rest)) {
                 Action::Run(run) => Some(run.context),
-                Action::Normal(_) => None,
+                Action::Normal(_) | Action::Idle => None,
                 Action::Halt(partition) => panic!("halted for {partition}"),
             };
             check(&m, &runs);

@@ -386,6 +386,7 @@ fn told(action: Action) -> Told {
             None => panic!("{action:x?}"),
         },
         Action::Halt(partition) => panic!("halted for {partition}"),
+        Action::Idle => panic!("no core is a partition's own"),
     }
 }
 

@@ -58,6 +58,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         id,
         uuids: &[COMMON],
         properties: 0x70b,
+        dedicated: false,
         image: Image {
             package_uuid: Uuid([1; 16]),
             package: Range {
@@ -262,6 +263,60 @@ static ALL: [Partition; 3] = [
     Partition {
         callers: EVERYBODY,
         ..partition("c", C, 2, 0b1111)
+    },
+];
+
+/// A called partition on three cores, and one whose own the others are, with an interrupt on each: a may notify it,
+/// as the normal world may.
+pub static OWN_CORES: Table = Table {
+    name: "own-cores",
+    partitions: &OWNERS,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    digest: TABLE.digest,
+    boot_order: &[0, 1],
+};
+
+/// As `OWN_CORES`, but that the one with its own cores has one, and is restarted when it fails.
+pub static MENDED: Table = Table {
+    name: "mended",
+    partitions: &OWNER_IS_MENDED,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    digest: TABLE.digest,
+    boot_order: &[0, 1],
+};
+
+static OWNER_IS_MENDED: [Partition; 2] = [
+    partition("a", A, 0, 0b0011),
+    Partition {
+        dedicated: true,
+        on_failure: OnFailure::Restart {
+            limit: 3,
+            back_off_us: BACK_OFF,
+        },
+        ..partition("b", B, 1, 0b0100)
+    },
+];
+
+static OWNERS: [Partition; 2] = [
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(B)],
+        ..partition("a", A, 0, 0b0011)
+    },
+    Partition {
+        dedicated: true,
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        interrupts: &[Interrupt {
+            intid: 25,
+            edge: false,
+            core: 2,
+        }],
+        ..partition("b", B, 1, 0b1100)
     },
 ];
 

@@ -8,7 +8,7 @@ use super::{Vgic, distributor, redistributor};
 use crate::api::{Action, Context, Deadline, Entry, Place, Ports, SystemRegister, Trapped};
 use crate::compartment::Compartment;
 use crate::context::State;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Mode};
 use crate::paravirtual;
 use crate::spmc::{Here, RESUME, Spmc};
 use crate::table::{Core, Partition};
@@ -224,6 +224,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             && other != core
         {
             ports.call_core(other);
+            return None;
+        }
+        if cpu.mode() == Mode::Dedicated {
+            // Whose own the core is looks before it waits.
             return None;
         }
         // A handler has the core, perhaps one that was entered a moment ago.

@@ -12,6 +12,15 @@ pub fn ticks() -> u64 {
     count
 }
 
+/// Ticks in a second.
+#[must_use]
+pub fn frequency() -> u64 {
+    let frequency: u64;
+    // SAFETY: reading a register.
+    unsafe { asm!("mrs {}, cntfrq_el0", out(reg) frequency, options(nomem, nostack, preserves_flags)) };
+    frequency
+}
+
 macro_rules! repeat {
     ($instruction:literal, $regs:ident, $rounds:ident) => {{
         let mut r = [0_u64; 18];

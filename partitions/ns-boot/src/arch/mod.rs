@@ -3,6 +3,8 @@
 pub mod clock;
 #[cfg(feature = "cases")]
 pub mod machine;
+#[cfg(not(feature = "cases"))]
+pub mod own;
 #[cfg(feature = "cases")]
 pub mod state;
 

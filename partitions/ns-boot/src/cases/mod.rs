@@ -23,6 +23,7 @@ mod managed;
 mod memory;
 mod messages;
 mod notifications;
+mod own;
 mod preemption;
 mod races;
 mod renewal;
@@ -78,6 +79,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
+        Some("own-core") => &[own::CASES],
         Some("ffa") => &[
             setup::CASES,
             discovery::CASES,

@@ -94,6 +94,7 @@ const fn partition(
         manifest: &[],
         memory: &MEMORY[(id - A) as usize],
         cores: 1,
+        dedicated: false,
         devices: &[],
         interrupts: &[],
         window,
@@ -319,7 +320,7 @@ impl Ports for Windows {
     fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }
-    fn schedule_receiver(&mut self) {
+    fn schedule_receiver(&mut self, _: Option<crate::table::Core>) {
         unreachable!("the ledger has no interrupts");
     }
     fn key(&mut self, _: usize) -> [u64; 4] {

@@ -1,0 +1,154 @@
+//! A core that is a partition's own: handed over, reached by notifications, never given back (DEN0077A 1.2, section
+//! 14.3 for FFA_RUN).
+use super::notifications::with_bitmap;
+use super::{Case, Outcome, alive, bad, clause, ffa, good, isolation, right, send, to, wrong};
+use crate::arch::machine::{core_is_off, core_on, now, pause, smc};
+use crate::ensure;
+use crate::test_sp::{self, wish};
+use core::sync::atomic::{AtomicU64, Ordering};
+use sp_rt::ffa::{self as f, Error, Regs};
+
+/// The partition, and the core that is its own.
+const OWN: u16 = 0x8010;
+const CORE: usize = 3;
+/// The one that has the other cores.
+const WORKER: u16 = 0x8001;
+
+/// What the core has come to: that it hands itself over, and what FFA_RUN answered if it ever came back.
+static HANDED: AtomicU64 = AtomicU64::new(0);
+static CAME_BACK: AtomicU64 = AtomicU64::new(0);
+/// Whether the other cores go on working, and how often they were answered wrongly.
+static WORK: AtomicU64 = AtomicU64::new(0);
+static WRONG: AtomicU64 = AtomicU64::new(0);
+
+/// These cases.
+pub const CASES: &[Case] = &[
+    wrong("run-a-core-that-is-off", &[f::RUN], clause::RUN, || {
+        bad(f::RUN, &[to(OWN) << 16], Error::DENIED)
+    }),
+    wrong(
+        "request-to-one-with-its-own-core",
+        &[f::DIRECT_REQ_64],
+        clause::DIRECT_REQ,
+        || bad(f::DIRECT_REQ_64, &[to(OWN)], Error::DENIED),
+    ),
+    right("core-is-handed-over", &[f::RUN], clause::RUN, hand_over),
+    isolation("own-core-never-comes-back", never_back),
+    right(
+        "own-core-hears-notifications",
+        &[f::NOTIFICATION_SET, f::NOTIFICATION_GET],
+        clause::SET,
+        || with_bitmap(|| asked(wish::ECHO, 2_000_000)),
+    ),
+    wrong(
+        "own-core-is-not-scheduled",
+        &[f::NOTIFICATION_INFO_GET_64],
+        clause::INFO_GET_N,
+        || {
+            with_bitmap(|| {
+                asked(wish::ECHO, 2_000_000)?;
+                let told = ffa(f::NOTIFICATION_INFO_GET_64, &[]);
+                let named = told
+                    .success()
+                    .is_ok_and(|told| (3..18).any(|n| told.x(n) & 0xffff == to(OWN)));
+                ensure!(!named, "the normal world is to give it cycles");
+                Ok(())
+            })
+        },
+    ),
+    isolation("own-core-keeps-its-period-under-load", || with_bitmap(under_load)),
+    isolation("own-core-still-answers", || {
+        with_bitmap(|| asked(wish::ECHO, 2_000_000))?;
+        alive(WORKER)
+    }),
+];
+
+fn hand_over() -> Outcome {
+    let started = core_on(CORE, |_| {
+        HANDED.store(1, Ordering::Release);
+        let answer = ffa(f::RUN, &[to(OWN) << 16]);
+        CAME_BACK.store(answer.x(0) | 1, Ordering::Release);
+    });
+    ensure!(started, "the core does not start");
+    wait_until(10_000_000, || HANDED.load(Ordering::Acquire) == 1)?;
+    wait(5_000);
+    let back = CAME_BACK.load(Ordering::Acquire);
+    ensure!(back == 0, "it came back with {back:#x}");
+    Ok(())
+}
+
+/// Neither FFA_RUN nor PSCI gives the normal world the core, or the partition another one.
+fn never_back() -> Outcome {
+    const CPU_ON: u32 = 0xc400_0003;
+    const ALREADY_ON: u64 = -4_i64 as u64;
+    bad(f::RUN, &[to(OWN) << 16], Error::DENIED)?;
+    let on = smc(&Regs::new(CPU_ON, &[CORE as u64, 0x6000_0000, 0])).x(0);
+    ensure!(on == ALREADY_ON, "CPU_ON: {on:#x}");
+    let back = CAME_BACK.load(Ordering::Acquire);
+    ensure!(!core_is_off(CORE) && back == 0, "{back:#x}");
+    Ok(())
+}
+
+/// A wish is answered by the same notification within so many microseconds. With the normal world's bitmap.
+fn asked(wish: u64, limit: u64) -> Outcome {
+    let ends = to(OWN) << 16;
+    good(f::NOTIFICATION_BIND, &[ends, 0, wish::ALL | wish::LATE])?;
+    let result = good(f::NOTIFICATION_SET, &[to(OWN), 0, wish]).and_then(|_| answered(wish, limit));
+    good(f::NOTIFICATION_UNBIND, &[ends, 0, wish::ALL | wish::LATE])?;
+    result
+}
+
+fn answered(wish: u64, limit: u64) -> Outcome {
+    const FROM_PARTITIONS: u64 = 1;
+    let mut got = 0;
+    wait_until(limit, || {
+        got = ffa(f::NOTIFICATION_GET, &[0, FROM_PARTITIONS]).x(2);
+        got != 0
+    })?;
+    ensure!(got == wish, "{got:#x} instead of {wish:#x}");
+    Ok(())
+}
+
+/// The normal world and the other partition work on all other cores while the period is kept.
+fn under_load() -> Outcome {
+    WORK.store(1, Ordering::Release);
+    WRONG.store(0, Ordering::Release);
+    for core in [1, 2] {
+        ensure!(core_on(core, work), "core {core} does not start");
+    }
+    let result = asked(wish::PERIOD, 60_000_000);
+    WORK.store(0, Ordering::Release);
+    wait_until(10_000_000, || core_is_off(1) && core_is_off(2))?;
+    let wrong = WRONG.load(Ordering::Acquire);
+    ensure!(wrong == 0, "{wrong} wrong answers to the other cores");
+    result
+}
+
+fn work(core: usize) {
+    let mut n = 0;
+    while WORK.load(Ordering::Acquire) == 1 {
+        let words = [core as u64, n, 3, !n];
+        let (answer, _) = send(WORKER, test_sp::ECHO, words);
+        let good = answer.function() == f::DIRECT_RESP_64 && answer.0[4..8] == words;
+        WRONG.fetch_add(u64::from(!good), Ordering::AcqRel);
+        n += 1;
+        // Where the cores take turns, one that works on keeps the others from theirs.
+        pause();
+    }
+}
+
+fn wait(microseconds: u64) {
+    let until = now() + microseconds;
+    while now() < until {
+        pause();
+    }
+}
+
+fn wait_until(limit: u64, mut what: impl FnMut() -> bool) -> Outcome {
+    let deadline = now() + limit;
+    while !what() {
+        pause();
+        ensure!(now() < deadline, "it did not happen within {limit} us");
+    }
+    Ok(())
+}
