@@ -1,8 +1,7 @@
 //! Versions, features, IDs, and calls that do not exist (DEN0077A 1.2, chapters 12 and 13).
 use super::discovery::remap;
 use super::{
-    A, Case, HIDDEN, MANAGED, NARROW, Outcome, bad, clause, ffa, good, inside, inside_bad, inside_good,
-    right, wrong,
+    A, Case, MANAGED, NARROW, Outcome, bad, clause, ffa, good, inside, inside_bad, inside_good, right, wrong,
 };
 use crate::ensure;
 use sp_rt::ffa::{self as f, Error};
