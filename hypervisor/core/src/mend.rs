@@ -9,7 +9,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Restored, World};
+use crate::api::{Action, Context, Deadline, Note, Ports, Restored, World};
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -331,26 +331,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         core: Core,
         cpu: &Cpu,
         context: Context,
-        (pc, x0): (u64, u64),
+        entry: (u64, u64),
         ports: &mut T,
     ) -> Option<Action> {
-        let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
+        let (partition, compartment, _) = self.seat(context.partition, context.home)?;
         if !lists(partition, core) || !lists(partition, context.home) {
             return None;
         }
-        if !seat.change(State::Off, State::Running(core)) {
-            return None;
-        }
-        if !compartment.life.confirmed() {
-            seat.leave(State::Off);
-            return None;
-        }
-        paravirtual::reset(seat, partition);
         let first = compartment.life.get() == Life::Starting;
-        Self::reset_vgic(partition, compartment, (context.home, first), ports);
-        seat.set_task(Task::Start);
-        let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
-        Some(self.enter(&here, Entry::Start { pc, x0 }, Deadline::Micros(START_LIMIT_US)))
+        self.enter_at((core, cpu), context, entry, (Task::Start, first), ports)
     }
 
     /// Goes on with a start that the normal world has interrupted, for what is left of its time.

@@ -107,7 +107,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         index: usize,
         ports: &mut T,
     ) -> Option<Action> {
-        let (partition, compartment, seat) = self.seat(index, core)?;
+        let (partition, compartment, _) = self.seat(index, core)?;
         // A partition that has cores of its own starts with the first of them that comes up.
         let first = mode == Mode::Boot || (partition.dedicated && Self::vcpu(partition, core) == 0);
         let (pc, x0) = if first {
@@ -118,6 +118,29 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if pc == 0 || compartment.stopped() || !lists(partition, core) {
             return None;
         }
+        let context = Context {
+            partition: index,
+            home: core,
+        };
+        let action = self.enter_at((core, cpu), context, (pc, x0), (Task::Cycles, first), ports)?;
+        if first {
+            ports.note(Note::Started { partition: index });
+            self.give_bitmap(index);
+        }
+        Some(action)
+    }
+
+    /// Enters a context that is off at its first instruction, as this task; the first of its partition brings the
+    /// virtual GIC to its reset, too.
+    pub(crate) fn enter_at<T: Ports>(
+        &self,
+        (core, cpu): (Core, &Cpu),
+        context: Context,
+        (pc, x0): (u64, u64),
+        (task, first): (Task, bool),
+        ports: &mut T,
+    ) -> Option<Action> {
+        let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
         if !seat.change(State::Off, State::Running(core)) {
             return None;
         }
@@ -126,17 +149,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             seat.leave(State::Off);
             return None;
         }
-        if first {
-            ports.note(Note::Started { partition: index });
-            self.give_bitmap(index);
-        }
         paravirtual::reset(seat, partition);
-        Self::reset_vgic(partition, compartment, (core, first), ports);
-        seat.set_task(Task::Cycles);
-        let context = Context {
-            partition: index,
-            home: core,
-        };
+        Self::reset_vgic(partition, compartment, (context.home, first), ports);
+        seat.set_task(task);
         let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         Some(self.enter(&here, Entry::Start { pc, x0 }, Deadline::Micros(START_LIMIT_US)))
     }

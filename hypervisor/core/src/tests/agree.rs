@@ -8,7 +8,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::amount;
-use super::machine::{Machine, mark};
+use super::machine::{Machine, ends, mark};
 use super::model::{self, Cause, Expect, How, Message, Model, Parked, Place, Until};
 use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, POWER, SMALL, TABLE, VM};
 use crate::api::{Action, Conduit, Deadline, Entry, Event, Fault, Regs};
@@ -62,10 +62,6 @@ struct Pair {
     held: usize,
     /// Cores that were called as a partition has failed, and have not looked.
     untold: BTreeSet<Core>,
-}
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
 }
 
 /// Registers with marks behind those that are given.

@@ -1,8 +1,8 @@
 //! Partitions that call partitions: who may, who runs, what the normal world sees of it.
 
-use super::machine::{Machine, code, mark, regs, run, x};
+use super::machine::{FAULT, Machine, code, ends, mark, regs, run, x};
 use super::table::{A, B, C, CHAINS};
-use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Regs};
+use crate::api::{Action, Context, Deadline, Entry, Event, Regs};
 use crate::context::State;
 use crate::cpu::Mode;
 use crate::error::Error;
@@ -13,16 +13,6 @@ const REQUEST: u64 = f::DIRECT_REQ_32 as u64;
 const RESPONSE: u64 = f::DIRECT_RESP_32 as u64;
 const RUN: u64 = f::RUN as u64;
 const INTERRUPT: u64 = f::INTERRUPT as u64;
-const FAULT: Event = Event::Fault(Fault {
-    syndrome: 1,
-    address: 2,
-    ipa: 3,
-    pc: 4,
-});
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 fn chains() -> Machine {
     Machine::of(&CHAINS).start()

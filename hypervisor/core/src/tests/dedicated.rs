@@ -1,8 +1,8 @@
 //! Cores that are a partition's own: started, handed over, woken, and never given back.
 
-use super::machine::{Machine, code, regs, run, x};
+use super::machine::{FAULT, Machine, code, ends, regs, run, x};
 use super::table::{A, B, BACK_OFF, MENDED, OWN_CORES, memory};
-use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Note, Regs, Run};
+use crate::api::{Action, Context, Deadline, Entry, Event, Note, Regs, Run};
 use crate::context::State;
 use crate::error::Error;
 use crate::function as f;
@@ -11,16 +11,6 @@ use crate::power::START_LIMIT_US;
 const RUN: u64 = f::RUN as u64;
 const MSG_WAIT: u64 = f::MSG_WAIT as u64;
 const INTERRUPT: u64 = f::INTERRUPT as u64;
-const FAULT: Event = Event::Fault(Fault {
-    syndrome: 1,
-    address: 2,
-    ipa: 3,
-    pc: 4,
-});
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 fn state(m: &Machine, home: usize) -> State {
     m.spmc.compartments[1].seats[home].state()

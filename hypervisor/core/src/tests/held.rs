@@ -1,8 +1,8 @@
 //! Callees that yield: their caller holds them, and runs them again; nobody else does while it can.
 
-use super::machine::{Machine, code, mark, regs, run, succeeded, x};
+use super::machine::{FAULT, Machine, code, ends, mark, regs, run, succeeded, x};
 use super::table::{A, B, C, CHAINS, POWER};
-use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Fault, Regs};
+use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Regs};
 use crate::chain::HELD_US;
 use crate::context::State;
 use crate::error::Error;
@@ -13,16 +13,6 @@ const RESPONSE: u64 = f::DIRECT_RESP_32 as u64;
 const RUN: u64 = f::RUN as u64;
 const YIELD: u64 = f::YIELD as u64;
 const INTERRUPT: u64 = f::INTERRUPT as u64;
-const FAULT: Event = Event::Fault(Fault {
-    syndrome: 1,
-    address: 2,
-    ipa: 3,
-    pc: 4,
-});
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 fn state(m: &Machine, partition: usize) -> State {
     m.spmc.compartments[partition].seats[2].state()

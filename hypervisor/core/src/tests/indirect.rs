@@ -1,6 +1,6 @@
 //! FFA_MSG_SEND2.
 
-use super::machine::{Machine, code, regs, run, succeeded};
+use super::machine::{Machine, code, ends, regs, run, succeeded};
 use super::table::{A, B, C, CHAINS, COMMON, NORMAL, memory};
 use crate::api::{Page, Ports, World};
 use crate::error::Error;
@@ -12,10 +12,6 @@ const GET: u64 = f::NOTIFICATION_GET as u64;
 const RELEASE: u64 = f::RX_RELEASE as u64;
 const TX: u64 = NORMAL.base;
 const MAP: u64 = f::RXTX_MAP_64 as u64;
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 /// A page of buffers: secure ones of a partition (TX first), or the normal world's.
 fn page(party: Option<usize>, rx: bool) -> Page {

@@ -7,7 +7,9 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::table::TABLE;
-use crate::api::{Access, Action, Conduit, Entry, Event, Note, Page, Ports, Regs, Restored, Run, World};
+use crate::api::{
+    Access, Action, Conduit, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run, World,
+};
 use crate::error::Error;
 use crate::function as f;
 use crate::spmc::Spmc;
@@ -284,6 +286,19 @@ impl Machine {
 pub fn mark(n: usize) -> u64 {
     0x5a5a_0000_0000_0000 + n as u64
 }
+
+/// Two endpoint IDs in one register: sender or target, and receiver or context.
+pub fn ends(from: u16, to: u16) -> u64 {
+    u64::from(from) << 16 | u64::from(to)
+}
+
+/// Something that a partition must not do.
+pub const FAULT: Event = Event::Fault(Fault {
+    syndrome: 1,
+    address: 2,
+    ipa: 3,
+    pc: 4,
+});
 
 /// Registers of a direct request from the normal world.
 pub fn request(id: u16) -> [u64; 8] {

@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use super::machine::{Machine, code, regs, run, succeeded};
+use super::machine::{Machine, code, ends, regs, run, succeeded};
 use super::table::{A, B, C, NORMAL, POLICY, SMALL, VM, memory};
 use crate::api::{Action, Page, Ports, World};
 use crate::error::Error;
@@ -17,10 +17,6 @@ const INVALID: Option<Error> = Some(Error::InvalidParameters);
 const DENIED: Option<Error> = Some(Error::Denied);
 /// An ID that nobody has.
 const NOBODY: u16 = 0x8003;
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 fn page(id: u16) -> Page {
     match id {

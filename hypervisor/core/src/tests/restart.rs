@@ -1,9 +1,9 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
-use super::machine::{Machine, code, regs, request, run, succeeded, x};
+use super::machine::{FAULT, Machine, code, regs, request, run, succeeded, x};
 use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, memory};
 use crate::Life;
-use crate::api::{Action, Deadline, Entry, Event, Fault, Note};
+use crate::api::{Action, Deadline, Entry, Event, Note};
 use crate::context::{State, Task};
 use crate::error::Error;
 use crate::function as f;
@@ -11,12 +11,6 @@ use crate::table::Core;
 
 const RUN: u64 = f::RUN as u64;
 const WAIT: u64 = f::MSG_WAIT as u64;
-const FAULT: Event = Event::Fault(Fault {
-    syndrome: 1,
-    address: 2,
-    ipa: 3,
-    pc: 4,
-});
 const ABORTED: Option<u32> = Some(Error::Aborted.code());
 
 fn machine() -> Machine {

@@ -2,7 +2,7 @@
 //!
 //! The context is that of B at home on core 1.
 
-use super::machine::{Machine, code, request, run, x};
+use super::machine::{Machine, code, ends, request, run, x};
 use super::table::{A, B, C, NORMAL, RUNTIME, memory};
 use crate::api::{Action, Entry, Event};
 use crate::context::State;
@@ -59,10 +59,6 @@ enum Next {
 }
 
 use Next::{Calls, Ends, GoesOn, Refused, Waits, Yields};
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 /// A machine on which nothing has happened, with C on this core preempted where it is to be busy.
 fn machine(busy: bool) -> Machine {

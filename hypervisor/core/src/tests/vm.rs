@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use super::machine::{Machine, Recorder, Subject, regs, run, succeeded, x};
+use super::machine::{Machine, Recorder, Subject, ends, regs, run, succeeded, x};
 use super::table::{A, B, C, CHAINS, NORMAL, SMALL, VM, memory};
 use crate::api::{Action, Conduit, Event, Page, Ports, Regs, World};
 use crate::error::Error;
@@ -33,10 +33,6 @@ const OWN: u64 = NORMAL.base;
 const BUFFERS: u64 = NORMAL.base + 0x4000;
 /// IDs of the normal world that the table does not list.
 const STRANGERS: [u16; 5] = [1, 2, 5, 0x100, 0x7fff];
-
-fn ends(from: u16, to: u16) -> u64 {
-    u64::from(from) << 16 | u64::from(to)
-}
 
 fn normal(address: u64) -> Page {
     Page {
