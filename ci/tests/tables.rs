@@ -72,9 +72,9 @@ fn every_error_is_told_and_the_status_is_1() {
 
 #[test]
 fn what_is_not_built_yet_is_a_warning() {
-    let output = xtask(&["check", "configs/dedicated-core.toml"]);
+    let output = xtask(&["check", "configs/wishes.toml"]);
     assert!(output.status.success());
-    assert!(err(&output).contains("warning[BH090]: partition `sensors` asks for cores of its own"));
+    assert!(err(&output).contains("warning[BH090]: partition `payment` asks for a quota of ranges"));
 }
 
 #[test]
@@ -151,14 +151,7 @@ fn a_plan_is_text_a_picture_and_a_page() {
     let text = out(&xtask(&["plan", "configs/phone.toml"]));
     assert!(text.contains("0x0e200000  6 MiB  vendor-a"), "{text}");
     let (svg, html) = (fresh("plan.svg"), fresh("plan.html"));
-    let output = xtask(&[
-        "plan",
-        "configs/dedicated-core.toml",
-        "--svg",
-        &svg,
-        "--html",
-        &html,
-    ]);
+    let output = xtask(&["plan", "configs/wishes.toml", "--svg", &svg, "--html", &html]);
     assert!(output.status.success(), "{}", err(&output));
     assert!(std::fs::read_to_string(svg).unwrap().starts_with("<svg"));
     assert!(
@@ -202,7 +195,7 @@ fn an_expanded_table_is_a_table() {
 /// Nothing is built from a table that asks for what the hypervisor does not do, and nothing is fetched first.
 #[test]
 fn what_is_not_built_yet_is_refused_by_a_build() {
-    let output = xtask(&["build", "--config", "configs/dedicated-core.toml"]);
+    let output = xtask(&["build", "--config", "configs/wishes.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("error[BH090]"), "{}", err(&output));
 }
