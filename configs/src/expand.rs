@@ -136,6 +136,12 @@ fn image(system: &System, partition: &Partition) -> String {
             .map(|digest| format!("sha256 = {}", quote(&crate::units::hex(&digest)))),
     );
     parts.push(format!("entry = {}", image.entry));
+    if !image.settings.is_empty() {
+        parts.push(format!(
+            "settings = {}",
+            list(image.settings.iter().map(|setting| quote(setting)))
+        ));
+    }
     format!("{{ {} }}", parts.join(", "))
 }
 

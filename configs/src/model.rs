@@ -82,6 +82,8 @@ pub struct Image {
     pub sha256: Option<[u8; 32]>,
     /// Where it is entered, in bytes from its start.
     pub entry: u64,
+    /// Settings of its build, `NAME=value`.
+    pub settings: Vec<String>,
     /// The place in the table.
     pub(crate) span: Span,
 }

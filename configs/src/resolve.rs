@@ -153,6 +153,11 @@ fn image(table: &Path, image: &draft::Image) -> Option<Image> {
         origin,
         sha256,
         entry: image.entry.as_ref().map_or(0, |entry| entry.value),
+        settings: image
+            .settings
+            .iter()
+            .map(|setting| setting.value.clone())
+            .collect(),
         span: image.span.clone(),
     })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::draft::{Draft, Image, Partition, Tee};
+use crate::emit::OWN;
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::resolve::beside;
@@ -20,6 +21,7 @@ pub fn check(table: &Path, draft: &Draft, faults: &mut Faults) {
     for partition in &draft.partitions {
         let Some(image) = &partition.image else { continue };
         entry(partition, image, faults);
+        settings(partition, image, faults);
         match (&image.build, &image.file) {
             (Some(build), None) => kind(partition, build, faults),
             (None, Some(file)) => named(table, partition, image, file, faults),
@@ -54,6 +56,42 @@ fn entry(partition: &Partition, image: &Image, faults: &mut Faults) {
     let fault =
         Diagnostic::new(Rule::ImageEntry, title).at(&entry.span, format!("this is {:#x}", entry.value));
     faults.push(fault.help("use a multiple of 4"));
+}
+
+/// Settings are variables of OP-TEE's build that nothing else decides, each once.
+fn settings(partition: &Partition, image: &Image, faults: &mut Faults) {
+    let built = image
+        .build
+        .as_ref()
+        .is_some_and(|build| build.value == Tee::Optee);
+    for (number, setting) in image.settings.iter().enumerate() {
+        let (variable, value) = setting.value.split_once('=').unwrap_or((&setting.value, ""));
+        let earlier = image.settings.iter().take(number);
+        let again = earlier.filter_map(|setting| setting.value.split_once('='));
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+        };
+        let (what, help) = if !built {
+            ("is for an image that is no OP-TEE built here", "remove it")
+        } else if !variable.starts_with("CFG_") || !plain(variable) || !plain(value) {
+            (
+                "is not of the form `CFG_NAME=value`",
+                "write letters, digits, `_` and `-` only",
+            )
+        } else if OWN.contains(&variable) {
+            ("is the table's own to decide", "remove it")
+        } else if again.map(|(other, _)| other).any(|other| other == variable) {
+            ("is there twice", "remove one of the two")
+        } else {
+            continue;
+        };
+        let title = format!("a setting of {} {what}", partition.title());
+        let fault = Diagnostic::new(Rule::ImageSettings, title).at(&setting.span, "this setting");
+        faults.push(fault.help(help));
+    }
 }
 
 fn origin(partition: &Partition, image: &Image, what: &str, help: &str) -> Diagnostic {

@@ -87,6 +87,8 @@ pub struct Image {
     pub has_digest: bool,
     /// Where it is entered, in bytes from its start.
     pub entry: Option<At<u64>>,
+    /// Settings of its build.
+    pub settings: Vec<At<String>>,
 }
 
 /// `preemption`

@@ -165,6 +165,10 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
         has_digest: digest.is_some(),
         sha256: digest.and_then(|item| item.digest(faults)),
         entry: fields.may("entry", Item::size, faults),
+        settings: fields
+            .optional("settings")
+            .and_then(|item| item.strings(faults))
+            .unwrap_or_default(),
     };
     fields.finish(faults);
     Some(image)

@@ -17,6 +17,7 @@ use crate::model::System;
 use crate::report::{Diagnostic, Report};
 use crate::rule::Rule;
 
+pub(crate) use optee::OWN;
 pub use optee::mk_args;
 
 /// Image files by the names of their partitions.

@@ -32,9 +32,24 @@ pub fn mk_args(partition: &Partition) -> Vec<(String, String)> {
         ("CFG_TZDRAM_SIZE", format!("{:#010x}", home.size - IMAGE_OFFSET)),
         ("CFG_TEE_CORE_NB_CORE", partition.contexts().to_string()),
     ];
+    let settings = partition.image.settings.iter();
+    let settings = settings.filter_map(|setting| setting.split_once('='));
     platform
         .chain(fixed)
         .chain(placed)
+        .chain(settings.map(|(variable, value)| (variable, value.to_owned())))
         .map(|(variable, value)| (variable.to_owned(), value))
         .collect()
 }
+
+/// The variables that the table itself decides.
+pub(crate) const OWN: [&str; 8] = [
+    "CFG_ARM64_core",
+    "CFG_USER_TA_TARGETS",
+    "CFG_CORE_SEL2_SPMC",
+    "CFG_FFA_CONSOLE",
+    "CFG_DEVICE_ENUM_PTA",
+    "CFG_TZDRAM_START",
+    "CFG_TZDRAM_SIZE",
+    "CFG_TEE_CORE_NB_CORE",
+];

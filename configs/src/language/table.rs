@@ -274,6 +274,12 @@ pub static IMAGE: Table = Table {
             "0",
             "Where the image is entered: bytes from its start.",
         ),
+        Key::optional(
+            "settings",
+            Form::Each(&Form::Text),
+            "none",
+            "Settings of OP-TEE's build beside the table's own, each `CFG_NAME=value`.",
+        ),
     ],
 };
 
