@@ -129,7 +129,7 @@ pub struct TestArgs {
     /// Run the GlobalPlatform clients on QEMU alone: xtest on each OP-TEE and on all at once, a PKCS#11 tool, ours.
     #[arg(long, conflicts_with_all = ["only", "ffa"])]
     pub gp: bool,
-    /// With --gp: every case of xtest; with all suites, write docs/gp-results.md, too.
+    /// With --gp: every case of xtest, ten minutes of load; with all suites, write docs/gp-results.md, too.
     #[arg(long, requires = "gp")]
     pub full: bool,
     /// Fuzz each target of the policy for this long, and each of the tables for half of it.
@@ -141,7 +141,7 @@ pub struct TestArgs {
     /// Compare this many random calls with each reference model.
     #[arg(long, value_name = "CALLS", default_value_t = 1_200_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub calls: u32,
-    /// Take random calls from here, to repeat a failure [default: another number each time]
+    /// Take random calls, and what chance does in Linux's suites, from here, to repeat a failure [default: another number each time]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// Write the results as JUnit XML, too.

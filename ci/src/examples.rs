@@ -14,6 +14,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --ffa --bless                 and write docs/conformance.md anew from them
   cargo xtask test --gp                          GlobalPlatform clients, xtest and a PKCS#11 tool, on every OP-TEE
   cargo xtask test --gp --full --suites gp-both   every case of xtest, on all OP-TEEs at the same time
+  cargo xtask test --gp --full --suites load --seed 7  ten minutes of load; the seed repeats what chance did
   cargo xtask test --only host,model             what needs no QEMU
   cargo xtask test --only model --seed 7         the random calls of a failure that named this seed
   cargo xtask test --only fuzz --fuzz 3600 --keep  an hour for each fuzz target, and keep what it finds

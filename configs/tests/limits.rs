@@ -43,6 +43,7 @@ fn examples_are_built_and_wishes_are_not() {
     };
     for table in [
         "phone.toml",
+        "notifications.toml",
         "three-vendors.toml",
         "largest.toml",
         "fvp-base.toml",

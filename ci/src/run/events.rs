@@ -44,19 +44,16 @@ pub enum Event {
         #[serde(default)]
         detail: String,
     },
-    /// The load on a TEE ended.
-    Load {
+    /// A figure that a suite found.
+    Figure {
+        suite: String,
+        #[serde(default)]
         tee: String,
-        ok: bool,
-        #[serde(default)]
-        calls: u64,
-        #[serde(default)]
-        lost: u64,
-        #[serde(default)]
-        wrong: u64,
-        #[serde(default)]
-        migrations: u64,
+        name: String,
+        value: String,
     },
+    /// How far a suite is.
+    Progress { text: String },
     /// A remark for people.
     Note { text: String },
     /// All is done; the machine goes off.

@@ -44,11 +44,10 @@ pub fn command(
     built: &Built,
     folder: &std::path::Path,
     arguments: &str,
-    sve: bool,
+    machine: Machine,
     ports: [&str; 2],
 ) -> Result<std::process::Command> {
     crate::paths::make_folder(folder)?;
-    let machine = Machine::of(&built.firmware.system, sve);
     let tree = folder.join("linux.dtb");
     build::tree(
         &machine,
@@ -62,17 +61,17 @@ pub fn command(
     Ok(command)
 }
 
-/// Boots Linux with these arguments and follows it.
+/// Boots Linux on this machine with these arguments and follows it.
 pub fn boot(
     built: &Built,
     wish: &LinuxWish,
     arguments: &str,
-    sve: bool,
+    machine: Machine,
     on: impl FnMut(Line) -> Next,
 ) -> Result<()> {
     let ports = Ports::open()?;
     let names = ports.names();
-    let command = command(built, &wish.folder, arguments, sve, [&names[0], &names[1]])?;
+    let command = command(built, &wish.folder, arguments, machine, [&names[0], &names[1]])?;
     let wish = Wish {
         elf: &wish.elf,
         folder: &wish.folder,

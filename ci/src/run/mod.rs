@@ -15,6 +15,7 @@ use crate::paths::Paths;
 use crate::progress::Stages;
 use anyhow::Result;
 use events::{Event, Line};
+use machine::Machine;
 use session::Next;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -57,7 +58,8 @@ fn clients(built: &Built, args: &RunArgs) -> Result<bool> {
     let mut complete = false;
     let wish = linux::wish(built, "run", LIMIT, true, args.console);
     let folder = wish.folder.clone();
-    let result = linux::boot(built, &wish, "bulkhead.mode=run", args.sve(), |line| {
+    let machine = Machine::of(&built.firmware.system, args.sve());
+    let result = linux::boot(built, &wish, "bulkhead.mode=run", machine, |line| {
         match line {
             Line::Event(Event::Up { kernel, cores }) => eprintln!("Linux {kernel} runs on {cores} cores"),
             Line::Event(Event::Tee {
@@ -108,7 +110,8 @@ fn clients(built: &Built, args: &RunArgs) -> Result<bool> {
 /// Boots until the boot stage is about to jump to Linux: every TEE has started by then.
 fn until_tees(built: &Built, args: &RunArgs) -> Result<bool> {
     let wish = linux::wish(built, "run", LIMIT, true, args.console);
-    linux::boot(built, &wish, "bulkhead.mode=run", args.sve(), |line| match line {
+    let machine = Machine::of(&built.firmware.system, args.sve());
+    linux::boot(built, &wish, "bulkhead.mode=run", machine, |line| match line {
         Line::Jump => Next::Stop,
         _ => Next::Continue,
     })?;

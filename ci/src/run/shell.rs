@@ -4,6 +4,7 @@
 use super::decoder;
 use super::events::{self, Event, Line};
 use super::linux;
+use super::machine::Machine;
 use crate::build::Built;
 use anyhow::{Context, Result, bail};
 use std::io::{IsTerminal, Read, Write};
@@ -31,7 +32,8 @@ pub fn run(built: &Built, sve: bool) -> Result<bool> {
     let log = format!("unix:{}", socket.display());
     let terminal = std::io::stdin().is_terminal();
     let console = if terminal { "mon:stdio" } else { "stdio" };
-    let mut command = linux::command(built, &folder, "bulkhead.mode=shell", sve, [console, &log])?;
+    let machine = Machine::of(&built.firmware.system, sve);
+    let mut command = linux::command(built, &folder, "bulkhead.mode=shell", machine, [console, &log])?;
     let table = decoder::table(&built.firmware.hypervisor)?;
     let records = folder.join("hypervisor.log");
     eprintln!(

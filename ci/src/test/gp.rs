@@ -1,5 +1,6 @@
 //! GlobalPlatform clients that nobody changed, on every TEE: `cargo xtask test --gp`, and its page of results.
 
+use super::figures;
 use super::linux::{self, Done, Outcome, Run};
 use super::sealed;
 use super::tally::Tally;
@@ -12,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// The suites in their order, and the client of each.
-const SUITES: [(&str, &str); 13] = [
+/// The suites in their order, and the client of each. Two more run where they are named: [`NOTIFIED`] and [`TIMED`].
+const SUITES: [(&str, &str); 14] = [
     ("clients", OURS),
     ("info", "bulkhead-info"),
     ("parameters", OURS),
@@ -24,6 +25,7 @@ const SUITES: [(&str, &str); 13] = [
     ("storage", "ours, on the storage application of OP-TEE's tests"),
     ("gp", XTEST),
     ("gp-both", XTEST),
+    ("load", OURS),
     ("killed", "ours, killed in its calls"),
     (SEALED, "ours, on two Rust TEEs of one image"),
     (INSTALLED, "ours, beside real systemd and udev"),
@@ -32,6 +34,10 @@ const SUITES: [(&str, &str); 13] = [
 const SEALED: &str = "sealed";
 /// The suite that has a machine of its own, with real systemd and udev: for the full form, or where it is named.
 const INSTALLED: &str = "installed";
+/// The suite of which time is the matter.
+const TIMED: &str = "latency";
+/// The suite of notifications.
+const NOTIFIED: &str = "notifications";
 const OURS: &str = "ours";
 const XTEST: &str = "xtest";
 /// The suites of xtest that run on each OP-TEE.
@@ -44,6 +50,7 @@ const WITH_SYSTEMD: Run<'static> = Run {
     arguments: "rdinit=/usr/lib/systemd/systemd systemd.condition_needs_update=0 systemd.firstboot=no \
                 systemd.show_status=no systemd.log_target=kmsg systemd.log_level=warning loglevel=1",
     sve: true,
+    counting: false,
     limit: Duration::from_secs(8 * 60),
     quiet: Duration::from_secs(4 * 60),
 };
@@ -53,6 +60,29 @@ const FULL: Duration = Duration::from_secs(3 * 60 * 60);
 /// How long Linux may say nothing: longer than any single case takes.
 const SHORT_QUIET: Duration = Duration::from_secs(6 * 60);
 const FULL_QUIET: Duration = Duration::from_secs(20 * 60);
+
+/// That suite once more where time is the number of instructions; there on one core, since cores that take turns would
+/// be late by that.
+const COUNTED: Run<'static> = Run {
+    name: "gp-counted",
+    suites: TIMED,
+    arguments: "maxcpus=1 bulkhead.counted=yes",
+    sve: false,
+    counting: true,
+    limit: Duration::from_secs(20 * 60),
+    quiet: Duration::from_secs(10 * 60),
+};
+
+/// The suite of notifications once more with an OP-TEE that sends them.
+const WATCHDOG: Run<'static> = Run {
+    name: "gp-notifications",
+    suites: "watchdog",
+    arguments: "",
+    sve: true,
+    counting: false,
+    limit: Duration::from_secs(6 * 60),
+    quiet: Duration::from_secs(3 * 60),
+};
 
 /// Runs the suites; the page goes to the system's folder, and that of a whole run of the full form to the book, too.
 pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
@@ -69,15 +99,13 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         .filter(|suite| ![SEALED, INSTALLED].contains(suite))
         .collect();
     let suites = suites.join(",");
+    let form = if args.full { "full" } else { "short" };
     let run = Run {
         name: "gp",
         suites: &suites,
-        arguments: if args.full {
-            "bulkhead.gp=full"
-        } else {
-            "bulkhead.gp=short"
-        },
+        arguments: &format!("bulkhead.gp={form} {}", linux::seed(args)),
         sve: true,
+        counting: false,
         limit: if args.full { FULL } else { SHORT },
         quiet: if args.full { FULL_QUIET } else { SHORT_QUIET },
     };
@@ -94,9 +122,16 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         built.normal = build::installed(paths, &parts, &built.firmware, &built.normal)?;
         more.push(linux::boot(&built, &WITH_SYSTEMD, tally));
     }
+    if wanted.contains(&TIMED) {
+        more.push(linux::boot(&built, &COUNTED, tally));
+    }
+    if wanted.contains(&NOTIFIED) {
+        let table = paths.root.join("configs/notifications.toml");
+        let built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
+        more.push(linux::boot(&built, &WATCHDOG, tally));
+    }
     for more in more {
-        outcome.cases.extend(more.cases);
-        outcome.notes.extend(more.notes);
+        outcome.add(more);
     }
     let optees = built.firmware.system.partitions.iter();
     let optees: Vec<&str> = optees
@@ -187,6 +222,7 @@ fn page(outcome: &Outcome, full: bool, took: Duration) -> String {
             let _ = writeln!(text, "- {note}");
         }
     }
+    text += &figures::section(&outcome.figures);
     text += "\n## Cases\n";
     for suite in order(done) {
         cases(&mut text, suite, done);
@@ -280,6 +316,7 @@ fn minutes(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::linux::Figure;
     use super::*;
 
     fn case(suite: &str, tee: &str, name: &str, ok: bool, ms: u64) -> Done {
@@ -297,6 +334,12 @@ mod tests {
         Outcome {
             cases: cases.to_vec(),
             notes: vec!["the supplicant was started 2 times".into()],
+            figures: vec![Figure {
+                suite: "load".into(),
+                tee: "vendor-a".into(),
+                name: "calls".into(),
+                value: "12".into(),
+            }],
         }
     }
 
@@ -319,6 +362,7 @@ mod tests {
             "| gp | xtest | vendor-b | 2 | 1 | 2.0 |",
             "- gp vendor-b `regression_1001`: it is \\| wrong",
             "| case | vendor-a | vendor-b |\n|---|---|---|\n| regression_1001 | 1.2 | **failed** |\n| pkcs11_1000 | 0.0 | |\n",
+            "### load\n\n| figure | vendor-a |\n|---|---|\n| calls | 12 |\n",
             "### tokens\n\n| case | vendor-b |",
             "- the supplicant was started 2 times",
         ] {

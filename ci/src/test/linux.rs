@@ -4,6 +4,7 @@ use super::tally::Tally;
 use crate::build::Built;
 use crate::cli::TestArgs;
 use crate::run::events::{Event, Line};
+use crate::run::machine::Machine;
 use crate::run::session::Next;
 use crate::run::{linux, log};
 use std::path::Path;
@@ -19,6 +20,8 @@ pub struct Run<'a> {
     pub arguments: &'a str,
     /// Whether the machine's cores have SVE.
     pub sve: bool,
+    /// Whether its time is the number of instructions: then it has no SVE.
+    pub counting: bool,
     /// How long it may take.
     pub limit: Duration,
     /// How long Linux may say nothing.
@@ -32,6 +35,30 @@ pub struct Outcome {
     pub cases: Vec<Done>,
     /// What the suites said for people.
     pub notes: Vec<String>,
+    /// The figures that suites found.
+    pub figures: Vec<Figure>,
+}
+
+impl Outcome {
+    /// Adds that of another run.
+    pub fn add(&mut self, other: Self) {
+        self.cases.extend(other.cases);
+        self.notes.extend(other.notes);
+        self.figures.extend(other.figures);
+    }
+}
+
+/// A figure that a suite of Linux found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// The suite.
+    pub suite: String,
+    /// The TEE, or `-`.
+    pub tee: String,
+    /// What it is, with its unit.
+    pub name: String,
+    /// The figure.
+    pub value: String,
 }
 
 /// A case that a suite of Linux ran.
@@ -58,6 +85,7 @@ const RUNS: [Run<'static>; 2] = [
         suites: "clients,info,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
         arguments: "",
         sve: true,
+        counting: false,
         limit: Duration::from_secs(25 * 60),
         quiet: Duration::from_secs(15 * 60),
     },
@@ -66,6 +94,7 @@ const RUNS: [Run<'static>; 2] = [
         suites: "clients",
         arguments: "",
         sve: false,
+        counting: false,
         limit: Duration::from_secs(240),
         quiet: Duration::from_secs(240),
     },
@@ -73,10 +102,25 @@ const RUNS: [Run<'static>; 2] = [
 
 /// Runs the suites on a built system.
 pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) {
+    let seed = seed(args);
     for run in RUNS {
         let suites = args.suites.as_deref().unwrap_or(run.suites);
-        boot(built, &Run { suites, ..run }, tally);
+        let arguments = &format!("{} {seed}", run.arguments);
+        boot(
+            built,
+            &Run {
+                suites,
+                arguments,
+                ..run
+            },
+            tally,
+        );
     }
+}
+
+/// The kernel's argument by which chance starts at `--seed`, or anywhere.
+pub fn seed(args: &TestArgs) -> String {
+    format!("bulkhead.seed={}", args.seed.unwrap_or_else(super::model::fresh))
 }
 
 /// Boots once; a run that breaks off is a failure of its own.
@@ -89,7 +133,9 @@ pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
     let before = tally.failed();
     let arguments = format!("bulkhead.mode=test bulkhead.tests={suites} {}", run.arguments);
     let mut outcome = Outcome::default();
-    let result = linux::boot(built, &wish, &arguments, run.sve, |line| {
+    let machine = Machine::of(&built.firmware.system, run.sve);
+    let machine = if run.counting { machine.counting() } else { machine };
+    let result = linux::boot(built, &wish, &arguments, machine, |line| {
         match line {
             Line::Event(event) => note(run.name, event, &mut ended, &mut outcome, tally),
             // What it reported is lost, so it cannot count as passed.
@@ -109,7 +155,10 @@ pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
             Next::Continue
         }
     });
-    if suites.split(',').any(|suite| suite == "load") {
+    if suites
+        .split(',')
+        .any(|suite| suite == "load" || suite == "latency")
+    {
         preemptions(built, &wish.folder, run.name, tally);
     }
     // Failures that Linux itself counted are here already, one by one; one that was not is a failure of its own.
@@ -167,19 +216,18 @@ fn note(run: &str, event: Event, ended: &mut Option<bool>, outcome: &mut Outcome
                 detail,
             });
         }
-        Event::Load {
+        Event::Figure {
+            suite,
             tee,
-            ok,
-            calls,
-            lost,
-            wrong,
-            migrations,
-        } => tally.note(
-            &format!("{run}: load on {tee}"),
-            // Threads that never changed cores have not tested what this is for.
-            ok && migrations > 0,
-            &format!("{calls} calls, {lost} lost, {wrong} wrong, {migrations} migrations"),
-        ),
+            name,
+            value,
+        } => outcome.figures.push(Figure {
+            suite,
+            tee,
+            name,
+            value,
+        }),
+        Event::Progress { text } => eprintln!("       {text}"),
         Event::Note { text } => {
             eprintln!("       {text}");
             outcome.notes.push(text);

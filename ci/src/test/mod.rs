@@ -3,6 +3,7 @@
 mod bare;
 #[cfg(test)]
 mod clauses;
+mod figures;
 mod fuzz;
 mod gp;
 mod host;

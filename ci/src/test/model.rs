@@ -52,7 +52,7 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
 }
 
 /// A seed that no run had before.
-fn fresh() -> u64 {
+pub fn fresh() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Short enough to be typed again.
     now.as_millis() as u64 % 1_000_000_000

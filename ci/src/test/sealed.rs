@@ -49,6 +49,7 @@ fn boot(built: &Built, suite: &str, arguments: &str, tally: &mut Tally) -> Outco
         suites: suite,
         arguments,
         sve: true,
+        counting: false,
         limit: LIMIT,
         quiet: LIMIT,
     };

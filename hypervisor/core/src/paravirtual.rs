@@ -24,8 +24,9 @@ pub(crate) const NOTIFICATION_BIT: u64 = bit(NOTIFICATION_PENDING);
 
 /// First bit of the physical interrupts.
 const PHYSICAL: u32 = 16;
-/// Bits of the EL1 timers' interrupts, by their INTIDs.
-const TIMERS: [(u32, u32); 2] = [(VIRTUAL_TIMER, 14), (PHYSICAL_TIMER, 15)];
+/// The EL1 timers: what they are by a GIC, the INTID by these calls, and its bit. The physical one, which OP-TEE uses,
+/// has the INTID of `hfic`.
+const TIMERS: [(u32, u32, u32); 2] = [(VIRTUAL_TIMER, VIRTUAL_TIMER, 14), (PHYSICAL_TIMER, 3, 3)];
 /// What a failed call, and GET with nothing pending, return: 32 bits of ones.
 const NOTHING: u64 = 0xffff_ffff;
 
@@ -44,7 +45,7 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
     if intid == MANAGED_EXIT || intid == NOTIFICATION_PENDING {
         return Some(bit(intid));
     }
-    if let Some((_, number)) = TIMERS.iter().find(|(timer, _)| *timer == intid) {
+    if let Some((_, _, number)) = TIMERS.iter().find(|(_, called, _)| *called == intid) {
         return Some(bit(*number));
     }
     let place = partition
@@ -57,9 +58,9 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
 
 /// The INTID of a bit.
 fn intid_of(partition: &Partition, number: u32) -> Option<u32> {
-    let timer = TIMERS.iter().find(|(_, timer)| *timer == number);
+    let timer = TIMERS.iter().find(|(_, _, bit)| *bit == number);
     match number.checked_sub(PHYSICAL) {
-        None => Some(timer.map_or(number, |(intid, _)| *intid)),
+        None => Some(timer.map_or(number, |(_, called, _)| *called)),
         Some(place) => partition.interrupts.get(place as usize).map(|i| i.intid),
     }
 }
@@ -161,7 +162,7 @@ pub(crate) fn lines(seat: &Seat) -> (bool, bool) {
 
 /// Makes a timer's interrupt pending, or not, as its line is high.
 pub(crate) fn set_line(seat: &Seat, timer: u32, high: bool) {
-    if let Some((_, number)) = TIMERS.iter().find(|(intid, _)| *intid == timer) {
+    if let Some((_, _, number)) = TIMERS.iter().find(|(intid, _, _)| *intid == timer) {
         set(&seat.pending, bit(*number), high);
     }
 }

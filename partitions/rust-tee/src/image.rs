@@ -68,13 +68,31 @@ fn given() -> Given {
     }
     let words = given.or_else(|| Some([random()?, random()?, random()?, random()?]));
     let key = words.and_then(|words| words.map(u64::to_le_bytes).as_flattened().try_into().ok());
-    Given { key, random, inspect }
+    Given {
+        key,
+        random,
+        inspect,
+        notify,
+    }
 }
 
 /// x0 to x7 of the hypervisor's answer about a subject.
 fn inspect(subject: u64, page: u64) -> [u64; 8] {
     let answer = call(&Regs::new(INSPECT, &[subject, page]));
     core::array::from_fn(|n| answer.x(n))
+}
+
+/// Sets notifications of an endpoint in the normal world, which hears of them when this call has left the core.
+fn notify(receiver: u16, bits: u64) -> bool {
+    const DELAY_SCHEDULE: u64 = 1 << 1;
+    let Some(tee) = TEE.get() else {
+        return false;
+    };
+    let ids = u64::from(tee.own()) << 16 | u64::from(receiver);
+    let arguments = [ids, DELAY_SCHEDULE, bits & 0xffff_ffff, bits >> 32];
+    call(&Regs::new(ffa::NOTIFICATION_SET, &arguments))
+        .success()
+        .is_ok()
 }
 
 /// Answers messages for ever.

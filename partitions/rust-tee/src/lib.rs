@@ -9,6 +9,7 @@
 
 pub mod code;
 pub mod message;
+pub mod notify;
 pub mod request;
 mod seal;
 pub mod services;

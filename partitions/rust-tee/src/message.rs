@@ -42,6 +42,10 @@ pub enum Command {
     Close,
     /// Cancels the command that runs in a session.
     Cancel,
+    /// The driver was notified, and gives the TEE time.
+    BottomHalf,
+    /// The driver takes no notifications any more.
+    StopNotifications,
     /// Nothing that is known.
     Unknown,
 }
@@ -122,6 +126,8 @@ impl Header {
             1 => Command::Invoke,
             2 => Command::Close,
             3 => Command::Cancel,
+            6 => Command::BottomHalf,
+            7 => Command::StopNotifications,
             _ => Command::Unknown,
         };
         Self {

@@ -10,11 +10,12 @@ const OS_VERSION: (u32, u32) = (0, 1);
 /// This TEE makes none; drivers expect OP-TEE's number.
 const RPC_PARAMETERS: u32 = 4;
 /// The message may stand at an offset in its memory.
-const CAPABILITY_OFFSET: u32 = 1;
+const CAPABILITY_OFFSET: u32 = 1 << 0;
+/// The TEE may notify.
+const CAPABILITY_NOTIFICATIONS: u32 = 1 << 1;
 /// Bit of w3 that marks calls that may be left and resumed.
 const YIELDING: u32 = 1 << 31;
-/// FF-A's NOT_SUPPORTED, DENIED and BUSY as the driver expects them in w3.
-const FFA_NOT_SUPPORTED: u32 = -1_i32 as u32;
+/// FF-A's DENIED and BUSY as the driver expects them in w3.
 const FFA_BUSY: u32 = -4_i32 as u32;
 const FFA_DENIED: u32 = -6_i32 as u32;
 
@@ -33,7 +34,10 @@ pub enum Request {
         handle: u64,
     },
     /// The client can take notifications.
-    EnableNotifications,
+    EnableNotifications {
+        /// The one that asks for a bottom half.
+        number: u32,
+    },
     /// Do what the message in this memory says.
     Call {
         /// FF-A handle of the memory.
@@ -62,7 +66,7 @@ impl Request {
             1 => Self::OsVersion,
             2 => Self::Capabilities,
             3 => Self::Unregister { handle },
-            5 => Self::EnableNotifications,
+            5 => Self::EnableNotifications { number: w[1] },
             YIELDING => Self::Call { handle, offset: w[3] },
             0x8000_0001 => Self::Resume { thread: w[4] },
             other if other & YIELDING != 0 => Self::UnknownCall,
@@ -84,8 +88,8 @@ pub enum Answer {
     Unregistered,
     /// The memory is in use.
     InUse,
-    /// There are no notifications here.
-    NoNotifications,
+    /// To [`Request::EnableNotifications`]: a code.
+    Notifications(Code),
     /// The call is done; the code says whether its message could be used at all.
     Done(Code),
     /// The call was left for an interrupt of the normal world; resume it with this number.
@@ -105,11 +109,16 @@ impl Answer {
         match self {
             Self::ApiVersion => [API_VERSION.0, API_VERSION.1, 0, 0, 0],
             Self::OsVersion => [OS_VERSION.0, OS_VERSION.1, 0, 0, 0],
-            Self::Capabilities => [0, RPC_PARAMETERS, CAPABILITY_OFFSET, 0, 0],
+            Self::Capabilities => [
+                0,
+                RPC_PARAMETERS,
+                CAPABILITY_OFFSET | CAPABILITY_NOTIFICATIONS,
+                0,
+                0,
+            ],
             Self::Unregistered => [0; 5],
             Self::InUse => [FFA_BUSY, 0, 0, 0, 0],
-            Self::NoNotifications => [FFA_NOT_SUPPORTED, 0, 0, 0, 0],
-            Self::Done(code) => [code, 0, 0, 0, 0],
+            Self::Notifications(code) | Self::Done(code) => [code, 0, 0, 0, 0],
             Self::Left(thread) => [0, 2, 0, 0, thread],
             Self::NoThread => [code::BUSY, 0, 0, 0, 0],
             Self::Denied => [FFA_DENIED, 0, 0, 0, 0],
@@ -127,7 +136,7 @@ mod tests {
         assert_eq!(Request::decode([0, 0, 0, 0, 0]), Request::ApiVersion);
         assert_eq!(Answer::ApiVersion.encode()[..2], [1, 0]);
         assert_eq!(Request::decode([2, 0, 0, 0, 0]), Request::Capabilities);
-        assert_eq!(Answer::Capabilities.encode(), [0, 4, 1, 0, 0]);
+        assert_eq!(Answer::Capabilities.encode(), [0, 4, 3, 0, 0]);
     }
 
     #[test]

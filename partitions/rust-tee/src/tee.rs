@@ -1,6 +1,7 @@
 //! The TEE as a whole: runs requests on shared memory, sessions and services.
 use crate::code::{self, BAD_PARAMETERS, Code, ITEM_NOT_FOUND, OUT_OF_MEMORY, Origin, SUCCESS};
 use crate::message::{self, Command, Direction, HEADER, Header, LONGEST, MAX_FOR_SERVICE, Marked, PARAMETER};
+use crate::notify::Notifications;
 use crate::request::{Answer, Request};
 use crate::services::{self, Buffers, Given, Identity, Parameter, Parameters, Service};
 use crate::sessions::Sessions;
@@ -51,6 +52,7 @@ pub struct Tee<B: Mailbox, M: Memory> {
     mailbox: Locked<B>,
     shares: &'static Locked<Shares>,
     sessions: &'static Locked<Sessions>,
+    notifications: Notifications,
 }
 
 /// What a failed call reports.
@@ -88,7 +90,13 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             mailbox: Locked::new(mailbox),
             shares: &tables.shares,
             sessions: &tables.sessions,
+            notifications: Notifications::new(),
         }
+    }
+
+    /// Its own endpoint ID.
+    pub const fn own(&self) -> u16 {
+        self.own
     }
 
     /// Answers a request of `sender` that takes no thread; `None` for the ones that do.
@@ -98,7 +106,10 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             Request::OsVersion => Answer::OsVersion,
             Request::Capabilities => Answer::Capabilities,
             Request::Unregister { handle } => self.unregister(sender, handle),
-            Request::EnableNotifications => Answer::NoNotifications,
+            Request::EnableNotifications { number } => {
+                let enabled = self.notifications.enable(sender, number);
+                Answer::Notifications(enabled.err().unwrap_or(SUCCESS))
+            }
             Request::UnknownCall => Answer::Denied,
             Request::Unknown => Answer::Unknown,
             Request::Call { .. } | Request::Resume { .. } => return None,
@@ -231,7 +242,15 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
                 .with(|sessions| sessions.cancel(sender, id, header.cancel_id))
                 .map(|()| 0)
                 .map_err(here),
-            Command::Close | Command::Cancel | Command::Unknown => Err(here(BAD_PARAMETERS)),
+            Command::BottomHalf if all.is_empty() => {
+                self.notifications.served();
+                Ok(0)
+            }
+            Command::StopNotifications if all.is_empty() => {
+                self.notifications.disable(sender);
+                Ok(0)
+            }
+            _ => Err(here(BAD_PARAMETERS)),
         }
     }
 
@@ -454,6 +473,14 @@ impl<B: Mailbox, M: Memory> Buffers for Reach<'_, B, M> {
         self.tee
             .sessions
             .with(|sessions| sessions.cancelled(self.sender, self.session))
+    }
+
+    fn notify(&self) -> Result<(), Code> {
+        self.tee.notifications.notify(self.tee.given.notify)
+    }
+
+    fn halves(&self) -> u32 {
+        self.tee.notifications.halves()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the GlobalPlatform client computes and reports without a TEE: expected answers, lines for `xtask`, options.
 
+pub mod account;
 pub mod expect;
 pub mod options;
 pub mod report;

@@ -1,16 +1,21 @@
 //! `bulkhead-client`: a GlobalPlatform client on stock libteec that checks what a TEE answers.
 //!
-//! `open` connects only, `check` asks everything once, `load` calls from many threads, `sve` keeps vector state across
-//! calls, `applications` reaches three TEEs on one context, `killed` kills clients of three; each of these but `open`
-//! prints a line that `xtask` reads. `store`, `fetch`, `erase` and `churn` use secure storage. The exit status is 0 only if
-//! everything was right.
+//! `open` connects only, `check` asks everything once, `call` and `large` are one client under load, `heap` asks an
+//! OP-TEE for its memory in use, `notify` has the Rust TEE notify its driver, `sve` keeps vector state across calls,
+//! `applications` reaches three TEEs on one context, `killed` kills clients of three. `check`, `sve`, `applications` and
+//! `killed` print lines that `xtask` reads. `store`, `fetch`, `erase` and `churn` use secure storage. The exit status is
+//! 0 only if everything was right.
 
 #[cfg(libteec)]
 mod applications;
 #[cfg(libteec)]
+mod caller;
+#[cfg(libteec)]
 mod check;
 #[cfg(libteec)]
-mod load;
+mod heap;
+#[cfg(libteec)]
+mod notify;
 #[cfg(libteec)]
 mod parameters;
 #[cfg(libteec)]
@@ -19,6 +24,8 @@ mod sealed;
 mod services;
 #[cfg(libteec)]
 mod sessions;
+#[cfg(libteec)]
+mod signals;
 #[cfg(libteec)]
 mod storage;
 #[cfg(all(libteec, target_arch = "aarch64"))]
@@ -53,7 +60,10 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Erase => return storage::erase(options).map(|()| true),
         Task::Churn => return storage::churn(options).map(|()| true),
         Task::Check => check::run(options),
-        Task::Load => load::run(options),
+        Task::Call => caller::run(options),
+        Task::Large => caller::run_large(options),
+        Task::Notify => return notify::run(options).map(|()| true),
+        Task::Heap => return heap::run(options).map(|()| true),
         Task::Applications => applications::run(options),
         Task::Killed => applications::run_killed(options),
         Task::Parameters => parameters::run(options),

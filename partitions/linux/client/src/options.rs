@@ -1,10 +1,10 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|load|sve|applications|killed|parameters|sessions|store|fetch|erase|churn \
-                         --tee NAME|- \
-                         --kind optee|rust [--second NAME --third NAME] [--object ID] [--text TEXT] \
-                         [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400]";
+pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sve|applications|killed|parameters|\
+                         sessions|store|fetch|erase|churn --tee NAME|- --kind optee|rust [--second NAME --third NAME] \
+                         [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
+                         [--seed NUMBER]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +13,14 @@ pub enum Task {
     Open,
     /// Ask everything once, and compare.
     Check,
-    /// Call for a time, from several threads that are moved between cores.
-    Load,
+    /// Call for a time, as one client under load.
+    Call,
+    /// Hash a mebibyte again and again, for a time.
+    Large,
+    /// Have the Rust TEE notify its driver, and see that this one calls.
+    Notify,
+    /// Ask an OP-TEE how much of its memory is in use.
+    Heap,
     /// Keep vector state across calls.
     Sve,
     /// Reach three TEEs on one context that names none.
@@ -65,6 +71,8 @@ pub struct Options {
     pub threads: usize,
     /// How long to go on, 1 s to a day.
     pub seconds: u64,
+    /// Where the chance of [`Task::Call`] starts.
+    pub seed: u64,
 }
 
 impl Options {
@@ -74,7 +82,10 @@ impl Options {
         let task = match arguments.next().as_deref() {
             Some("open") => Task::Open,
             Some("check") => Task::Check,
-            Some("load") => Task::Load,
+            Some("call") => Task::Call,
+            Some("large") => Task::Large,
+            Some("notify") => Task::Notify,
+            Some("heap") => Task::Heap,
             Some("sve") => Task::Sve,
             Some("applications") => Task::Applications,
             Some("killed") => Task::Killed,
@@ -87,6 +98,7 @@ impl Options {
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
+        let mut seed = 0;
         let mut others = [None, None];
         let (mut object, mut text) = (None, String::new());
         while let Some(option) = arguments.next() {
@@ -103,6 +115,7 @@ impl Options {
                 "--device" => device = Some(value),
                 "--threads" => threads = bounded(&option, &value, 64)?,
                 "--seconds" => seconds = bounded(&option, &value, 86_400)?,
+                "--seed" => seed = parse_seed(&value)?,
                 _ => return Err(format!("{option} is unknown; {USAGE}")),
             }
         }
@@ -130,6 +143,7 @@ impl Options {
             device,
             threads: threads as usize,
             seconds,
+            seed,
         })
     }
 }
@@ -150,6 +164,12 @@ fn short(option: &str, value: String, most: usize) -> Result<String, String> {
     }
 }
 
+fn parse_seed(value: &str) -> Result<u64, String> {
+    value
+        .parse()
+        .map_err(|_| format!("--seed is a number, not {value}"))
+}
+
 fn bounded(option: &str, value: &str, most: u64) -> Result<u64, String> {
     let number = value.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| format!("{option} is a number from 1 to {most}, not {value}"))
@@ -165,11 +185,18 @@ mod tests {
 
     #[test]
     fn a_full_line_is_read() {
-        let options = parse("load --tee vendor-b --kind rust --threads 8 --seconds 5 --device /dev/tee1")
-            .expect("good");
+        let options =
+            parse("call --tee vendor-b --kind rust --threads 8 --seconds 5 --device /dev/tee1 --seed 9")
+                .expect("good");
         assert_eq!(
-            (options.task, options.kind, options.threads, options.seconds),
-            (Task::Load, Kind::Rust, 8, 5)
+            (
+                options.task,
+                options.kind,
+                options.threads,
+                options.seconds,
+                options.seed
+            ),
+            (Task::Call, Kind::Rust, 8, 5, 9)
         );
         assert_eq!(
             (options.tee.as_str(), options.device.as_deref()),
@@ -217,8 +244,9 @@ mod tests {
             ("check --tee a", "--kind is missing"),
             ("check --tee", "needs a value"),
             ("check --tee a --kind sel4", "optee or rust"),
-            ("load --tee a --kind rust --threads 0", "1 to 64"),
-            ("load --tee a --kind rust --seconds 1e9", "1 to 86400"),
+            ("call --tee a --kind rust --threads 0", "1 to 64"),
+            ("call --tee a --kind rust --seconds 1e9", "1 to 86400"),
+            ("call --tee a --kind rust --seed one", "a number"),
             ("check --tee a --kind rust --fast yes", "unknown"),
         ] {
             let message = parse(line).expect_err(line);

@@ -58,6 +58,10 @@ pub const SEALED: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d03);
 pub const SEALED_SEAL: u32 = 0;
 /// Opens what was sealed.
 pub const SEALED_OPEN: u32 = 1;
+/// Has the TEE notify its driver.
+pub const ECHO_NOTIFY: u32 = 8;
+/// Returns how often the driver has called for that.
+pub const ECHO_HALVES: u32 = 9;
 
 /// The Rust TEE's keyed-hash service.
 pub const KEYED_HASH: Uuid = Uuid::new(0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d02);
@@ -391,38 +395,148 @@ fn rust_unknown(context: &Context) -> Result<(), String> {
     )
 }
 
-/// A thread's place at a TEE under load: one call after the other, of random length.
+/// A client's place at a TEE under load: one call after the other.
 pub trait Caller {
-    /// Makes one call, and compares its answer.
-    fn call(&mut self) -> Result<(), String>;
+    /// The kinds of calls that it makes.
+    fn kinds(&self) -> &'static [&'static str];
+
+    /// Makes one call of a kind, and compares its answer.
+    fn call(&mut self, kind: usize) -> Result<(), String>;
 }
 
 /// Opens a place at the TEE behind `context`.
 pub fn caller(context: &Context, kind: Kind) -> Result<Box<dyn Caller + '_>, String> {
+    let kept = message(KEPT);
     Ok(match kind {
         Kind::Optee => Box::new(OpteeCaller {
-            session: Session::open(context, CONCURRENT).map_err(plain)?,
+            context,
+            crypt: Session::open(context, CRYPT).map_err(plain)?,
+            concurrent: Session::open(context, CONCURRENT).map_err(plain)?,
+            memory: Memory::register(context, kept.clone(), MEM_INPUT).map_err(plain)?,
+            kept,
         }),
         Kind::Rust => Box::new(RustCaller {
+            context,
             echo: Session::open(context, ECHO).map_err(plain)?,
             hash: Session::open(context, KEYED_HASH).map_err(plain)?,
+            memory: Memory::register(context, kept.clone(), MEM_INPUT).map_err(plain)?,
+            kept,
         }),
     })
 }
 
+/// Bytes of a long hash.
+const LARGE: usize = 1 << 20;
+
+/// A call that hashes a mebibyte of registered memory, the same each time, and compares.
+pub fn large(context: &Context, kind: Kind) -> Result<Box<dyn FnMut() -> Result<(), String> + '_>, String> {
+    let bytes = message(LARGE);
+    let key = message(32);
+    let expected = match kind {
+        Kind::Optee => expect::sha256(&bytes),
+        Kind::Rust => expect::hmac_sha256(&key, &bytes),
+    };
+    let (application, command) = match kind {
+        Kind::Optee => (CRYPT, CRYPT_SHA256),
+        Kind::Rust => (KEYED_HASH, HASH_HMAC),
+    };
+    let memory = Memory::register(context, bytes, MEM_INPUT).map_err(plain)?;
+    let mut session = Session::open(context, application).map_err(plain)?;
+    if kind == Kind::Rust {
+        session
+            .invoke(HASH_SET_KEY, [Parameter::In(&key)])
+            .map_err(plain)?;
+    }
+    Ok(Box::new(move || {
+        let (mut digest, mut size) = ([0; 32], 0);
+        let parameters = [
+            Parameter::PartIn(&memory, 0, LARGE),
+            Parameter::Out(&mut digest, &mut size),
+        ];
+        session.invoke(command, parameters).map_err(plain)?;
+        equal(&(digest, size), &(expected, 32))
+    }))
+}
+
+/// Bytes of the memory that a place keeps registered while it lasts.
+const KEPT: usize = 50_000;
+
+/// A part of so many bytes by chance: its offset and its length, at most 9,000.
+fn part(whole: usize) -> (usize, usize) {
+    let length = fastrand::usize(1..=whole.min(9_000));
+    (fastrand::usize(..=whole - length), length)
+}
+
 struct OpteeCaller<'c> {
-    session: Session<'c>,
+    context: &'c Context,
+    crypt: Session<'c>,
+    concurrent: Session<'c>,
+    memory: Memory<'c>,
+    kept: Vec<u8>,
 }
 
 impl Caller for OpteeCaller<'_> {
-    fn call(&mut self) -> Result<(), String> {
+    fn kinds(&self) -> &'static [&'static str] {
+        &[
+            "values",
+            "temporary memory",
+            "kept memory",
+            "fresh memory",
+            "aes",
+            "long",
+        ]
+    }
+
+    fn call(&mut self, kind: usize) -> Result<(), String> {
+        match kind {
+            0 => self.values(),
+            1 => self.hash(fastrand::u32(1..5)),
+            2 => {
+                let (offset, length) = part(self.kept.len());
+                digest(&mut self.crypt, &self.memory, &self.kept, (offset, length))
+            }
+            3 => {
+                let bytes = message(fastrand::usize(1..30_000));
+                let memory = Memory::register(self.context, bytes.clone(), MEM_INPUT).map_err(plain)?;
+                digest(&mut self.crypt, &memory, &bytes, part(bytes.len()))
+            }
+            4 => self.aes(),
+            // Several of Linux's ticks.
+            _ => self.hash(fastrand::u32(20..60)),
+        }
+    }
+}
+
+/// SHA-256 of a part of registered memory.
+fn digest(
+    session: &mut Session<'_>,
+    memory: &Memory<'_>,
+    bytes: &[u8],
+    (offset, length): (usize, usize),
+) -> Result<(), String> {
+    let (mut digest, mut size) = ([0; 32], 0);
+    let parameters = [
+        Parameter::PartIn(memory, offset, length),
+        Parameter::Out(&mut digest, &mut size),
+    ];
+    session.invoke(CRYPT_SHA256, parameters).map_err(plain)?;
+    equal(&digest, &expect::sha256(&bytes[offset..offset + length]))
+}
+
+impl OpteeCaller<'_> {
+    fn values(&mut self) -> Result<(), String> {
+        let (number, mut answer) = (fastrand::u32(..), [0; 2]);
+        self.crypt
+            .invoke(CRYPT_SET_GLOBAL, [Parameter::ValueIn(number, 0)])
+            .map_err(plain)?;
+        self.crypt
+            .invoke(CRYPT_GET_GLOBAL, [Parameter::ValueOut(&mut answer)])
+            .map_err(plain)?;
+        equal(&answer[0], &number)
+    }
+
+    fn hash(&mut self, rounds: u32) -> Result<(), String> {
         let input = message(fastrand::usize(1..9000));
-        // Mostly short; one call in eight lasts for several of Linux's ticks.
-        let rounds = if fastrand::u8(..8) == 0 {
-            fastrand::u32(20..100)
-        } else {
-            fastrand::u32(1..5)
-        };
         let (mut callers, mut count) = ([0_u8; 4], [rounds, 0]);
         let (mut digest, mut size) = ([0; 32], 0);
         let parameters = [
@@ -431,35 +545,92 @@ impl Caller for OpteeCaller<'_> {
             Parameter::In(&input),
             Parameter::Out(&mut digest, &mut size),
         ];
-        self.session
+        self.concurrent
             .invoke(CONCURRENT_SHA256, parameters)
             .map_err(plain)?;
         equal(&(digest, size), &(expect::sha256(&input), 32))
     }
+
+    fn aes(&mut self) -> Result<(), String> {
+        // ECB: whole blocks, which its application has no key of ours for; back and forth must give the same.
+        let input = message(16 * fastrand::usize(1..256));
+        let (mut hidden, mut back, mut size) = (vec![0; input.len()], vec![0; input.len()], 0);
+        let parameters = [Parameter::In(&input), Parameter::Out(&mut hidden, &mut size)];
+        self.crypt.invoke(CRYPT_AES_ENCRYPT, parameters).map_err(plain)?;
+        if hidden == input {
+            return Err("nothing was encrypted".into());
+        }
+        let parameters = [Parameter::In(&hidden), Parameter::Out(&mut back, &mut size)];
+        self.crypt.invoke(CRYPT_AES_DECRYPT, parameters).map_err(plain)?;
+        equal(&back, &input)
+    }
 }
 
 struct RustCaller<'c> {
+    context: &'c Context,
     echo: Session<'c>,
     hash: Session<'c>,
+    memory: Memory<'c>,
+    kept: Vec<u8>,
 }
 
 impl Caller for RustCaller<'_> {
-    fn call(&mut self) -> Result<(), String> {
-        match fastrand::u8(..8) {
-            0 => long(&mut self.echo, fastrand::u64(100_000..4_000_000)),
-            1..4 => keyed_hash(
+    fn kinds(&self) -> &'static [&'static str] {
+        &[
+            "values",
+            "temporary memory",
+            "kept memory",
+            "fresh memory",
+            "hmac",
+            "long",
+        ]
+    }
+
+    fn call(&mut self, kind: usize) -> Result<(), String> {
+        match kind {
+            0 => self.values(),
+            1 => self.temporary(),
+            2 => {
+                let (offset, length) = part(self.kept.len());
+                echo(&mut self.echo, &self.memory, &self.kept, (offset, length))
+            }
+            3 => {
+                let bytes = message(fastrand::usize(1..30_000));
+                let memory = Memory::register(self.context, bytes.clone(), MEM_INPUT).map_err(plain)?;
+                echo(&mut self.echo, &memory, &bytes, part(bytes.len()))
+            }
+            4 => keyed_hash(
                 &mut self.hash,
                 &message(fastrand::usize(1..65)),
                 &message(fastrand::usize(1..9000)),
             ),
-            4..6 => self.echo_value(),
-            _ => self.echo_memory(),
+            // Several of Linux's ticks.
+            _ => long(&mut self.echo, fastrand::u64(100_000..4_000_000)),
         }
     }
 }
 
+/// A part of registered memory comes back.
+fn echo(
+    session: &mut Session<'_>,
+    memory: &Memory<'_>,
+    bytes: &[u8],
+    (offset, length): (usize, usize),
+) -> Result<(), String> {
+    let (mut output, mut size) = (vec![0; length], 0);
+    let parameters = [
+        Parameter::PartIn(memory, offset, length),
+        Parameter::Out(&mut output, &mut size),
+    ];
+    session.invoke(ECHO_MEMORY, parameters).map_err(plain)?;
+    equal(
+        &(size, output.as_slice()),
+        &(length, &bytes[offset..offset + length]),
+    )
+}
+
 impl RustCaller<'_> {
-    fn echo_value(&mut self) -> Result<(), String> {
+    fn values(&mut self) -> Result<(), String> {
         let numbers = [fastrand::u32(..), fastrand::u32(..)];
         let mut answer = [0; 2];
         let parameters = [
@@ -470,7 +641,7 @@ impl RustCaller<'_> {
         equal(&answer, &numbers)
     }
 
-    fn echo_memory(&mut self) -> Result<(), String> {
+    fn temporary(&mut self) -> Result<(), String> {
         let input = message(fastrand::usize(1..9000));
         let (mut output, mut size) = (vec![0; input.len()], 0);
         let parameters = [Parameter::In(&input), Parameter::Out(&mut output, &mut size)];

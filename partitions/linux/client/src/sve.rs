@@ -197,7 +197,7 @@ fn long_caller(options: &Options, end: Instant, tally: &Tally) -> Result<(), Str
     let context = Context::new(&options.tee).map_err(|error| error.to_string())?;
     let mut caller = services::caller(&context, options.kind)?;
     while Instant::now() < end {
-        caller.call()?;
+        caller.call(fastrand::usize(..caller.kinds().len()))?;
         tally.calls.fetch_add(1, Ordering::SeqCst);
     }
     Ok(())

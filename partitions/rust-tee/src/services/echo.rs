@@ -24,6 +24,10 @@ pub const SWAP: u32 = 5;
 pub const ALL: u32 = 6;
 /// Parameter 0, out: the login method of this session; parameter 1, 16 bytes out: the client's UUID.
 pub const IDENTITY: u32 = 7;
+/// No parameters: the driver is notified.
+pub const NOTIFY: u32 = 8;
+/// Parameter 0, out: how often the driver called for its bottom half, and 0.
+pub const HALVES: u32 = 9;
 
 /// Steps of [`LONG`] between two looks at whether it was cancelled.
 const STEPS: u64 = 1 << 16;
@@ -45,6 +49,9 @@ pub(super) fn invoke(
         SWAP => swap(parameters),
         ALL => all(parameters, buffers),
         IDENTITY => identity(parameters, buffers, state),
+        NOTIFY if *parameters == [None; 4] => buffers.notify(),
+        NOTIFY => Err(BAD_PARAMETERS),
+        HALVES => halves(parameters, buffers),
         _ => Err(NOT_SUPPORTED),
     }
 }
@@ -115,6 +122,14 @@ fn long(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code>
         }
     }
     (*x, *y) = (result as u32, (result >> 32) as u32);
+    Ok(())
+}
+
+fn halves(parameters: &mut Parameters, buffers: &impl Buffers) -> Result<(), Code> {
+    let [Value(Out, a, b), None, None, None] = parameters else {
+        return Err(BAD_PARAMETERS);
+    };
+    (*a, *b) = (buffers.halves(), 0);
     Ok(())
 }
 

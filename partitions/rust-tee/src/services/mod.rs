@@ -2,6 +2,7 @@
 //! their interface.
 use crate::code::{BAD_PARAMETERS, CANCEL, Code};
 use crate::message::Direction;
+use crate::notify::Send;
 
 pub mod echo;
 pub mod hash;
@@ -100,9 +101,11 @@ pub struct Given {
     pub random: fn() -> Option<u64>,
     /// Asks the hypervisor for a page about a subject (docs/inspect.md): x0 to x7 of its answer.
     pub inspect: fn(subject: u64, page: u64) -> [u64; 8],
+    /// Sets notifications of a receiver.
+    pub notify: Send,
 }
 
-/// The clients' memory that a command was given, reached by copies only.
+/// What a command reaches outside of itself: the clients' memory that it was given, by copies only, and the driver.
 pub trait Buffers {
     /// Copies from memory `which`; false outside of it.
     fn read(&self, which: usize, offset: u64, to: &mut [u8]) -> bool;
@@ -110,6 +113,13 @@ pub trait Buffers {
     fn write(&self, which: usize, offset: u64, from: &[u8]) -> bool;
     /// Whether the command is to end.
     fn cancelled(&self) -> bool;
+    /// Notifies the driver.
+    ///
+    /// # Errors
+    /// BAD_STATE where no driver wants that, or it was refused.
+    fn notify(&self) -> Result<(), Code>;
+    /// How often the driver called for its bottom half.
+    fn halves(&self) -> u32;
 }
 
 /// A parameter of a command.

@@ -45,6 +45,14 @@ impl Buffers for Host {
         self.cancel_after.set(left.saturating_sub(1));
         left == 0
     }
+
+    fn notify(&self) -> Result<(), Code> {
+        Err(BAD_STATE)
+    }
+
+    fn halves(&self) -> u32 {
+        3
+    }
 }
 
 fn given(key: u8) -> Given {
@@ -52,6 +60,7 @@ fn given(key: u8) -> Given {
         key: Some([key; 32]),
         random: || Some(0x1234_5678_9abc_def0),
         inspect: |_, _| [UNKNOWN; 8],
+        notify: |_, _| false,
     }
 }
 
@@ -398,4 +407,30 @@ impl Buffers for Four {
     fn cancelled(&self) -> bool {
         false
     }
+
+    fn notify(&self) -> Result<(), Code> {
+        Err(BAD_STATE)
+    }
+
+    fn halves(&self) -> u32 {
+        3
+    }
+}
+
+#[test]
+fn the_driver_is_notified_without_parameters_only() {
+    let host = Host::new(&[], 0);
+    let mut state = State::new();
+    let mut run = |command, p: &mut Parameters| run(Service::Echo, command, p, &host, &mut state);
+    assert_eq!(
+        run(echo::NOTIFY, &mut [None; 4]),
+        Err(BAD_STATE),
+        "as the driver's side says"
+    );
+    let one = [Value(In, 1, 2), None, None, None];
+    assert_eq!(run(echo::NOTIFY, &mut one.clone()), Err(BAD_PARAMETERS));
+    assert_eq!(run(echo::HALVES, &mut one.clone()), Err(BAD_PARAMETERS));
+    let mut p = [Value(Out, 7, 7), None, None, None];
+    assert_eq!(run(echo::HALVES, &mut p), Ok(()));
+    assert_eq!(p[0], Value(Out, 3, 0));
 }

@@ -1,6 +1,6 @@
 //! The TEE against a stand-in for the normal world: right calls, wrong ones, and many at once.
 use super::*;
-use crate::code::{OUT_OF_MEMORY, SHORT_BUFFER};
+use crate::code::{BAD_STATE, OUT_OF_MEMORY, SHORT_BUFFER};
 use crate::services::{echo, hash};
 use sp_rt::retrieve::fake::Spmc;
 use std::sync::{Arc, Mutex};
@@ -82,6 +82,7 @@ impl World {
                     key: Some([9; 32]),
                     random: || None,
                     inspect: |_, _| [u64::MAX; 8],
+                    notify: |receiver, bits| (receiver, bits) == (0, 1 << 40),
                 },
                 spmc,
                 pages.clone(),
@@ -116,6 +117,10 @@ impl World {
         let (code, answer) = self.call(&Message::open(uuid));
         assert_eq!((code, answer[5]), (SUCCESS, SUCCESS));
         answer[2]
+    }
+
+    fn enable(&self, number: u32) -> Option<Answer> {
+        self.tee.immediate(0, Request::EnableNotifications { number })
     }
 
     fn retrieved(&self) -> Vec<u64> {
@@ -388,4 +393,27 @@ fn many_at_once() {
     let answer = world.tee.immediate(0, Request::Unregister { handle: 8 });
     assert_eq!(answer, Some(Answer::Unregistered));
     assert_eq!(world.retrieved(), [HANDLE]);
+}
+
+#[test]
+fn the_driver_is_notified_and_its_bottom_halves_are_counted() {
+    let world = World::new();
+    let session = world.open(echo::UUID);
+    let code = |command, function| world.call(&Message::new(command, function, session)).1[5];
+    let halves = || {
+        world
+            .call(&Message::new(1, echo::HALVES, session).with(2, [9, 9, 0]))
+            .1[10]
+    };
+    assert_eq!(code(1, echo::NOTIFY), BAD_STATE, "no driver named a notification");
+    assert_eq!(world.enable(64), Some(Answer::Notifications(BAD_PARAMETERS)));
+    assert_eq!(world.enable(40), Some(Answer::Notifications(SUCCESS)));
+    assert_eq!(code(1, echo::NOTIFY), SUCCESS);
+    assert_eq!(halves(), 0);
+    assert_eq!(code(6, 0), SUCCESS);
+    let with_parameter = Message::new(6, 0, 0).with(1, [0; 3]);
+    assert_eq!(world.call(&with_parameter).1[5], BAD_PARAMETERS);
+    assert_eq!(halves(), 1);
+    assert_eq!(code(7, 0), SUCCESS);
+    assert_eq!(code(1, echo::NOTIFY), BAD_STATE, "it wants none any more");
 }

@@ -351,6 +351,20 @@ fn a_partition_with_hypervisor_calls_has_timers() {
     assert_eq!((m.hvc(0, &[0xff04]), m.hvc(0, &[0xff08, 27, 27])), (27, 0));
     assert!(m.ports.ended.is_empty());
     assert_eq!(m.hvc(0, &[0xff04]), 0xffff_ffff);
+    // The physical one has the INTID that OP-TEE's driver knows; its line stays up until it is set anew.
+    set(&mut m, 0, CNTV_CTL, 0);
+    assert_eq!(m.hvc(0, &[0xff03, 30, 1, 0]), 0xffff_ffff);
+    assert_eq!(m.hvc(0, &[0xff03, 3, 1, 0]), 0);
+    set(&mut m, 0, CNTP_CVAL, 300);
+    set(&mut m, 0, CNTP_CTL, 1);
+    m.respond(0, A);
+    m.ports.counter = 300;
+    let entered = run(m.step(0, Event::Alarm));
+    assert!(entered.context.partition == 0 && entered.virtual_irq);
+    assert_eq!(m.hvc(0, &[0xff04]), 3);
+    assert!(!set(&mut m, 0, CNTP_CVAL, 500));
+    assert_eq!(m.hvc(0, &[0xff08, 3, 3]), 0);
+    assert_eq!(m.ports.alarm, Some(500));
 }
 
 #[test]

@@ -75,6 +75,16 @@ serve() {
     done &
 }
 
+# The driver of all TEEs. It waits until every file of its device is closed.
+DRIVER=/sys/bus/arm_ffa/drivers/optee
+
+# place ID: the FF-A device of an endpoint.
+place() {
+    for path in /sys/bus/arm_ffa/devices/*; do
+        [ "$(cat "$path/partition_id")" = "$1" ] && echo "${path##*/}"
+    done
+}
+
 # is_served DEVICE: whether a supplicant has this device.
 is_served() {
     for pid in $(pidof tee-supplicant); do

@@ -8,9 +8,9 @@ rm -f /run/bulkhead/hotplug.*
 # caller NAME KIND: calls a TEE again and again until the cores are through.
 caller() {
     until [ -e /run/bulkhead/hotplug.end ]; do
-        LD_PRELOAD=$ROUTE timeout 90 bulkhead-client load --tee "$1" --kind "$2" --threads 2 --seconds 5 \
-            >"/run/bulkhead/hotplug.$1" 2>&1 </dev/null && continue
-        echo "$1: $(cat "/run/bulkhead/hotplug.$1")" >>/run/bulkhead/hotplug.faults
+        LD_PRELOAD=$ROUTE timeout 90 bulkhead-client call --tee "$1" --kind "$2" --seconds 5 --seed "$3" \
+            >"/run/bulkhead/hotplug.$1.$3" 2>&1 </dev/null && continue
+        echo "$1: $(grep -m1 fault "/run/bulkhead/hotplug.$1.$3")" >>/run/bulkhead/hotplug.faults
     done
 }
 
@@ -25,7 +25,9 @@ switch() {
 }
 
 while read -r name _ kind device _; do
-    [ "$device" = - ] || caller "$name" "$kind" &
+    [ "$device" = - ] && continue
+    caller "$name" "$kind" 1 &
+    caller "$name" "$kind" 2 &
 done <$TEES
 
 start=$(now)

@@ -46,8 +46,10 @@ done <$TEES
 
 # A client that is connected lends memory; the ledger has it, and forgets it.
 idle=$(figure pages)
-BULKHEAD_TEE=$(awk '$3 == "rust" { print $1; exit }' $TEES) LD_PRELOAD=$ROUTE bulkhead-client load --tee - --kind rust \
-    --threads 4 --seconds 6 >/run/bulkhead/info.load 2>&1 </dev/null &
+for seed in 1 2 3 4; do
+    LD_PRELOAD=$ROUTE bulkhead-client call --tee "$(awk '$3 == "rust" { print $1; exit }' $TEES)" --kind rust --seconds 6 \
+        --seed $seed >>/run/bulkhead/info.load 2>&1 </dev/null &
+done
 sleep 3
 most=$(figure pages)
 wait

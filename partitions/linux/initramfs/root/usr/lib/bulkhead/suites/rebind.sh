@@ -2,15 +2,7 @@
 # before. Which one appears at each bind is seen here; the names must lead to just these.
 . /usr/lib/bulkhead/common.sh
 
-DRIVER=/sys/bus/arm_ffa/drivers/optee
 seen=/run/bulkhead/tees.seen
-
-# place ID: the FF-A device of an endpoint.
-place() {
-    for path in /sys/bus/arm_ffa/devices/*; do
-        [ "$(cat "$path/partition_id")" = "$1" ] && echo "${path##*/}"
-    done
-}
 
 # appeared PATTERN: the TEE device that is there now and was not before.
 appeared() {
