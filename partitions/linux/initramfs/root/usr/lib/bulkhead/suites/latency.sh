@@ -2,7 +2,7 @@
 . /usr/lib/bulkhead/common.sh
 
 case $(option counted no) in
-yes) bound=150000 ;;
+yes) bound=40000 ;;
 *) bound=- ;;
 esac
 LD_PRELOAD=$ROUTE timeout 900 bulkhead-load latency "$(option samples 2000)" $bound "$(option seed 1)" </dev/null
