@@ -73,8 +73,9 @@ mkdir -p /run/bulkhead
 start=$(now)
 outcome - "udev takes the rules as good ones" "$start" "$(udevadm verify $RULES >/run/bulkhead/verify 2>&1 || cat /run/bulkhead/verify)"
 start=$(now)
+# Of its own units it says that this system has no libseccomp.
 outcome - "systemd takes the unit as a good one" "$start" \
-    "$(systemd-analyze verify --man=no "$(unit any)" 2>&1)"
+    "$(systemd-analyze verify --man=no "$(unit any)" 2>&1 | grep bulkhead-supplicant)"
 while read -r module; do
     insmod "$module" || fail "the module $module cannot be loaded"
 done </etc/bulkhead/modules
