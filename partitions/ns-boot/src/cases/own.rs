@@ -1,7 +1,7 @@
 //! A core that is a partition's own: handed over, reached by notifications, never given back (DEN0077A 1.2, section
 //! 14.3 for FFA_RUN).
 use super::notifications::with_bitmap;
-use super::{Case, Outcome, alive, bad, clause, ffa, good, isolation, right, send, to, wrong};
+use super::{Case, Outcome, alive, bad, ffa, good, isolation, send, to};
 use crate::arch::machine::{core_is_off, core_on, now, pause, smc};
 use crate::ensure;
 use crate::test_sp::{self, wish};
@@ -21,41 +21,30 @@ static CAME_BACK: AtomicU64 = AtomicU64::new(0);
 static WORK: AtomicU64 = AtomicU64::new(0);
 static WRONG: AtomicU64 = AtomicU64::new(0);
 
-/// These cases.
+/// These cases. Those of FFA_RUN on a core that is no partition's own are among the ones of FF-A.
 pub const CASES: &[Case] = &[
-    wrong("run-a-core-that-is-off", &[f::RUN], clause::RUN, || {
+    isolation("own-core-is-not-run-while-it-is-off", || {
         bad(f::RUN, &[to(OWN) << 16], Error::DENIED)
     }),
-    wrong(
-        "request-to-one-with-its-own-core",
-        &[f::DIRECT_REQ_64],
-        clause::DIRECT_REQ,
-        || bad(f::DIRECT_REQ_64, &[to(OWN)], Error::DENIED),
-    ),
-    right("core-is-handed-over", &[f::RUN], clause::RUN, hand_over),
+    isolation("own-core-takes-no-requests", || {
+        bad(f::DIRECT_REQ_64, &[to(OWN)], Error::DENIED)
+    }),
+    isolation("own-core-is-handed-over", hand_over),
     isolation("own-core-never-comes-back", never_back),
-    right(
-        "own-core-hears-notifications",
-        &[f::NOTIFICATION_SET, f::NOTIFICATION_GET],
-        clause::SET,
-        || with_bitmap(|| asked(wish::ECHO, 2_000_000)),
-    ),
-    wrong(
-        "own-core-is-not-scheduled",
-        &[f::NOTIFICATION_INFO_GET_64],
-        clause::INFO_GET_N,
-        || {
-            with_bitmap(|| {
-                asked(wish::ECHO, 2_000_000)?;
-                let told = ffa(f::NOTIFICATION_INFO_GET_64, &[]);
-                let named = told
-                    .success()
-                    .is_ok_and(|told| (3..18).any(|n| told.x(n) & 0xffff == to(OWN)));
-                ensure!(!named, "the normal world is to give it cycles");
-                Ok(())
-            })
-        },
-    ),
+    isolation("own-core-hears-notifications", || {
+        with_bitmap(|| asked(wish::ECHO, 2_000_000))
+    }),
+    isolation("own-core-is-not-scheduled", || {
+        with_bitmap(|| {
+            asked(wish::ECHO, 2_000_000)?;
+            let told = ffa(f::NOTIFICATION_INFO_GET_64, &[]);
+            let named = told
+                .success()
+                .is_ok_and(|told| (3..18).any(|n| told.x(n) & 0xffff == to(OWN)));
+            ensure!(!named, "the normal world is to give it cycles");
+            Ok(())
+        })
+    }),
     isolation("own-core-keeps-its-period-under-load", || with_bitmap(under_load)),
     isolation("own-core-still-answers", || {
         with_bitmap(|| asked(wish::ECHO, 2_000_000))?;
