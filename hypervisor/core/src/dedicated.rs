@@ -11,7 +11,7 @@ use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::error::Error;
 use crate::function;
-use crate::mend::{Mended, PAUSE_US};
+use crate::mend::{Mended, PAUSE_US, wake_at};
 use crate::paravirtual;
 use crate::reply::target;
 use crate::spmc::{Here, Spmc, lists};
@@ -69,10 +69,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         match self.mend(core, cpu, index, ports) {
             Mended::Enter(action) => return Some(action),
             Mended::Later => ports.wake(PAUSE_US),
-            Mended::Rests(until) => {
-                let left = until.saturating_sub(ports.now());
-                ports.wake(u32::try_from(left).unwrap_or(u32::MAX));
-            }
+            Mended::Rests(until) => wake_at(until, ports),
             Mended::Gone => {}
         }
         None

@@ -427,8 +427,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 }
                 Mended::Later => ports.wake(PAUSE_US),
                 Mended::Rests(until) => {
-                    let left = until.saturating_sub(ports.now());
-                    ports.wake(u32::try_from(left).unwrap_or(u32::MAX));
+                    wake_at(until, ports);
                     cpu.set_mode(Mode::Serving);
                     continue;
                 }
@@ -463,6 +462,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 /// Whether a context of a new instance has not finished its start.
 pub(crate) fn is_starting(seat: &Seat) -> bool {
     seat.task() == Task::Start && !matches!(seat.state(), State::Waiting | State::Off)
+}
+
+/// Has this core woken at a moment (microseconds).
+pub(crate) fn wake_at<T: Ports>(until: u64, ports: &mut T) {
+    let left = until.saturating_sub(ports.now());
+    ports.wake(u32::try_from(left).unwrap_or(u32::MAX));
 }
 
 /// Clears some pages of a partition's memory; what is next then.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
+use super::Dice;
 use crate::api::SystemRegister;
 use crate::table::{Core, Partition};
 use crate::tests::table::GIC;
@@ -124,17 +125,7 @@ impl Model {
     }
 }
 
-/// A simple generator of numbers.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 8) % sides
-    }
-
     fn intid(&mut self) -> u32 {
         match self.roll(10) {
             n @ 0..8 => PRIVATE[n as usize],

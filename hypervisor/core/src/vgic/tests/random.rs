@@ -4,6 +4,7 @@
 use core::sync::atomic::Ordering;
 use std::vec::Vec;
 
+use super::Dice;
 use crate::api::{Action, Event, Fault, Place, SystemRegister, Trapped};
 use crate::function as f;
 use crate::table::Core;
@@ -11,17 +12,7 @@ use crate::tests::amount;
 use crate::tests::machine::{Machine, request};
 use crate::tests::table::{A, B, GIC, GICD, GICR};
 
-/// A simple generator of numbers.
-struct Dice(u64);
-
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 8) % sides
-    }
-
     /// A value: few bits, all, or any.
     fn value(&mut self) -> u64 {
         match self.roll(4) {
