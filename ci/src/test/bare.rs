@@ -1,7 +1,7 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
 use super::tally::Tally;
-use super::{page, sel4};
+use super::{package, page, sel4};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
 use crate::parts::Parts;
@@ -100,14 +100,10 @@ fn spoil(firmware: &Firmware) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Where the middle of a package's image is: the header says its offset and size in bytes 16 to 23.
+/// Where the middle of a package's image is.
 fn middle_of_image(package: &[u8]) -> Option<usize> {
-    let word = |at: usize| {
-        let bytes = package.get(at..at + 4)?.try_into().ok()?;
-        usize::try_from(u32::from_le_bytes(bytes)).ok()
-    };
-    let middle = word(16)? + word(20)? / 2;
-    (package.starts_with(b"SPKG") && middle < package.len()).then_some(middle)
+    let image = package::image(package)?;
+    Some(image.start + image.len() / 2)
 }
 
 /// The tables made for bare-metal tests.

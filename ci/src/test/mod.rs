@@ -10,6 +10,7 @@ mod host;
 mod junit;
 mod linux;
 mod model;
+mod package;
 mod page;
 mod sealed;
 mod sel4;

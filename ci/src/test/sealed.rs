@@ -59,7 +59,8 @@ fn boot(built: &Built, suite: &str, arguments: &str, tally: &mut Tally) -> Outco
 /// The same table with another image for one TEE: the same code with some zeros behind it, as an update would be another.
 fn changed(built: &Built, mut system: System) -> Result<System> {
     let package = read(&built.firmware.folder.join(format!("sp/{CHANGED}.pkg")))?;
-    let mut image = image(&package)
+    let mut image = super::package::image(&package)
+        .and_then(|image| package.get(image))
         .context("the package of the Rust TEE is no package")?
         .to_vec();
     image.extend([0; 16]);
@@ -79,11 +80,4 @@ fn changed(built: &Built, mut system: System) -> Result<System> {
 /// Where the other image goes: to the folder of the system that has it.
 fn paths_of(built: &Built, name: &str) -> std::path::PathBuf {
     built.firmware.folder.with_file_name(name).join("other-image.bin")
-}
-
-/// The image in a package: the header says its offset and size in bytes 16 to 23.
-fn image(package: &[u8]) -> Option<&[u8]> {
-    let word = |at: usize| Some(u32::from_le_bytes(*package.get(at..)?.first_chunk()?) as usize);
-    let from = word(16)?;
-    package.get(from..from.checked_add(word(20)?)?)
 }
