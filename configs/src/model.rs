@@ -202,6 +202,8 @@ pub struct Partition {
     pub key: bool,
     /// Whether it may ask what runs here.
     pub inspects: bool,
+    /// The hypervisor copies between its window and its own memory when it asks.
+    pub copies: bool,
     /// Who may deal with it, by ascending ID.
     pub callers: Vec<Caller>,
     /// The changes of its cores' power of which it is told, in the order of the language.

@@ -30,6 +30,8 @@ pub struct Preset {
     pub preemption: Preemption,
     /// How interrupts reach it.
     pub delivery: Delivery,
+    /// Whether it has memory copied that it cannot map.
+    pub copies: bool,
 }
 
 /// The preset of `tee`.
@@ -43,6 +45,7 @@ pub const fn of(tee: Tee) -> Preset {
         shares: 128,
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         delivery: Delivery::Paravirtual,
+        copies: false,
     };
     let other = Preset {
         uuids: &[],
@@ -70,6 +73,7 @@ pub const fn of(tee: Tee) -> Preset {
         },
         Tee::Sel4 => Preset {
             delivery: Delivery::Vgic,
+            copies: true,
             ..other
         },
         Tee::Other => other,

@@ -129,6 +129,10 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
         on_failure: on_failure(partition)?,
         key: partition.key.as_ref().is_some_and(|key| key.value),
         inspects: partition.inspects.as_ref().is_some_and(|inspects| inspects.value),
+        copies: partition
+            .copies
+            .as_ref()
+            .map_or(preset.copies, |copies| copies.value),
         callers: callers(draft, partition, &receives)?,
         power: power(partition),
         notifies: ids(draft, &partition.notifies)?,

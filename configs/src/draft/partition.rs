@@ -62,6 +62,8 @@ pub struct Partition {
     pub key: Option<At<bool>>,
     /// `inspects`
     pub inspects: Option<At<bool>>,
+    /// `copies`
+    pub copies: Option<At<bool>>,
     /// `client`
     pub client: Option<Client>,
 }

@@ -189,6 +189,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("power_messages", format!("{:#x}", partition.power_bits())),
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
+        ("copies", partition.copies.to_string()),
         ("forwards", partition.forward.to_string()),
         ("vgic", (partition.delivery == Delivery::Vgic).to_string()),
         ("budget_us", partition.budget_us.unwrap_or(0).to_string()),

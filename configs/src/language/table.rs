@@ -213,6 +213,13 @@ pub static PARTITION: Table = Table {
             "Whether it may ask the hypervisor what runs here: names, IDs, digests and states of all partitions.",
         ),
         Key::optional(
+            "copies",
+            Form::Flag,
+            "false; sel4: true",
+            "Whether the hypervisor copies between its window and its own memory when it asks: for one that cannot map \
+             the normal world's memory.",
+        ),
+        Key::optional(
             "client",
             Form::Table(&CLIENT),
             "no client reaches it by name",

@@ -220,9 +220,10 @@ fn policies(system: &System) -> Section {
             partition.tee.title().to_owned(),
             place.to_string(),
             format!(
-                "{} in {} shares",
+                "{} in {} shares{}",
                 show_size(partition.window.size),
-                partition.shares
+                partition.shares,
+                if partition.copies { ", copied" } else { "" }
             ),
             preempted(partition.preemption),
             partition

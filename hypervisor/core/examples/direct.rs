@@ -83,6 +83,7 @@ static TABLE: Table = Table {
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
+        copies: false,
     }],
     virtual_machines: &[],
     boot_order: &[0],

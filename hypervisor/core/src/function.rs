@@ -142,6 +142,13 @@ pub const PARTITION_KEY: u32 = 0xc600_0001;
 /// x7, NOT_SUPPORTED (-1) for a partition that the table does not let inspect, INVALID_PARAMETER (-3) where there is
 /// no such page.
 pub const INSPECT: u32 = 0xc600_0002;
+/// Bulkhead's own: copies from the calling partition's window to its memory (`copy`). x0: 0, NOT_SUPPORTED (-1) for a
+/// partition that the table does not let copy, INVALID_PARAMETER (-3).
+pub const WINDOW_READ: u32 = 0xc600_0003;
+/// Bulkhead's own: the same from its memory to its window.
+pub const WINDOW_WRITE: u32 = 0xc600_0004;
+/// Both of them.
+pub const WINDOW: [u32; 2] = [WINDOW_READ, WINDOW_WRITE];
 
 /// Whether a function ID lies in the range that SMCCC reserves for FF-A (0x60 to 0xef of the
 /// standard secure services).

@@ -12,6 +12,7 @@ mod chain;
 mod compartment;
 mod console;
 mod context;
+mod copy;
 mod cpu;
 mod decode;
 mod dedicated;

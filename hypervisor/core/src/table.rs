@@ -300,6 +300,8 @@ pub struct Partition {
     pub key: bool,
     /// It may ask what runs here, its peers included (`inspect`).
     pub inspects: bool,
+    /// It has memory copied between its own and its window (`copy`).
+    pub copies: bool,
     /// The time on cores that one call of the normal world may take, in microseconds; 0: as long as it wants.
     pub budget_us: u32,
     /// What happens when it fails.

@@ -13,7 +13,7 @@ fn registers(source: &mut Source<'_>, id: u64) -> Regs {
     regs
 }
 
-/// Function IDs: FF-A's by their number, the paravirtual calls, anything.
+/// Function IDs: FF-A's by their number, the paravirtual calls, the hypervisor's own, anything.
 fn function(source: &mut Source<'_>) -> u64 {
     let n = source.byte();
     match n {
@@ -21,7 +21,8 @@ fn function(source: &mut Source<'_>) -> u64 {
         0x34..0x68 => 0xc400_0060 + u64::from(n - 0x34),
         0x68..0x80 => 0x8400_006d + u64::from(n % 4),
         0x80..0xc0 => 0x8400_006f + u64::from(n % 2),
-        0xc0..0xf0 => [0xff03, 0xff04, 0xff08, 0xff09][usize::from(n) % 4],
+        0xec..0xf0 => 0xc600_0001 + u64::from(n % 4),
+        0xc0..0xec => [0xff03, 0xff04, 0xff08, 0xff09][usize::from(n) % 4],
         _ => source.value(),
     }
 }

@@ -94,6 +94,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         },
         key: false,
         inspects: false,
+        copies: true,
     }
 }
 

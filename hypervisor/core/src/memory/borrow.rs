@@ -202,6 +202,25 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         self.answer(table, (index, grant), version, offset, out)
     }
 
+    /// The page of the normal world's that a partition reaches at an address in its window, and what it may do with it.
+    #[must_use]
+    pub fn behind(&self, table: &Table, partition: usize, address: u64) -> Option<(u64, Access)> {
+        let window = table.partitions.get(partition)?.window;
+        let slot = u32::try_from(address.checked_sub(window.base)? / PAGE).ok()?;
+        let (grant, mut left) = self.windows.retrieved(partition).find_map(|index| {
+            let grant = self.windows.get(index);
+            let within = slot.checked_sub(grant.slots.first)?;
+            (within < grant.slots.count).then_some((grant, within))
+        })?;
+        for pages in self.ranges.list(&self.shares[usize::from(grant.share)].ranges) {
+            match left.checked_sub(pages.count) {
+                Some(beyond) => left = beyond,
+                None => return Some((pages.address() + u64::from(left) * PAGE, grant.access)),
+            }
+        }
+        None
+    }
+
     /// FFA_MEM_RELINQUISH (DEN0140 1.2, section 2.6) of the partition with index `receiver`: takes the
     /// memory out of its window, and clears it where the partition asked for that now or earlier.
     ///

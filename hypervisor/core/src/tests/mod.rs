@@ -10,6 +10,7 @@ mod conformance;
 mod conformance_holds;
 mod conformance_page;
 mod console;
+mod copy;
 mod dedicated;
 mod direct;
 mod discovery;

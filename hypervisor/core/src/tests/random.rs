@@ -61,6 +61,7 @@ fn id() -> impl Strategy<Value = u64> {
         20 => 0x8400_0060u64..0x8400_0090,
         10 => 0xc400_0060u64..0xc400_0090,
         4 => proptest::sample::select(std::vec![0xff03u64, 0xff04, 0xff08, 0xff09]),
+        1 => 0xc600_0001u64..0xc600_0006,
         12 => proptest::sample::select(std::vec![f::DIRECT_REQ_32, f::RUN, f::DIRECT_RESP_32, f::MSG_WAIT]).prop_map(u64::from),
         1 => any::<u64>(),
     ]

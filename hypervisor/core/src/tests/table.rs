@@ -89,6 +89,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
+        copies: false,
     }
 }
 
@@ -97,6 +98,7 @@ static PARTITIONS: [Partition; 3] = [
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         key: true,
         inspects: true,
+        copies: true,
         ..partition("a", A, 0, 0b1111)
     },
     Partition {

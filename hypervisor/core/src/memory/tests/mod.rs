@@ -108,6 +108,7 @@ const fn partition(
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
+        copies: false,
     }
 }
 

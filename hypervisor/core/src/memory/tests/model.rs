@@ -873,6 +873,14 @@ impl Model {
         }
         assert_eq!(owner, self.owner, "who holds which page");
         assert_eq!(bench.ports.mapped, self.windows(), "what stands in the windows");
+        for (index, partition) in TABLE.partitions.iter().enumerate() {
+            for slot in 0..=(partition.window.size / 4096) as u32 {
+                let address = partition.window.base + u64::from(slot) * 4096 + 0x123;
+                let behind = bench.ledger.behind(&TABLE, index, address);
+                let mapped = bench.ports.mapped.get(&(index, slot)).copied();
+                assert_eq!(behind, mapped, "what a copy reaches at {address:x}");
+            }
+        }
         assert_eq!(bench.ports.reach, self.reach(), "who reaches which secure page");
         assert_eq!(bench.ports.cleared, self.clears, "what was cleared");
         bench.ports.cleared.clear();
