@@ -92,7 +92,24 @@ pub fn note(note: Note) {
                 since
             );
         }
-        Note::UnownedInterrupt { intid } => defmt::warn!("interrupt {=u32} has no owner", intid),
+        Note::UnownedInterrupt { intid } => {
+            defmt::warn!("interrupt {=u32} has no owner: it is disabled", intid);
+        }
+        Note::Storm {
+            partition,
+            intid: Some(intid),
+            held,
+        } => defmt::warn!(
+            "{=str}: interrupt {=u32} comes too often, and was held back: {=u32} times by now",
+            name(partition),
+            intid,
+            held
+        ),
+        Note::Storm { partition, held, .. } => defmt::warn!(
+            "{=str}: its SGIs and timers come too often, and were held back: {=u32} times by now",
+            name(partition),
+            held
+        ),
         Note::Preemptions {
             partition,
             total,

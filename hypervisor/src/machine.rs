@@ -77,6 +77,10 @@ impl Ports for Machine {
         gic::deactivate(intid, usize::from(core));
     }
 
+    fn disable_interrupt(&mut self, intid: u32, core: CoreIndex) {
+        gic::disable(intid, usize::from(core));
+    }
+
     fn key(&mut self, partition: usize) -> [u64; 4] {
         secrets::key(partition)
     }

@@ -100,6 +100,7 @@ impl Ports for Nothing {
     fn set_secure(&mut self, _: usize, _: u64, _: u32, _: Option<Rights>) {}
     fn clear(&mut self, _: World, _: u64, _: u32) {}
     fn end_interrupt(&mut self, _: u32, _: Core) {}
+    fn disable_interrupt(&mut self, _: u32, _: Core) {}
     fn now(&mut self) -> u64 {
         0
     }

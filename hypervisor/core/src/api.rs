@@ -314,7 +314,16 @@ pub enum Note {
         /// Microseconds since it failed.
         since: u64,
     },
-    /// A secure interrupt came that no partition owns; it was deactivated.
+    /// An interrupt of a partition took more of others' time than its part, and is held back for a while.
+    Storm {
+        /// Index in the table.
+        partition: usize,
+        /// Its number; none: one of the partition's own SGIs or timers.
+        intid: Option<u32>,
+        /// How often it was held back.
+        held: u32,
+    },
+    /// A secure interrupt came that no partition owns; it was disabled.
     UnownedInterrupt {
         /// Its number.
         intid: u32,
@@ -359,6 +368,8 @@ pub trait Ports {
     /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
     /// came; for a private interrupt (PPI) that need not be the one that says so.
     fn end_interrupt(&mut self, intid: u32, core: Core);
+    /// A secure interrupt has no owner: it does not come to this core any more, or where it is shared to none.
+    fn disable_interrupt(&mut self, intid: u32, core: Core);
     /// Microseconds since some moment before the start; never goes back, and all cores have the same.
     fn now(&mut self) -> u64;
     /// The counter that partitions read as CNTPCT_EL0 and CNTVCT_EL0.

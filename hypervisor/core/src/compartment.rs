@@ -10,12 +10,18 @@ use crate::life::{Life, Now};
 use crate::mend::Mend;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
+use crate::storm::Lines;
 use crate::ticket::Tickets;
 use crate::version::V1_0;
 use crate::vgic::Vgic;
 
-/// How often preemption is reported: at powers of two up to this, then at its multiples.
+/// How often what is counted is reported: at powers of two up to this, then at its multiples.
 const REPORT_EVERY: u32 = 256;
+
+/// Whether a count is one that is reported.
+pub(crate) fn reported(total: u32) -> bool {
+    total.is_multiple_of(REPORT_EVERY) || (total < REPORT_EVERY && total.is_power_of_two())
+}
 
 /// Preemption figures; they wrap around at 2^32.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ impl Counters {
     /// Counts a preemption, and reports now and then.
     pub(crate) fn preempted<T: Ports>(&self, partition: usize, ports: &mut T) {
         let total = self.total.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        if total.is_multiple_of(REPORT_EVERY) || (total < REPORT_EVERY && total.is_power_of_two()) {
+        if reported(total) {
             ports.note(Note::Preemptions {
                 partition,
                 total,
@@ -77,6 +83,8 @@ pub(crate) struct Compartment<const C: usize> {
     /// Its virtual GIC and timers. Nothing else is locked behind it.
     pub vgic: Mutex<Vgic<C>>,
     pub counters: Counters,
+    /// Its interrupts.
+    pub lines: Lines,
 }
 
 impl<const C: usize> Compartment<C> {
@@ -94,6 +102,7 @@ impl<const C: usize> Compartment<C> {
             notifications: Mutex::new(Notifications::new()),
             vgic: Mutex::new(Vgic::new()),
             counters: Counters::new(),
+            lines: Lines::new(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::api::Regs;
 use crate::decode::{Direct, Form, low};
 use crate::power::POWER_ANSWER;
 use crate::spmc::SECURE;
+use crate::storm::Share;
 use crate::table::Core;
 
 /// What a context is doing.
@@ -230,8 +231,10 @@ pub(crate) struct Seat {
     pub fiq: AtomicU64,
     /// When its next timer goes off, as a value of the counter; `vgic::policy::NEVER`.
     pub alarm: AtomicU64,
-    /// Another context of the partition has made an interrupt pending at it, and called its core.
+    /// Its core is to look at it: it was called, or will be woken. An interrupt may be pending.
     pub kicked: AtomicBool,
+    /// What it has had of its home for interrupts.
+    pub share: Share,
 }
 
 impl Seat {
@@ -250,6 +253,7 @@ impl Seat {
             fiq: AtomicU64::new(0),
             alarm: AtomicU64::new(u64::MAX),
             kicked: AtomicBool::new(false),
+            share: Share::new(),
         }
     }
 

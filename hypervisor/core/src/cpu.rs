@@ -34,9 +34,6 @@ impl Mode {
     }
 }
 
-/// How much longer than a secure interrupt's handling the core is not taken for the next one.
-const REST: u64 = 4;
-
 /// To do when the core goes to the normal world: raise the schedule-receiver interrupt.
 const SCHEDULE: u32 = 1 << 0;
 /// Answer FFA_INTERRUPT with the ticket: a context that its request waits for got these cycles.
@@ -100,9 +97,9 @@ pub(crate) struct Cpu {
     beneath: AtomicU32,
     /// Whom the core works for again when the interrupt is dealt with, as `mode`.
     beneath_mode: AtomicU32,
-    /// When the interrupt at hand came, and until when no other displaces anybody (microseconds).
+    /// When the interrupt at hand came (microseconds), and whose it is, as `current`.
     began: AtomicU64,
-    rest: AtomicU64,
+    handler: AtomicU32,
     /// When the request of another core came that is at hand, and until when the core takes no other
     /// (microseconds).
     forward_began: AtomicU64,
@@ -131,7 +128,7 @@ impl Cpu {
             beneath: AtomicU32::new(0),
             beneath_mode: AtomicU32::new(0),
             began: AtomicU64::new(0),
-            rest: AtomicU64::new(0),
+            handler: AtomicU32::new(0),
             forward_began: AtomicU64::new(0),
             forward_rest: AtomicU64::new(0),
             turn: AtomicU32::new(0),
@@ -224,20 +221,16 @@ impl Cpu {
         unpack(self.beneath.swap(0, Ordering::Relaxed))
     }
 
-    /// An interrupt takes the core at this moment (microseconds); false while the core has its rest.
-    pub(crate) fn begin_interrupt(&self, now: u64) -> bool {
-        let rested = now >= self.rest.load(Ordering::Relaxed);
-        if rested {
-            self.began.store(now, Ordering::Relaxed);
-        }
-        rested
+    /// An interrupt of a context's takes the core at this moment (microseconds).
+    pub(crate) fn begin_interrupt(&self, owner: Context, now: u64) {
+        self.handler.store(pack(owner), Ordering::Relaxed);
+        self.began.store(now, Ordering::Relaxed);
     }
 
-    /// The interrupt's owner gives the core back: others have it for `REST` times as long.
-    pub(crate) fn end_interrupt(&self, now: u64) {
-        let took = now.saturating_sub(self.began.load(Ordering::Relaxed));
-        let rest = now.saturating_add(took.saturating_mul(REST));
-        self.rest.store(rest, Ordering::Relaxed);
+    /// Whose interrupt gives the core back, and how long it had it (microseconds).
+    pub(crate) fn end_interrupt(&self, now: u64) -> Option<(Context, u64)> {
+        let owner = unpack(self.handler.swap(0, Ordering::Relaxed))?;
+        Some((owner, now.saturating_sub(self.began.load(Ordering::Relaxed))))
     }
 
     /// Remembers what partitions are told of the core.

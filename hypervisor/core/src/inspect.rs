@@ -17,7 +17,7 @@ use crate::table::Partition;
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
-const INSPECT_1_0: u64 = 0x1_0000;
+const INSPECT_1_1: u64 = 0x1_0001;
 
 /// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
 const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
@@ -32,6 +32,9 @@ const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
 const WORDS: usize = 7;
 /// Bytes of a digest or a name: x1 to x4.
 const BYTES: usize = 32;
+
+/// The page of a partition's first line; each has the next one, and behind them its own SGIs and timers together.
+const LINES: u64 = 16;
 
 /// What a partition is doing as a whole. Numbers are never used for anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             0 => Some(figures(partition, compartment, &self.ledger.lock().usage(index))),
             1 => Some(bytes(&partition.image.sha256)),
             2 => Some(bytes(partition.name.as_bytes())),
+            3 => {
+                let (came, held) = compartment.lines.sum();
+                Some([came, held, partition.interrupts.len() as u64, 0, 0, 0, 0])
+            }
+            LINES.. => {
+                let place = usize::try_from(page - LINES).ok()?;
+                let (came, held) = compartment.lines.of(partition, place)?;
+                let intid = partition.interrupts.get(place).map_or(0, |i| u64::from(i.intid));
+                Some([intid, came, held, 0, 0, 0, 0])
+            }
             _ => None,
         }
     }
@@ -88,7 +101,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let partitions = self.table.partitions.len() as u64;
                 let (shares, pages) = (u64::from(all.shares), all.pages);
                 Some([
-                    INSPECT_1_0,
+                    INSPECT_1_1,
                     partitions,
                     HYPERVISOR,
                     u64::from(V1_2),

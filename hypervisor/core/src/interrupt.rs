@@ -2,10 +2,10 @@
 //!
 //! A context that waits on the core where its interrupt came is entered at once with FFA_INTERRUPT,
 //! whether the normal world or another partition had the core, and has a bounded time until its
-//! FFA_MSG_WAIT; then whoever had the core goes on, for four times as long as that took at least: a storm
-//! of interrupts gets a fifth of a core, and no more. Where that cannot be (the context is busy, another
-//! interrupt is being dealt with), the interrupt stays pending at it, and the normal world's scheduler is
-//! told by the schedule-receiver interrupt and FFA_NOTIFICATION_INFO_GET.
+//! FFA_MSG_WAIT; then whoever had the core goes on. Interrupts do not nest: one that comes meanwhile is dealt with
+//! behind it. One whose context has had more than its part of the core is held back (`storm`). Where a context
+//! is busy, the interrupt stays pending at it, and the normal world's scheduler is told by the schedule-receiver
+//! interrupt and FFA_NOTIFICATION_INFO_GET.
 
 use core::sync::atomic::Ordering;
 
@@ -42,19 +42,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         let owner = self.pend_physical(core, intid, ports);
-        let others = owner.filter(|owner| here.is_none_or(|here| here.context != *owner));
-        if let Some(owner) = others
-            && cpu.mode().serves()
-        {
-            if let Some(action) = self.enter_handler(core, cpu, here, owner, ports) {
-                return action;
-            }
-            self.tell_late(owner, ports);
-        }
-        match here {
+        let entered = owner.and_then(|owner| self.signal(core, cpu, here, (owner, Some(intid)), ports));
+        entered.unwrap_or_else(|| match here {
             Some(here) => self.resume(here),
             None => Action::Normal(RESUME),
-        }
+        })
     }
 
     /// Enters a context for an interrupt of its own, if it can be.
@@ -73,12 +65,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if owner.home != core || managed || !wanted || compartment.stopped() {
             return None;
         }
-        if seat.state() != State::Waiting || !cpu.begin_interrupt(ports.now()) {
-            return None;
-        }
         if !seat.change(State::Waiting, State::Running(core)) {
             return None;
         }
+        cpu.begin_interrupt(owner, ports.now());
         seat.set_task(Task::Interrupt);
         if let Some(here) = here {
             here.seat.leave(State::Displaced(core));
@@ -107,7 +97,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Gives the core back to whom an interrupt took it from.
     pub(crate) fn end_interrupt<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
         let beneath = cpu.restore();
-        cpu.end_interrupt(ports.now());
+        let now = ports.now();
+        if let Some((owner, took)) = cpu.end_interrupt(now) {
+            self.charge(owner, now, took);
+        }
+        if self.looks_again(core, now) {
+            // Others' interrupts came meanwhile: as soon as the core is entered.
+            ports.call_core(core);
+        }
         let context = beneath?;
         let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
         if !seat.change(State::Displaced(core), State::Running(core)) {

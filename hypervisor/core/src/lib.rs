@@ -41,6 +41,7 @@ mod rxtx;
 mod service;
 pub mod spmc;
 pub mod start;
+mod storm;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::spmc::{Here, Party, Spmc, lists};
 use crate::start;
+use crate::storm;
 use crate::table::{Core, OnFailure, Partition};
 use crate::version::V1_0;
 use crate::vgic::policy::NEVER;
@@ -295,6 +296,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         });
         for (home, seat) in (0u8..).zip(&compartment.seats) {
             // From here on they count for the new instance.
+            storm::forget(partition, home, seat, ports);
             paravirtual::end_active(partition, home, seat, ports);
         }
     }

@@ -11,6 +11,7 @@ use crate::context::Seat;
 use crate::decode::low;
 use crate::function as f;
 use crate::spmc::{Here, Spmc};
+use crate::storm;
 use crate::table::{Core, Partition, Preemption};
 use crate::vgic::{PHYSICAL_TIMER, VIRTUAL_TIMER};
 
@@ -123,7 +124,8 @@ fn deactivate<T: Ports, const C: usize>(
     // Only the virtual ones and those that came: nothing else is there to be deactivated.
     if here.seat.active.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
         // Where it came: this context may have been resumed on another core since.
-        ports.end_interrupt(intid, home_of(here, intid));
+        let came = (intid, home_of(here, intid));
+        storm::end_line(here.partition, here.compartment, came, ports);
     }
     Some(())
 }
@@ -236,6 +238,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             if let Some(seat) = compartment.seats.get(usize::from(home))
                 && let Some(bit) = bit_of(partition, intid)
             {
+                self.count_line(index, partition, intid);
                 // One whose owner has failed stays active, and so cannot come again before that is restarted.
                 if compartment.stopped() {
                     seat.active.fetch_or(bit, Ordering::AcqRel);
@@ -254,6 +257,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
         }
         ports.note(Note::UnownedInterrupt { intid });
+        ports.disable_interrupt(intid, core);
         ports.end_interrupt(intid, core);
         None
     }

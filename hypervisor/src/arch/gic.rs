@@ -9,6 +9,7 @@ use crate::table::TABLE;
 
 const IGROUPR: u64 = 0x080;
 const ISENABLER: u64 = 0x100;
+const ICENABLER: u64 = 0x180;
 const ICACTIVER: u64 = 0x380;
 const IPRIORITYR: u64 = 0x400;
 const ICFGR: u64 = 0xc00;
@@ -157,12 +158,21 @@ pub fn acknowledge() -> Option<u32> {
 /// no other core's private interrupts, and QEMU up to 10 ignores it at S-EL2 for secure interrupts, which
 /// then stay active and never come again.
 pub fn deactivate(intid: u32, index: usize) {
+    clear(ICACTIVER, intid, index);
+}
+
+/// Disables an interrupt, on the core with this index where it is a private one.
+pub fn disable(intid: u32, index: usize) {
+    clear(ICENABLER, intid, index);
+}
+
+fn clear(register: u64, intid: u32, index: usize) {
     let bit = 1 << (intid % 32);
     if intid < FIRST_SHARED {
         let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
-        write(frame + ICACTIVER, bit);
+        write(frame + register, bit);
     } else {
-        write(TABLE.board.gicd + ICACTIVER + u64::from(intid / 32) * 4, bit);
+        write(TABLE.board.gicd + register + u64::from(intid / 32) * 4, bit);
     }
 }
 

@@ -275,6 +275,10 @@ impl Ports for Memory {
     fn end_interrupt(&mut self, _: u32, core: Core) {
         assert!(core < 4);
     }
+
+    fn disable_interrupt(&mut self, _: u32, core: Core) {
+        assert!(core < 4);
+    }
     fn now(&mut self) -> u64 {
         self.time += 1;
         self.time

@@ -132,6 +132,12 @@ impl Pair {
         if !same {
             self.fail("the dispatcher does not do what the model says");
         }
+        for core in core::mem::take(&mut self.model.to_look) {
+            let Some(place) = self.m.ports.called.iter().position(|called| *called == core) else {
+                self.fail(&format!("core {core} was not called for an interrupt"));
+            };
+            self.m.ports.called.remove(place);
+        }
     }
 
     /// A new ticket: a number that is no context's and nobody else's.
@@ -143,6 +149,10 @@ impl Pair {
 
     fn step(&mut self, core: Core, event: Event) -> Action {
         self.trace.push(format!("core {core}: {event:x?}"));
+        for seat in self.m.spmc.compartments.iter().flat_map(|c| &c.seats) {
+            // What it may have of a core is not this model's.
+            seat.share.renew();
+        }
         self.m.step(core, event)
     }
 

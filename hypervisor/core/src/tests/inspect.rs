@@ -54,7 +54,7 @@ fn the_system_and_its_partitions_are_told() {
     let mut m = Machine::started();
     m.enter(0, A);
     let [version, partitions, hypervisor, ffa, shares, pages, rest] = page(&mut m, 0, 0, 0);
-    assert_eq!((version, partitions, ffa), (0x1_0000, 3, 0x1_0002));
+    assert_eq!((version, partitions, ffa), (0x1_0001, 3, 0x1_0002));
     assert_eq!((shares, pages, rest), (0, 0, 0));
     let package = [hypervisor >> 32, hypervisor >> 16 & 0xffff, hypervisor & 0xffff];
     assert_eq!(
@@ -108,7 +108,11 @@ fn what_is_not_there_is_an_error_and_says_nothing() {
     m.enter(0, A);
     for first in [
         [0, 4, 0],
-        [1, 3, 0],
+        [1, 4, 0],
+        [1, 15, 0],
+        [1, 17, 0],
+        [2, 19, 0],
+        [1, u64::MAX, 0],
         [4, 0, 0],
         [1 << 32, 0, 0],
         [u64::MAX, 0, 0],
@@ -158,6 +162,30 @@ fn shares_are_counted_until_they_are_given_back() {
     m.normal(1, &[u64::from(f::MEM_RECLAIM), low, high, 0]);
     assert_eq!(page(&mut m, 0, 1, 0)[2..], [0; 5]);
     assert_eq!(page(&mut m, 0, 0, 0)[4..6], [0, 0]);
+}
+
+/// B's lines come: how often, each for itself, and all of them; behind them is what has no line.
+#[test]
+fn interrupts_are_counted() {
+    let mut m = Machine::started();
+    for (core, intid) in [(1, 40), (1, 40), (0, 25), (2, 25), (3, 25)] {
+        m.step(core, Event::SecureInterrupt(intid));
+    }
+    m.enter(0, A);
+    assert_eq!(page(&mut m, 0, 2, 3), [5, 0, 2, 0, 0, 0, 0]);
+    assert_eq!(page(&mut m, 0, 2, 16), [40, 2, 0, 0, 0, 0, 0]);
+    assert_eq!(page(&mut m, 0, 2, 17), [25, 3, 0, 0, 0, 0, 0]);
+    assert_eq!(page(&mut m, 0, 2, 18), [0; 7]);
+    assert_eq!(page(&mut m, 0, 1, 16), [0; 7]);
+    // What is held back is counted as such (40 lines of 20 us each would be another's time).
+    m.respond(0, A);
+    for _ in 0..100 {
+        m.step(1, Event::SecureInterrupt(40));
+    }
+    m.enter(0, A);
+    let [came, held, ..] = page(&mut m, 0, 2, 3);
+    assert_eq!((came, page(&mut m, 0, 2, 16)[2]), (105, held));
+    assert!(held > 40, "{held}");
 }
 
 #[test]

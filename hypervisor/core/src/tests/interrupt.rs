@@ -201,23 +201,6 @@ fn a_handler_may_call_others() {
 }
 
 #[test]
-fn a_storm_gets_a_fifth_of_the_core() {
-    let mut m = enabled(1);
-    m.step(1, Event::SecureInterrupt(40));
-    m.ports.now = 100;
-    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
-    for now in [100, 101, 499] {
-        m.ports.now = now;
-        assert_eq!(x(m.step(1, Event::SecureInterrupt(40)), 0), RESUME);
-    }
-    assert_eq!(m.ports.scheduled, 3, "the scheduler may give it more");
-    m.enter(1, A);
-    assert_eq!(run(m.step(1, Event::SecureInterrupt(25))).context.partition, 0);
-    m.ports.now = 500;
-    assert_eq!(run(m.step(1, Event::SecureInterrupt(25))).context.partition, 1);
-}
-
-#[test]
 fn a_private_interrupt_ends_on_the_core_where_it_came() {
     let mut m = enabled(1);
     m.enter(1, B);

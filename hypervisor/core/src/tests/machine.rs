@@ -25,6 +25,7 @@ pub struct Recorder {
     pub notes: Vec<Note>,
     pub console: Vec<(usize, Vec<u8>)>,
     pub ended: Vec<(u32, Core)>,
+    pub disabled: Vec<(u32, Core)>,
     pub scheduled: usize,
     /// Pages of images that were put back, how many an image has, how long each takes (microseconds), and
     /// whether it is another image.
@@ -108,6 +109,10 @@ impl Ports for Recorder {
 
     fn end_interrupt(&mut self, intid: u32, core: Core) {
         self.ended.push((intid, core));
+    }
+
+    fn disable_interrupt(&mut self, intid: u32, core: Core) {
+        self.disabled.push((intid, core));
     }
 
     fn now(&mut self) -> u64 {

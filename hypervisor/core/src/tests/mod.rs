@@ -34,6 +34,7 @@ mod restart;
 mod runtime;
 mod rxtx;
 mod service;
+mod storm;
 pub mod table;
 mod ticket;
 mod version;

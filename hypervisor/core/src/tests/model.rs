@@ -198,6 +198,10 @@ pub struct Model {
     pub clearing: [Option<u64>; 4],
     /// Which cores deal with an interrupt.
     pub handling: [bool; 4],
+    /// Contexts whose interrupt came while their core dealt with another one.
+    pub next: BTreeSet<Who>,
+    /// Cores that have to be called now since an interrupt is for who runs there, or is next.
+    pub to_look: Vec<Core>,
 }
 
 impl Model {
@@ -236,6 +240,8 @@ impl Model {
             telling: [const { None }; 4],
             clearing: [None; 4],
             handling: [false; 4],
+            next: BTreeSet::new(),
+            to_look: Vec::new(),
         }
     }
 
@@ -346,6 +352,9 @@ impl Model {
             return self.tell_next(core);
         }
         let handled = core::mem::take(&mut self.handling[usize::from(core)]);
+        if handled && self.next.iter().any(|who| who.1 == core) {
+            self.to_look.push(core);
+        }
         let displaced = self.chains.iter().position(|c| c.place == Place::Displaced(core));
         if let Some(chain) = displaced.filter(|_| handled) {
             self.chains[chain].place = Place::On(core);
@@ -777,12 +786,12 @@ impl Model {
             if stopped {
                 return self.finish(core, error(ABORTED));
             }
-            return match self.cut(core) {
+            return match self.cut(core).or_else(|| self.take_next(core)) {
                 Some(expect) => expect,
                 None => self.run(chain, core, How::Resume, Until::Keep),
             };
         }
-        if let Some(expect) = self.finish_orphan(core) {
+        if let Some(expect) = self.take_next(core).or_else(|| self.finish_orphan(core)) {
             return expect;
         }
         if self.is_on[usize::from(core)] {
@@ -948,22 +957,50 @@ impl Model {
         {
             return self.finish(core, error(ABORTED));
         }
-        let runs = here.map(|c| (self.chains[c].inner(), self.chains[c].home));
-        let pressed = here.is_some_and(|c| self.chains[c].pressed);
         if let Some(owner) = owner
-            && Some(owner) != runs
-            && owner.1 == core
-            && !pressed
-            && !self.held(core)
-            && self.line(owner)
-            && self.waits(owner)
+            && let Some(expect) = self.signal(core, owner)
         {
-            return self.handle(core, here, owner);
+            return expect;
         }
         match here {
             Some(chain) => self.run(chain, core, How::Resume, Until::Keep),
             None => Expect::Normal(Vec::from([RESUME])),
         }
+    }
+
+    /// An interrupt may be pending at a context at home on this core.
+    fn signal(&mut self, core: Core, owner: Who) -> Option<Expect> {
+        let here = self.on(core);
+        let runs = here.map(|c| (self.chains[c].inner(), self.chains[c].home));
+        let pressed = here.is_some_and(|c| self.chains[c].pressed);
+        if Some(owner) == runs || !self.line(owner) || owner.1 != core {
+            return None;
+        }
+        if self.waits(owner) && self.handling[usize::from(core)] {
+            self.next.insert(owner);
+        } else if self.waits(owner) && !pressed && !self.held(core) {
+            return Some(self.handle(core, here, owner));
+        }
+        let chain = self.of(owner).map(|chain| &self.chains[chain]);
+        if let Some(chain) = chain.filter(|chain| chain.inner() == owner.0)
+            && let Place::On(other) = chain.place
+            && other != core
+        {
+            self.to_look.push(other);
+        }
+        None
+    }
+
+    /// Those whose interrupts were next on this core: the first that can be is entered.
+    fn take_next(&mut self, core: Core) -> Option<Expect> {
+        let mut entered = None;
+        for partition in 0..self.table.partitions.len() {
+            if self.next.remove(&(partition, core)) {
+                let signalled = self.signal(core, (partition, core));
+                entered = entered.or(signalled);
+            }
+        }
+        entered
     }
 
     fn pend(&mut self, core: Core, intid: u32) -> Option<Who> {

@@ -11,6 +11,7 @@ use crate::context::State;
 use crate::cpu::{Cpu, Mode};
 use crate::paravirtual;
 use crate::spmc::{Here, RESUME, Spmc};
+use crate::storm;
 use crate::table::{Core, Partition};
 
 /// No timer of a context will go off.
@@ -66,7 +67,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Option<u64> {
         let (partition, home) = (here.partition, here.context.home);
         let mut vgic = here.compartment.vgic.lock();
-        let end = &mut |intid, core| ports.end_interrupt(intid, core);
+        let end = &mut |intid, core| storm::end_line(partition, here.compartment, (intid, core), ports);
         let value = match (place, write) {
             (Place::Register(register), None) => vgic.read_interface(partition, home, register)?,
             (Place::Register(register), Some(value)) => {
@@ -128,7 +129,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         here.seat.alarm.store(due, Ordering::Release);
         if here.core == home {
             self.set_alarm(home, ports);
-        } else {
+        } else if !here.seat.kicked.swap(true, Ordering::AcqRel) {
             ports.call_core(home);
         }
         Some(0)
@@ -168,7 +169,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 partition: index,
                 home: core,
             };
-            entered = entered.or(self.signal(core, cpu, here, owner, ports));
+            let signalled = self.signal(core, cpu, here, (owner, None), ports);
+            entered = entered.or(signalled);
         }
         self.set_alarm(core, ports);
         entered.unwrap_or_else(|| match here {
@@ -192,12 +194,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 continue;
             };
             timers |= seat.alarm.load(Ordering::Acquire) != NEVER;
-            if seat.kicked.swap(false, Ordering::AcqRel) {
-                let owner = Context {
-                    partition,
-                    home: core,
-                };
-                entered = entered.or(self.signal(core, cpu, here, owner, ports));
+            let owner = Context {
+                partition,
+                home: core,
+            };
+            if seat.kicked.swap(false, Ordering::AcqRel) && !self.rests(owner, ports) {
+                let signalled = self.signal_now(core, cpu, here, owner, ports);
+                entered = entered.or(signalled);
             }
         }
         if timers {
@@ -206,9 +209,31 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         entered
     }
 
-    /// Something became pending at a context that is at home on this core: it is entered if it waits, and told
-    /// if it runs on another core.
-    fn signal<T: Ports>(
+    /// Something may be pending at a context that is at home on this core, since this line came, or one of its
+    /// SGIs or timers: it is entered if it waits, and told if it runs on another core.
+    pub(crate) fn signal<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        here: Option<&Here<'_, C>>,
+        (owner, intid): (Context, Option<u32>),
+        ports: &mut T,
+    ) -> Option<Action> {
+        if owner.home != core {
+            // No interrupt is routed so.
+            self.tell_late(owner, ports);
+            return None;
+        }
+        // What comes while its owner runs costs nobody else.
+        let runs = here.is_some_and(|here| here.context == owner);
+        if runs || (cpu.mode() != Mode::Dedicated && self.holds_back(owner, intid, ports)) {
+            return None;
+        }
+        self.signal_now(core, cpu, here, owner, ports)
+    }
+
+    /// As `signal`, of one that has not to rest.
+    fn signal_now<T: Ports>(
         &self,
         core: Core,
         cpu: &Cpu,
@@ -216,30 +241,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         owner: Context,
         ports: &mut T,
     ) -> Option<Action> {
-        let (_, _, seat) = self.seat(owner.partition, owner.home)?;
-        if here.is_some_and(|here| here.context == owner) || paravirtual::lines(seat) == (false, false) {
-            return None;
-        }
-        if let State::Running(other) = seat.state()
-            && other != core
-        {
-            ports.call_core(other);
-            return None;
-        }
-        if cpu.mode() == Mode::Dedicated {
+        if here.is_some_and(|here| here.context == owner) || cpu.mode() == Mode::Dedicated {
             // Whose own the core is looks before it waits.
             return None;
         }
-        // A handler has the core, perhaps one that was entered a moment ago.
-        let entered = if cpu.mode().serves() {
-            self.enter_handler(core, cpu, here, owner, ports)
-        } else {
-            None
-        };
-        if entered.is_none() {
-            self.tell_late(owner, ports);
+        let (_, _, seat) = self.seat(owner.partition, owner.home)?;
+        let wanted = paravirtual::lines(seat) != (false, false);
+        if wanted
+            && cpu.mode().serves()
+            && let Some(action) = self.enter_handler(core, cpu, here, owner, ports)
+        {
+            return Some(action);
         }
-        entered
+        self.charge(owner, ports.now(), 0);
+        match seat.state() {
+            _ if !wanted => {}
+            State::Running(other) if other != core => ports.call_core(other),
+            // A handler has the core, perhaps one that was entered a moment ago: this one is next.
+            State::Waiting if cpu.mode() == Mode::Interrupt => seat.kicked.store(true, Ordering::Release),
+            State::Displaced(_) => {}
+            _ => self.tell_late(owner, ports),
+        }
+        None
     }
 
     /// Tells the other contexts of a partition whose lines went up: those that run, and those that wait on a core
@@ -251,8 +274,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             };
             match seat.state() {
                 State::Running(core) => ports.call_core(core),
-                State::Waiting if self.cpus.get(usize::from(home)).is_some_and(Cpu::is_on) => {
-                    seat.kicked.store(true, Ordering::Release);
+                // Once until it has looked, so that nobody is disturbed by more than that.
+                State::Waiting
+                    if self.cpus.get(usize::from(home)).is_some_and(Cpu::is_on)
+                        && !seat.kicked.swap(true, Ordering::AcqRel) =>
+                {
                     ports.call_core(home);
                 }
                 _ => {}

@@ -79,7 +79,14 @@ fn not_outside() -> Outcome {
 }
 
 fn no_such_page() -> Outcome {
-    for arguments in [[0, 4, 0], [1, 3, 0], [99, 0, 0], [u64::MAX, 0, 0], [0, 0, 1]] {
+    for arguments in [
+        [0, 4, 0],
+        [1, 4, 0],
+        [1, 99, 0],
+        [99, 0, 0],
+        [u64::MAX, 0, 0],
+        [0, 0, 1],
+    ] {
         let answer = inside(A, INSPECT, &arguments)?;
         ensure!(
             answer.w(0) == INVALID_PARAMETER && answer.0[1..4] == arguments,

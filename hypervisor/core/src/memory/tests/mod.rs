@@ -321,6 +321,10 @@ impl Ports for Windows {
     fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }
+
+    fn disable_interrupt(&mut self, _: u32, _: u8) {
+        unreachable!("the ledger has no interrupts");
+    }
     fn schedule_receiver(&mut self, _: Option<crate::table::Core>) {
         unreachable!("the ledger has no interrupts");
     }

@@ -330,12 +330,13 @@ fn a_timer_of_one_that_moved_calls_its_core() {
     m.normal(2, &[RUN, u64::from(B) << 16 | 1]);
     set(&mut m, 2, CNTV_TVAL, 500);
     assert!(!set(&mut m, 2, CNTV_CTL, 1));
-    assert_eq!((m.ports.alarm, m.ports.called.as_slice()), (None, &[1, 1][..]));
+    // Once, however often it changes its timers before that core has looked.
+    assert_eq!((m.ports.alarm, m.ports.called.as_slice()), (None, &[1][..]));
     assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
     assert_eq!(m.ports.alarm, Some(500));
     m.ports.counter = 600;
     assert_eq!(x(m.step(1, Event::Alarm), 0), RESUME);
-    assert_eq!(m.ports.called, [1, 1, 2]);
+    assert_eq!(m.ports.called, [1, 2]);
     assert!(run(m.step(2, Event::Called)).virtual_irq);
 }
 

@@ -53,6 +53,9 @@ pub struct Partition {
     pub retrieved: u64,
     /// Live transactions that it sent itself.
     pub sent: u64,
+    /// How often its interrupt lines came, and how often interrupts of its were held back since they came too
+    /// often; nothing where the hypervisor does not say.
+    pub interrupts: Option<(u64, u64)>,
 }
 
 /// What a partition is doing, by the hypervisor's number of it.
@@ -105,13 +108,14 @@ pub fn read(mut ask: impl FnMut(u32, u32) -> Result<Words, String>) -> Result<Sy
         shares,
         pages,
         partitions: (1..=count as u32)
-            .map(|subject| partition(subject, &mut ask))
+            .map(|subject| partition(subject, version as u16, &mut ask))
             .collect::<Result<_, _>>()?,
     })
 }
 
 fn partition(
     subject: u32,
+    minor: u16,
     ask: &mut impl FnMut(u32, u32) -> Result<Words, String>,
 ) -> Result<Partition, String> {
     let [first, cores, shares, pages, retrieved, sent, _] = ask(subject, 0)?;
@@ -126,6 +130,10 @@ fn partition(
         sent,
         sha256: digest(ask(subject, 1)?),
         name: name(ask(subject, 2)?)?,
+        interrupts: match minor {
+            0 => None,
+            _ => ask(subject, 3).map(|words| Some((words[0], words[1])))?,
+        },
     })
 }
 
@@ -178,6 +186,8 @@ pub(super) mod tests {
             (1 | 2, 1) => [u64::MAX; 7],
             (1, 2) => words("vendor-a"),
             (2, 2) => words("vendor-b"),
+            (1, 3) => [700, 20, 1, 0, 0, 0, 0],
+            (2, 3) => [0; 7],
             _ => return Err(format!("there is no page {page} of {subject}")),
         })
     }
@@ -211,6 +221,13 @@ pub(super) mod tests {
             ("vendor-b", 0x8002, "stopped".into())
         );
         assert_eq!((b.sent, b.restarts, b.cores), (1, 5, 1));
+        assert_eq!((a.interrupts, b.interrupts), (Some((700, 20)), Some((0, 0))));
+        let older = read(|subject, page| match (subject, page) {
+            (0, 0) => answer(0, 0).map(|words| [0x1_0000, words[1], words[2], words[3], 0, 0, 0]),
+            (_, 3) if subject > 0 => Err("there is no such page".into()),
+            _ => answer(subject, page),
+        });
+        assert_eq!(older.expect("good").partitions[0].interrupts, None);
         assert_eq!(State(9).word(), "state-9");
     }
 

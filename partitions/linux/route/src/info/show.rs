@@ -102,9 +102,12 @@ fn object(partition: &Partition) -> String {
         sent,
         ..
     } = partition;
+    let interrupts = partition.interrupts.map_or(String::new(), |(came, held)| {
+        format!(",\"interrupts\":{came},\"held\":{held}")
+    });
     format!(
         "{{\"name\":\"{name}\",\"id\":{id},\"state\":\"{}\",\"restarts\":{restarts},\"cores\":{cores},\"sha256\":\"{}\",\
-         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}}}",
+         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}{interrupts}}}",
         partition.state.word(),
         hex(&partition.sha256),
     )
@@ -151,7 +154,9 @@ mod tests {
         let b = r#"{"name":"vendor-b","id":32770,"state":"stopped","restarts":5,"cores":1,"sha256":"ff"#;
         assert!(text.contains(b), "{text}");
         assert!(
-            text.ends_with("\"shares\":0,\"pages\":0,\"retrieved\":0,\"sent\":1}]}\n"),
+            text.ends_with(
+                "\"shares\":0,\"pages\":0,\"retrieved\":0,\"sent\":1,\"interrupts\":0,\"held\":0}]}\n"
+            ),
             "{text}"
         );
     }

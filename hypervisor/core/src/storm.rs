@@ -1,0 +1,243 @@
+//! What interrupts of partitions may take of others' time on a core, counted for each line.
+//!
+//! An interrupt that comes while its owner does not run takes the core from whoever has it. The owner's context pays
+//! for that: with the time of its handler, or of a look where it cannot be entered. A context that has used up what
+//! is free rests, until it has had no more than its part of the core: one in `REST` times as many as there are
+//! partitions on that core, so that all of them together get a quarter at most, and none at another's cost. Until
+//! then a line of its stays active at the GIC, and so quiet, also where the owner has dealt with it; its SGIs and timers
+//! are kept. Then the core looks at it again: what came is late, and nothing is lost.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::api::{Context, Note, Ports};
+use crate::compartment::{Compartment, reported};
+use crate::context::Seat;
+use crate::paravirtual::MAX_INTERRUPTS;
+use crate::spmc::{Spmc, lists};
+use crate::table::{Core, Partition};
+
+/// All partitions' interrupts together get one in so many parts of a core.
+const REST: u64 = 4;
+/// Time for interrupts that a context has before it rests, in microseconds: the bound of one handler.
+const FREE_US: u64 = 1_000;
+/// What it costs others, at least, that a core looks at an interrupt, in microseconds: two ways through EL3.
+const LOOK_US: u64 = 20;
+
+/// How often a line came, and how often it was held back. They wrap around at 2^32.
+#[derive(Debug)]
+struct Line {
+    came: AtomicU32,
+    held: AtomicU32,
+}
+
+impl Line {
+    fn counts(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU32| u64::from(counter.load(Ordering::Relaxed));
+        (load(&self.came), load(&self.held))
+    }
+}
+
+/// The lines of one partition, in the table's order; behind them its own SGIs and timers as one.
+#[derive(Debug)]
+pub(crate) struct Lines([Line; MAX_INTERRUPTS + 1]);
+
+impl Lines {
+    pub(crate) const fn new() -> Self {
+        Self(
+            [const {
+                Line {
+                    came: AtomicU32::new(0),
+                    held: AtomicU32::new(0),
+                }
+            }; MAX_INTERRUPTS + 1],
+        )
+    }
+
+    fn at(&self, place: Option<usize>) -> Option<&Line> {
+        self.0.get(place.unwrap_or(MAX_INTERRUPTS))
+    }
+
+    /// How often all lines came, and how often they were held back.
+    pub(crate) fn sum(&self) -> (u64, u64) {
+        let all = self.0.iter().map(Line::counts);
+        all.fold((0, 0), |sum, one| {
+            (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))
+        })
+    }
+
+    /// The same of the line at a place in the partition's table; behind the last one, of its own SGIs and timers.
+    pub(crate) fn of(&self, partition: &Partition, place: usize) -> Option<(u64, u64)> {
+        let lines = partition.interrupts.len().min(MAX_INTERRUPTS);
+        let place = (place < lines)
+            .then_some(place)
+            .or((place == lines).then_some(MAX_INTERRUPTS))?;
+        self.0.get(place).map(Line::counts)
+    }
+}
+
+/// What one context has had of its core for interrupts that came while it did not run there.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// When that is no more than its part (microseconds). Only the core itself writes it.
+    until: AtomicU64,
+    /// Lines that are held back, a bit each, in the table's order; and those of them that the owner has dealt
+    /// with, to be deactivated when they are let in again.
+    held: AtomicU64,
+    owed: AtomicU64,
+}
+
+impl Share {
+    pub(crate) const fn new() -> Self {
+        Self {
+            until: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
+        }
+    }
+
+    /// How long it has to rest, where it has to (microseconds).
+    fn rests(&self, now: u64, weight: u64) -> Option<u64> {
+        let free = now.saturating_add(FREE_US.saturating_mul(weight));
+        let rest = self.until.load(Ordering::Relaxed).saturating_sub(free);
+        (rest > 0).then_some(rest)
+    }
+
+    fn charge(&self, now: u64, micros: u64, weight: u64) {
+        let from = self.until.load(Ordering::Relaxed).max(now);
+        let until = from.saturating_add(micros.max(LOOK_US).saturating_mul(weight));
+        self.until.store(until, Ordering::Relaxed);
+    }
+
+    /// The owner has dealt with a line; whether it is to stay active, since it is held back.
+    fn owes(&self, bit: u64) -> bool {
+        if self.held.load(Ordering::SeqCst) & bit == 0 {
+            return false;
+        }
+        self.owed.fetch_or(bit, Ordering::SeqCst);
+        // It may have been let in at that moment: one of the two ends it.
+        let released = self.held.load(Ordering::SeqCst) & bit == 0;
+        !(released && self.owed.fetch_and(!bit, Ordering::SeqCst) & bit != 0)
+    }
+
+    /// As if it had had nothing yet.
+    #[cfg(test)]
+    pub(crate) fn renew(&self) {
+        self.until.store(0, Ordering::Relaxed);
+    }
+
+    /// Lets all lines in again.
+    fn release<T: Ports>(&self, partition: &Partition, core: Core, ports: &mut T) {
+        if self.held.swap(0, Ordering::SeqCst) == 0 {
+            return;
+        }
+        let owed = self.owed.swap(0, Ordering::SeqCst);
+        for (place, interrupt) in partition.interrupts.iter().take(MAX_INTERRUPTS).enumerate() {
+            if owed >> place & 1 == 1 {
+                ports.end_interrupt(interrupt.intid, core);
+            }
+        }
+    }
+}
+
+/// The partition has dealt with a line that came on this core, where one of its contexts is at home: it is
+/// deactivated, at once or when it is let in again.
+pub(crate) fn end_line<T: Ports, const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    (intid, core): (u32, Core),
+    ports: &mut T,
+) {
+    let place = place(partition, intid);
+    let seat = compartment.seats.get(usize::from(core));
+    let owes = place
+        .zip(seat)
+        .is_some_and(|(place, seat)| seat.share.owes(1 << (place & 63)));
+    if !owes {
+        ports.end_interrupt(intid, core);
+    }
+}
+
+/// The instance is gone that has used the core, and dealt with lines that were held back.
+pub(crate) fn forget<T: Ports>(partition: &Partition, home: Core, seat: &Seat, ports: &mut T) {
+    seat.share.release(partition, home, ports);
+}
+
+/// The place of a line in its partition's table.
+fn place(partition: &Partition, intid: u32) -> Option<usize> {
+    let own = partition.interrupts.iter().take(MAX_INTERRUPTS);
+    own.into_iter().position(|interrupt| interrupt.intid == intid)
+}
+
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
+    Spmc<P, C, SHARES, RANGES, VMS>
+{
+    /// Counts a line that came.
+    pub(crate) fn count_line(&self, index: usize, partition: &Partition, intid: u32) {
+        let lines = self.compartments.get(index).map(|compartment| &compartment.lines);
+        if let Some(line) = lines.and_then(|lines| lines.at(place(partition, intid))) {
+            line.came.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How much longer than it has had the core a context on it rests.
+    fn weight(&self, core: Core) -> u64 {
+        let here = self.table.partitions.iter().filter(|p| lists(p, core));
+        REST.saturating_mul(here.count() as u64)
+    }
+
+    /// A context has had its home for an interrupt, for so many microseconds.
+    pub(crate) fn charge(&self, context: Context, now: u64, micros: u64) {
+        if let Some((_, _, seat)) = self.seat(context.partition, context.home) {
+            seat.share.charge(now, micros, self.weight(context.home));
+        }
+    }
+
+    /// Whether what came for a context, which does not run on its home, is held back: then its core looks again
+    /// when the context has rested. Without a line it is an SGI or a timer.
+    pub(crate) fn holds_back<T: Ports>(&self, owner: Context, intid: Option<u32>, ports: &mut T) -> bool {
+        if !self.rests(owner, ports) {
+            return false;
+        }
+        let Some((partition, compartment, seat)) = self.seat(owner.partition, owner.home) else {
+            return false;
+        };
+        let place = intid.and_then(|intid| place(partition, intid));
+        if let Some(place) = place {
+            seat.share.held.fetch_or(1 << (place & 63), Ordering::SeqCst);
+        }
+        if let Some(line) = compartment.lines.at(place) {
+            let held = line.held.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            if reported(held) {
+                ports.note(Note::Storm {
+                    partition: owner.partition,
+                    intid,
+                    held,
+                });
+            }
+        }
+        true
+    }
+
+    /// Whether a context has to rest: its core is woken when it has. One that has rested has its lines let in
+    /// again.
+    pub(crate) fn rests<T: Ports>(&self, context: Context, ports: &mut T) -> bool {
+        let Some((partition, _, seat)) = self.seat(context.partition, context.home) else {
+            return false;
+        };
+        let Some(rest) = seat.share.rests(ports.now(), self.weight(context.home)) else {
+            seat.share.release(partition, context.home, ports);
+            return false;
+        };
+        seat.kicked.store(true, Ordering::Release);
+        ports.wake(u32::try_from(rest).unwrap_or(u32::MAX));
+        true
+    }
+
+    /// Whether a core is to look at a context that is at home there and has rested.
+    pub(crate) fn looks_again(&self, core: Core, now: u64) -> bool {
+        let weight = self.weight(core);
+        let seats = self.compartments.iter();
+        let mut seats = seats.filter_map(|compartment| compartment.seats.get(usize::from(core)));
+        seats.any(|seat| seat.kicked.load(Ordering::Acquire) && seat.share.rests(now, weight).is_none())
+    }
+}
