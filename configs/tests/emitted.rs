@@ -300,7 +300,7 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
         (
             "limit_us: 10000",
             "limit_us: 0",
-            "a managed exit has a bound out of range",
+            "a managed exit, or a queue, has a bound out of range",
         ),
         ("shares: 128", "shares: 0", "shares are out of range"),
     ];

@@ -58,9 +58,6 @@ fn cores(partition: &Partition) -> Vec<Wish<'_>> {
 
 fn calls(partition: &Partition) -> Vec<Wish<'_>> {
     let mut out = Vec::new();
-    if let Some(Preemption::Queued(limit)) = &partition.preemption {
-        out.push(("queued interrupts of the normal world", &limit.span));
-    }
     out.extend(
         partition
             .quotas

@@ -238,8 +238,8 @@ mod invariants {
         assert!(has_boot_core != partition.dedicated, "a partition does without the boot core, or has it alone");
         assert!(partition.cores != 0, "a partition has no core");
         assert!(CORES >= 64 || partition.cores >> CORES == 0, "a partition lists a core that is not there");
-        if let Preemption::ManagedExit { limit_us } = partition.preemption {
-            assert!(limit_us >= 1 && limit_us <= 1_000_000, "a managed exit has a bound out of range");
+        if let Preemption::ManagedExit { limit_us } | Preemption::Queued { limit_us } = partition.preemption {
+            assert!(limit_us >= 1 && limit_us <= 1_000_000, "a managed exit, or a queue, has a bound out of range");
         }
     }
 

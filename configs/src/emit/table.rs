@@ -294,8 +294,8 @@ fn interrupts(partition: &Partition) -> String {
 
 fn preemption(partition: &Partition) -> String {
     match partition.preemption {
-        // Queueing is refused before anything is emitted (BH090).
-        Preemption::AtOnce | Preemption::Queued { .. } => "Preemption::AtOnce".to_owned(),
+        Preemption::AtOnce => "Preemption::AtOnce".to_owned(),
+        Preemption::Queued { limit_us } => format!("Preemption::Queued {{ limit_us: {limit_us} }}"),
         Preemption::ManagedExit { limit_us } => format!("Preemption::ManagedExit {{ limit_us: {limit_us} }}"),
     }
 }

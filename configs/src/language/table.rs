@@ -363,7 +363,7 @@ pub static PREEMPTION: Table = Table {
             "queued",
             Form::Duration,
             "the other one",
-            "The interrupt waits, but no longer than this: 1 us to 1 s.",
+            "The interrupt waits while it runs, but no longer than this: 1 us to 1 s.",
         ),
     ],
 };

@@ -174,7 +174,7 @@ pub struct Run {
     pub virtual_fiq: bool,
     /// Until when.
     pub deadline: Deadline,
-    /// Interrupts of the normal world stay pending while it runs (managed exit under way).
+    /// Interrupts of the normal world stay pending while it runs: one is queued, or a managed exit is under way.
     pub hold_normal: bool,
 }
 
@@ -334,7 +334,7 @@ pub enum Note {
         partition: usize,
         /// Interrupts of the normal world that came while it ran.
         total: u32,
-        /// Those answered by a managed exit in time.
+        /// Those for which it left by itself in time: told of them (managed exit), or not (queued).
         managed: u32,
         /// Those after which the context was left where it was.
         forced: u32,

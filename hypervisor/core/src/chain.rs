@@ -19,7 +19,7 @@ use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Spmc};
-use crate::table::{Core, Partition, Preemption};
+use crate::table::{Core, Partition};
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
@@ -80,8 +80,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         call: &Regs,
     ) -> Action {
         let (partition, parts) = callee;
-        let pressed = here.seat.managed();
-        paravirtual::end_managed_exit(here.seat);
+        let pressed = here.seat.pressed();
+        paravirtual::end_wait(here.seat);
         here.seat.kept.keep(call);
         // Its registers are saved before the callee is entered, and nobody resumes it before that.
         here.seat.leave(State::Blocked);
@@ -90,7 +90,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             home: here.context.home,
         };
         let callee = Here::occupy(here.core, here.cpu, context, parts);
-        let deadline = chain_deadline(&callee, pressed);
+        let deadline = self.chain_deadline(&callee, pressed);
         self.enter(&callee, entry, deadline)
     }
 
@@ -207,8 +207,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         let (cpu, home) = (here.cpu, here.context.home);
-        let pressed = here.seat.managed();
-        paravirtual::end_managed_exit(here.seat);
+        let pressed = here.seat.pressed();
+        paravirtual::end_wait(here.seat);
         cpu.set_left(here.context, to);
         let mut reply = *reply;
         let mut aborted = to == State::Off;
@@ -227,7 +227,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     // The deadline of the start may be what ended the callee: the caller has its own.
                     Deadline::Micros(START_LIMIT_US)
                 } else {
-                    chain_deadline(&caller, pressed)
+                    self.chain_deadline(&caller, pressed)
                 };
                 let deadline = budget::unpause(partition, seat, deadline, ports);
                 return self.enter(&caller, Entry::Answer(reply.over(&seat.kept.regs())), deadline);
@@ -351,15 +351,3 @@ pub(crate) const HELD_US: u64 = 1_000_000;
 
 /// What belongs to one context.
 type Parts<'a, const C: usize> = (&'static Partition, &'a Compartment<C>, &'a Seat);
-
-/// The time that a context has which is entered by a call or an answer within a chain. A normal-world
-/// interrupt that waits for the chain goes on waiting, under the deadline that is set, where the context
-/// takes part in managed exits; else it preempts at once.
-fn chain_deadline<const C: usize>(here: &Here<'_, C>, pressed: bool) -> Deadline {
-    let takes_part = matches!(here.partition.preemption, Preemption::ManagedExit { .. });
-    match here.cpu.mode() {
-        mode if !mode.serves() => Deadline::Keep,
-        _ if pressed && takes_part && paravirtual::begin_managed_exit(here.seat) => Deadline::Keep,
-        _ => Deadline::None,
-    }
-}

@@ -211,7 +211,7 @@ impl Kept {
 pub(crate) struct Seat {
     state: AtomicU32,
     task: AtomicU32,
-    managed: AtomicBool,
+    pressed: AtomicBool,
     /// When the context got its core for the call of the normal world that it works on, where that has a budget
     /// (microseconds; 0: it has not), and the time that it had before that.
     pub entered: AtomicU64,
@@ -242,7 +242,7 @@ impl Seat {
         Self {
             state: AtomicU32::new(State::Off.pack()),
             task: AtomicU32::new(Task::Cycles.pack()),
-            managed: AtomicBool::new(false),
+            pressed: AtomicBool::new(false),
             entered: AtomicU64::new(0),
             used: AtomicU64::new(0),
             kept: Kept::new(),
@@ -319,12 +319,12 @@ impl Seat {
         })
     }
 
-    /// Whether a managed exit is under way.
-    pub(crate) fn managed(&self) -> bool {
-        self.managed.load(Ordering::Relaxed)
+    /// Whether an interrupt of the normal world waits for it: queued, or behind a managed exit.
+    pub(crate) fn pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_managed(&self, managed: bool) {
-        self.managed.store(managed, Ordering::Relaxed);
+    pub(crate) fn set_pressed(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
     }
 }

@@ -10,6 +10,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::budget;
 use crate::context::{State, Task};
 use crate::cpu::Cpu;
 use crate::function;
@@ -24,7 +25,7 @@ const LIMIT_US: u32 = 1_000;
 /// Time that a partition has for one interrupt, in microseconds: as long as for a managed exit.
 pub(crate) fn limit_us(partition: &Partition) -> u32 {
     match partition.preemption {
-        Preemption::ManagedExit { limit_us } => limit_us,
+        Preemption::ManagedExit { limit_us } | Preemption::Queued { limit_us } => limit_us,
         Preemption::AtOnce => LIMIT_US,
     }
 }
@@ -59,10 +60,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Option<Action> {
         let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
-        // A managed exit that is under way has the core's one deadline.
-        let managed = here.is_some_and(|here| here.seat.managed());
+        // An interrupt of the normal world that waits goes first, and has the core's one deadline.
+        let pressed = here.is_some_and(|here| here.seat.pressed());
         let wanted = paravirtual::lines(seat) != (false, false);
-        if owner.home != core || managed || !wanted || compartment.stopped() {
+        if owner.home != core || pressed || !wanted || compartment.stopped() {
             return None;
         }
         if !seat.change(State::Waiting, State::Running(core)) {
@@ -71,6 +72,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         cpu.begin_interrupt(owner, ports.now());
         seat.set_task(Task::Interrupt);
         if let Some(here) = here {
+            // The handler's time is none of the call's.
+            budget::pause(here.partition, here.seat, ports);
             here.seat.leave(State::Displaced(core));
         }
         cpu.displace(here.map(|here| here.context));
@@ -115,6 +118,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // It, or who called it, has failed on another core meanwhile: this core looks as soon as it is entered.
             ports.call_core(core);
         }
-        Some(self.enter(&here, Entry::Resume, Deadline::None))
+        let deadline = budget::unpause(partition, seat, Deadline::None, ports);
+        Some(self.enter(&here, Entry::Resume, deadline))
     }
 }

@@ -34,6 +34,7 @@ mod notification;
 mod notify;
 mod paravirtual;
 mod power;
+mod preemption;
 mod renewal;
 mod reply;
 mod run;

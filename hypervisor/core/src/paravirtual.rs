@@ -185,7 +185,7 @@ pub(crate) fn forget(seat: &Seat) {
     seat.pending.store(0, Ordering::Relaxed);
     seat.late.store(false, Ordering::Relaxed);
     seat.entered.store(0, Ordering::Relaxed);
-    seat.set_managed(false);
+    seat.set_pressed(false);
 }
 
 /// Deactivates the physical interrupts that came and that the last instance of this context did not deal with.
@@ -203,21 +203,21 @@ pub(crate) fn end_active<T: Ports>(partition: &Partition, home: Core, seat: &Sea
     }
 }
 
-/// Asks for a managed exit; false where the context does not take part in it.
-pub(crate) fn begin_managed_exit(seat: &Seat) -> bool {
-    if seat.enabled.load(Ordering::Relaxed) & bit(MANAGED_EXIT) == 0 {
-        return false;
-    }
-    set(&seat.pending, bit(MANAGED_EXIT), true);
-    seat.set_managed(true);
-    true
+/// Whether a context takes part in managed exits: it may have disabled the interrupt that asks for them.
+pub(crate) fn takes_part(seat: &Seat) -> bool {
+    seat.enabled.load(Ordering::Relaxed) & bit(MANAGED_EXIT) != 0
 }
 
-/// Ends a managed exit that may be under way.
-pub(crate) fn end_managed_exit(seat: &Seat) {
-    if seat.managed() {
+/// Asks for a managed exit.
+pub(crate) fn show_managed_exit(seat: &Seat) {
+    set(&seat.pending, bit(MANAGED_EXIT), true);
+}
+
+/// No interrupt of the normal world waits for a context any more: a managed exit that may be under way is over.
+pub(crate) fn end_wait(seat: &Seat) {
+    if seat.pressed() {
         set(&seat.pending, bit(MANAGED_EXIT), false);
-        seat.set_managed(false);
+        seat.set_pressed(false);
     }
 }
 

@@ -17,11 +17,10 @@ use crate::error::Error;
 use crate::function;
 use crate::life::Life;
 use crate::mend::{Mended, is_starting};
-use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
 use crate::spmc::{Here, Party, SECURE, Spmc, lists};
-use crate::table::{Core, Preemption};
+use crate::table::Core;
 use crate::ticket::{Stage, Ticket, Tickets};
 use crate::version::V1_2;
 
@@ -347,7 +346,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(reply) = reply {
             return self.answer(here, &reply, call);
         }
-        if here.seat.managed() {
+        if here.seat.pressed() {
             count(&here.compartment.counters.managed);
         }
         here.seat.kept.keep(call);
@@ -361,59 +360,5 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return action;
         }
         self.leave(here, to, &reply, ports)
-    }
-
-    /// An interrupt of the normal world came while a partition ran.
-    pub(crate) fn normal_interrupt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        // A start has no normal world to go back to, and a managed exit is on its way already.
-        if !here.cpu.mode().serves() || here.seat.managed() {
-            return self.resume(here);
-        }
-        here.compartment.counters.preempted(here.context.partition, ports);
-        if let Preemption::ManagedExit { limit_us } = here.partition.preemption
-            && here.seat.task() != Task::Start
-            && paravirtual::begin_managed_exit(here.seat)
-        {
-            return self.enter(here, Entry::Resume, Deadline::Micros(limit_us));
-        }
-        self.preempt(here, ports)
-    }
-
-    /// Leaves the context where it is, and answers FFA_INTERRUPT.
-    fn preempt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        count(&here.compartment.counters.forced);
-        if let Some(action) = self.over_budget(here, ports) {
-            return action;
-        }
-        let reply = Reply::words(function::INTERRUPT, &[self.chain_target(here)]);
-        self.leave(here, State::Preempted(here.core), &reply, ports)
-    }
-
-    /// The deadline passed: of a start, or of a managed exit.
-    pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        match here.cpu.mode() {
-            _ if here.seat.task() == Task::Start => {
-                ports.note(Note::StartTimeout {
-                    partition: here.context.partition,
-                });
-                return self.stop(here, ports);
-            }
-            Mode::Serving | Mode::Forward | Mode::Dedicated => {}
-            Mode::Interrupt => return self.interrupt_timeout(here, ports),
-            Mode::Power => return self.power_timeout(here, ports),
-            Mode::Boot | Mode::CoreOn => {
-                ports.note(Note::StartTimeout {
-                    partition: here.context.partition,
-                });
-                return self.stop(here, ports);
-            }
-        }
-        if here.seat.managed() {
-            return self.preempt(here, ports);
-        }
-        if let Some(action) = self.over_budget(here, ports) {
-            return action;
-        }
-        self.enter(here, Entry::Resume, Deadline::None)
     }
 }

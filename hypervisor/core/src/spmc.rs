@@ -383,7 +383,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Enters the context that runs here.
     pub(crate) fn enter(&self, here: &Here<'_, C>, entry: Entry, deadline: Deadline) -> Action {
         let (virtual_irq, virtual_fiq) = paravirtual::lines(here.seat);
-        let hold_normal = !here.cpu.mode().serves() || here.seat.managed();
+        let hold_normal = !here.cpu.mode().serves() || here.seat.pressed();
         Action::Run(Run {
             context: here.context,
             entry,
@@ -413,7 +413,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         reply: &Reply,
         ports: &mut T,
     ) -> Action {
-        paravirtual::end_managed_exit(here.seat);
+        paravirtual::end_wait(here.seat);
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, to);
         self.depart(here.core, here.cpu, reply, ports)

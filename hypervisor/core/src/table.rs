@@ -151,6 +151,12 @@ pub enum Preemption {
         /// The bound in microseconds; 1 to 1,000,000.
         limit_us: u32,
     },
+    /// The interrupt is queued (DEN0077A 1.2, section 9.3.1): it stays pending for this many microseconds at most,
+    /// and the partition is not told; after that, as `AtOnce`.
+    Queued {
+        /// The bound in microseconds; 1 to 1,000,000.
+        limit_us: u32,
+    },
 }
 
 /// What happens when a partition fails.

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use super::amount;
 use super::machine::{Machine, ends, mark};
 use super::model::{self, Cause, Expect, How, Message, Model, Parked, Place, Until};
-use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, POWER, SMALL, TABLE, VM};
+use super::table::{A, B, C, CHAINS, FORWARDING, NORMAL, POLICY, POWER, QUEUES, SMALL, TABLE, VM};
 use crate::api::{Action, Conduit, Deadline, Entry, Event, Fault, Regs};
 use crate::function as f;
 use crate::table::{Core, Table};
@@ -584,7 +584,8 @@ fn with_the_model_of_endpoints() {
             &CHAINS,
             &FORWARDING,
             &POWER,
-        ][seed as usize % 7];
+            &QUEUES,
+        ][seed as usize % 8];
         let mut pair = Pair::new(table, seed);
         pair.live();
         entered += pair.entered;

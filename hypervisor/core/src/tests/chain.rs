@@ -188,7 +188,7 @@ fn a_chain_is_preempted_and_resumed_as_one() {
     let mut m = chains();
     m.enter(1, A);
     call(&mut m, 1, A, B);
-    let left = regs(m.step(1, Event::NormalInterrupt));
+    let left = regs(m.preempt(1));
     assert_eq!(
         left.0[..2],
         [INTERRUPT, ends(A, 1)],
@@ -251,16 +251,28 @@ fn a_managed_exit_goes_down_the_chain_under_one_deadline() {
 }
 
 #[test]
-fn who_takes_no_part_in_managed_exits_is_preempted_at_once() {
+fn who_takes_no_part_in_managed_exits_goes_on_until_a_caller_does() {
     let mut m = chains();
     m.enter(0, A);
     assert!(run(m.step(0, Event::NormalInterrupt)).hold_normal);
     let entered = run(call(&mut m, 0, A, B));
-    assert!(!entered.hold_normal && !entered.virtual_fiq);
-    assert_eq!(entered.deadline, Deadline::None);
-    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), INTERRUPT);
+    assert!(entered.hold_normal && !entered.virtual_fiq);
+    assert_eq!(entered.deadline, Deadline::Keep);
+    let told = run(answer(&mut m, 0, B, A));
+    assert!(told.hold_normal && told.virtual_fiq && told.deadline == Deadline::Keep);
+    assert_eq!(x(answer(&mut m, 0, A, 0), 0), RESPONSE);
+    // So where it comes while the callee runs, for as long as the caller would have.
+    m.enter(0, A);
+    call(&mut m, 0, A, B);
+    let on = run(m.step(0, Event::NormalInterrupt));
+    assert!(on.hold_normal && !on.virtual_fiq && on.deadline == Deadline::Micros(10_000));
+    assert_eq!(x(m.step(0, Event::Deadline), 0), INTERRUPT);
     m.normal(0, &[RUN, ends(A, 0)]);
     assert!(!run(answer(&mut m, 0, B, A)).hold_normal, "without a deadline");
+    // A caller that takes no part today is as one that is preempted at once.
+    assert_eq!(m.hvc(0, &[0xff03, 4, 0, 0]), 0);
+    call(&mut m, 0, A, B);
+    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), INTERRUPT);
 }
 
 #[test]
@@ -304,7 +316,7 @@ fn a_callee_that_fails_while_preempted_is_told_at_the_next_run() {
     let mut m = chains();
     m.enter(0, A);
     call(&mut m, 0, A, B);
-    m.step(0, Event::NormalInterrupt);
+    m.preempt(0);
     m.spmc.stop_image(1);
     let back = m.normal(0, &[RUN, ends(A, 0)]);
     assert_eq!(
@@ -315,7 +327,7 @@ fn a_callee_that_fails_while_preempted_is_told_at_the_next_run() {
     let mut m = chains();
     m.enter(0, A);
     call(&mut m, 0, A, B);
-    m.step(0, Event::NormalInterrupt);
+    m.preempt(0);
     m.spmc.stop_image(0);
     assert_eq!(run(m.normal(0, &[RUN, ends(A, 0)])).context.partition, 1);
     assert_eq!(code(answer(&mut m, 0, B, A)), Some(Error::Aborted.code()));

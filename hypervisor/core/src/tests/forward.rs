@@ -332,7 +332,7 @@ fn it_may_call_others_on_that_core() {
     let ends = u64::from(A) << 16 | u64::from(B);
     let callee = run(m.call(0, &[f::DIRECT_REQ_32.into(), ends, 0]));
     assert_eq!((callee.context.partition, callee.deadline), (1, Deadline::None));
-    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), RESUME);
+    assert_eq!(x(m.preempt(0), 0), RESUME);
     come(&mut m, 3, ticket);
     assert_eq!(run(m.step(1, Event::Called)).context.partition, 1);
     let back = u64::from(B) << 16 | u64::from(A);
@@ -386,7 +386,7 @@ fn a_callee_of_one_that_was_stopped_is_still_ended() {
         0,
         &[f::DIRECT_REQ_32.into(), u64::from(A) << 16 | u64::from(B), 0],
     );
-    m.step(0, Event::NormalInterrupt);
+    m.preempt(0);
     m.spmc.stop_image(0);
     assert_eq!(regs(come(&mut m, 3, ticket)).0[..2], [INTERRUPT, ticket]);
     assert_eq!(run(m.step(1, Event::Called)).context.partition, 1);

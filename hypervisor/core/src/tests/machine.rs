@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use super::table::TABLE;
 use crate::api::{
-    Access, Action, Conduit, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run, World,
+    Access, Action, Conduit, Deadline, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run, World,
 };
 use crate::error::Error;
 use crate::function as f;
@@ -241,6 +241,16 @@ impl Machine {
     /// The partition on a core answers the normal world.
     pub fn respond(&mut self, core: Core, id: u16) -> Action {
         self.call(core, &[u64::from(f::DIRECT_RESP_32), u64::from(id) << 16, 0, 7])
+    }
+
+    /// The normal world has an interrupt on a core, and nobody leaves for it.
+    pub fn preempt(&mut self, core: Core) -> Action {
+        match self.step(core, Event::NormalInterrupt) {
+            Action::Run(run) if matches!(run.deadline, Deadline::Micros(_)) => {
+                self.step(core, Event::Deadline)
+            }
+            left => left,
+        }
     }
 
     /// Everything that a refused call must leave alone.

@@ -28,6 +28,7 @@ mod paravirtual;
 mod policy;
 mod power;
 mod preemption;
+mod queued;
 mod random;
 mod renewal;
 mod restart;

@@ -94,7 +94,7 @@ pub struct Chain {
     pub links: Vec<Link>,
     pub cause: Cause,
     pub place: Place,
-    /// A managed exit is under way.
+    /// An interrupt of the normal world waits for it.
     pub pressed: bool,
 }
 
@@ -321,9 +321,10 @@ impl Model {
     }
 
     fn press(&mut self, chain: usize, pressed: bool) {
+        let told = self.patience(chain).is_some_and(|(_, told)| told);
         let chain = &mut self.chains[chain];
         let lines = &mut self.lines[chain.inner()][usize::from(chain.home)];
-        if pressed {
+        if pressed && told {
             lines.pending.insert(4);
         } else if chain.pressed {
             lines.pending.remove(&4);
@@ -331,10 +332,27 @@ impl Model {
         chain.pressed = pressed;
     }
 
+    /// How long an interrupt of the normal world waits for a chain, and whether the innermost context is told.
+    fn patience(&self, chain: usize) -> Option<(u32, bool)> {
+        let chain = &self.chains[chain];
+        let queued = chain.links.iter().filter_map(|link| {
+            let Preemption::Queued { limit_us } = self.table.partitions[link.partition].preemption else {
+                return None;
+            };
+            Some(limit_us)
+        });
+        if let Some(least) = queued.min() {
+            return Some((least, false));
+        }
+        chain.links.iter().rev().enumerate().find_map(|(n, link)| {
+            let limit = self.managed_limit((link.partition, chain.home))?;
+            Some((limit, n == 0))
+        })
+    }
+
     /// A context is entered by a call or an answer within a chain.
     fn pass(&mut self, chain: usize, core: Core, pressed: bool, answer: Vec<u64>) -> Expect {
-        let who = (self.chains[chain].inner(), self.chains[chain].home);
-        let goes_on = pressed && self.managed_limit(who).is_some();
+        let goes_on = pressed && self.patience(chain).is_some();
         if goes_on {
             self.press(chain, true);
         }
@@ -941,7 +959,7 @@ impl Model {
     /// The time that a partition has for what nobody asked it to do.
     fn limit(&self, partition: usize) -> u32 {
         match self.table.partitions[partition].preemption {
-            Preemption::ManagedExit { limit_us } => limit_us,
+            Preemption::ManagedExit { limit_us } | Preemption::Queued { limit_us } => limit_us,
             Preemption::AtOnce => 1_000,
         }
     }
@@ -1050,9 +1068,8 @@ impl Model {
         if self.held(core) || self.chains[chain].pressed {
             return self.run(chain, core, How::Resume, Until::Keep);
         }
-        let who = (self.chains[chain].inner(), self.chains[chain].home);
-        match self.managed_limit(who) {
-            Some(limit) => {
+        match self.patience(chain) {
+            Some((limit, _)) => {
                 self.press(chain, true);
                 self.run(chain, core, How::Resume, Until::Micros(limit))
             }

@@ -397,12 +397,30 @@ fn a_call_takes_no_longer_than_its_budget() {
 }
 
 #[test]
+fn the_time_of_a_handler_is_not_the_call_s_and_its_deadline_goes_on() {
+    let mut m = machine();
+    m.ports.now = 1_000;
+    m.enter(0, A);
+    m.hvc(0, &[0xff03, 25, 1, 0]);
+    m.respond(0, A);
+    m.enter(0, C);
+    m.ports.now += 20_000;
+    assert_eq!(run(m.step(0, Event::SecureInterrupt(25))).context.partition, 0);
+    m.ports.now += 700;
+    let back = run(m.call(0, &[u64::from(f::MSG_WAIT)]));
+    assert_eq!(
+        (back.context.partition, back.deadline),
+        (2, Deadline::Micros(BUDGET - 20_000))
+    );
+}
+
+#[test]
 fn a_callee_has_no_budget_of_its_callers() {
     let mut m = machine();
     m.enter(0, A);
     let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
     assert_eq!(run(m.call(0, &call)).deadline, Deadline::None);
     m.ports.now += 10_000_000;
-    m.step(0, Event::NormalInterrupt);
+    m.preempt(0);
     assert_eq!(life(&m, 2), Life::Running);
 }

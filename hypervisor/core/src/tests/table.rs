@@ -217,6 +217,38 @@ pub static CHAINS: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// Partitions that interrupts of the normal world wait for: a is told of them, b and c are not, and c for the shortest
+/// time. The normal world calls all, a the others, b c, c a.
+pub static QUEUES: Table = Table {
+    name: "queues",
+    digest: [0xd1; 32],
+    partitions: &QUEUED,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+static QUEUED: [Partition; 3] = [
+    Partition {
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        callers: &[Caller::unlimited(0), Caller::unlimited(C)],
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        preemption: Preemption::Queued { limit_us: 3_000 },
+        interrupts: &INTERRUPTS,
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        preemption: Preemption::Queued { limit_us: 2_000 },
+        callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
+        ..partition("c", C, 2, 0b0111)
+    },
+];
+
 /// Partitions that do not list every core: a and b ask for forwarding, c does not. Any may call those behind
 /// it, and the normal world all.
 pub static FORWARDING: Table = Table {

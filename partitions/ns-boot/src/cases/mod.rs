@@ -25,6 +25,7 @@ mod messages;
 mod notifications;
 mod own;
 mod preemption;
+mod queued;
 mod races;
 mod renewal;
 mod restart;
@@ -79,6 +80,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
+        Some("interrupts") => &[queued::CASES],
         Some("own-core") => &[own::CASES],
         Some("ffa") => &[
             setup::CASES,
