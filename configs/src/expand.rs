@@ -1,6 +1,7 @@
 //! A table with everything in it: presets, defaults and placed memory written out, as TOML that means the same.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
 use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
@@ -123,19 +124,15 @@ fn image(system: &System, partition: &Partition) -> String {
     let image = &partition.image;
     let mut parts = vec![match &image.origin {
         Origin::Build(tee) => format!("build = {}", quote(tee.word())),
-        Origin::File(path) => {
-            let beside = system
-                .table
-                .parent()
-                .and_then(|folder| path.strip_prefix(folder).ok());
-            format!("file = {}", quote(&beside.unwrap_or(path).display().to_string()))
-        }
+        Origin::File(path) => format!("file = {}", beside(system, path)),
     }];
     parts.extend(
         image
             .sha256
             .map(|digest| format!("sha256 = {}", quote(&crate::units::hex(&digest)))),
     );
+    let symbols = image.symbols.as_ref();
+    parts.extend(symbols.map(|path| format!("symbols = {}", beside(system, path))));
     parts.push(format!("entry = {}", image.entry));
     if !image.settings.is_empty() {
         parts.push(format!(
@@ -144,6 +141,13 @@ fn image(system: &System, partition: &Partition) -> String {
         ));
     }
     format!("{{ {} }}", parts.join(", "))
+}
+
+/// A path, relative to the table where that is above it.
+fn beside(system: &System, path: &Path) -> String {
+    let folder = system.table.parent();
+    let within = folder.and_then(|folder| path.strip_prefix(folder).ok());
+    quote(&within.unwrap_or(path).display().to_string())
 }
 
 fn memory(regions: &[Region]) -> String {

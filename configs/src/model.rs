@@ -80,6 +80,8 @@ pub struct Image {
     pub origin: Origin,
     /// The SHA-256 that it must have, if the table says so.
     pub sha256: Option<[u8; 32]>,
+    /// The ELF file with the symbols of an image that is a file.
+    pub symbols: Option<PathBuf>,
     /// Where it is entered, in bytes from its start.
     pub entry: u64,
     /// Settings of its build, `NAME=value`.

@@ -156,6 +156,10 @@ fn image(table: &Path, image: &draft::Image) -> Option<Image> {
     Some(Image {
         origin,
         sha256,
+        symbols: image
+            .symbols
+            .as_ref()
+            .map(|symbols| beside(table, &symbols.value)),
         entry: image.entry.as_ref().map_or(0, |entry| entry.value),
         settings: image
             .settings

@@ -12,6 +12,7 @@ mod fatal;
 mod images;
 mod log;
 mod machine;
+mod record;
 mod secrets;
 mod store;
 mod table;

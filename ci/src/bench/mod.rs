@@ -135,7 +135,7 @@ fn measure(firmware: &build::Firmware) -> Result<Figures> {
     let names = ports.names();
     let machine = Machine::of(&firmware.system, false).counting();
     let command = machine.command(&firmware.flash, [&names[0], &names[1]]);
-    let wish = wish(&firmware.hypervisor, &folder);
+    let wish = wish(firmware, &folder);
     let mut figures = Figures::default();
     let mut said = 0;
     session::run(command, &ports, &wish, |line| match line {
@@ -166,9 +166,10 @@ fn measure(firmware: &build::Firmware) -> Result<Figures> {
     Ok(figures)
 }
 
-fn wish<'a>(elf: &'a Path, folder: &'a Path) -> Wish<'a> {
+fn wish<'a>(firmware: &'a build::Firmware, folder: &'a Path) -> Wish<'a> {
     Wish {
-        elf,
+        elf: &firmware.hypervisor,
+        programs: &firmware.programs,
         folder,
         limit: LIMIT,
         quiet: LIMIT,

@@ -5,6 +5,7 @@ use super::{flash, optee, refused, tfa};
 use crate::parts::rust::{BARE, HYPERVISOR};
 use crate::parts::{Parts, host::CROSS};
 use crate::paths::{Paths, make_folder, read, write};
+use crate::run::record::{Program, Programs};
 use crate::stamp;
 use crate::tool::Tool;
 use anyhow::{Context, Result, bail};
@@ -56,6 +57,8 @@ pub struct Firmware {
     pub hypervisor: PathBuf,
     /// SHA-256 of each partition's image, by name.
     pub digests: BTreeMap<String, String>,
+    /// Each partition's program with its symbols, by name, where there is one.
+    pub programs: Programs,
 }
 
 /// The hypervisor around a system's table, and the images of its partitions.
@@ -65,15 +68,29 @@ pub struct Core {
     /// The hypervisor with its symbols; its image is `bulkhead.bin` in the folder.
     pub hypervisor: PathBuf,
     images: BTreeMap<String, Vec<u8>>,
+    programs: Programs,
+}
+
+/// A partition's image.
+struct Image {
+    bytes: Vec<u8>,
+    /// The program that it was made of.
+    program: Option<PathBuf>,
 }
 
 /// Builds the hypervisor, and what its table says the digests of.
 pub fn core(paths: &Paths, parts: &Parts, system: &System, table: &Path) -> Result<Core> {
     let folder = paths.systems.join(&system.name);
     make_folder(&folder)?;
-    let mut images = BTreeMap::new();
+    let (mut images, mut programs) = (BTreeMap::new(), Programs::new());
     for partition in &system.partitions {
-        images.insert(partition.name.clone(), image(paths, parts, partition)?);
+        let image = image(paths, parts, partition)?;
+        images.insert(partition.name.clone(), image.bytes);
+        let program = image.program.map(|file| Program {
+            file,
+            load: partition.load(),
+        });
+        programs.extend(program.map(|program| (partition.name.clone(), program)));
     }
     let artefacts = bulkhead_configs::emit(system, &images).map_err(|report| refused(table, &report))?;
     for artefact in artefacts {
@@ -84,6 +101,7 @@ pub fn core(paths: &Paths, parts: &Parts, system: &System, table: &Path) -> Resu
         folder,
         hypervisor,
         images,
+        programs,
     })
 }
 
@@ -100,6 +118,7 @@ pub fn build(
         folder,
         hypervisor,
         images,
+        programs,
     } = core(paths, parts, &system, table)?;
     let boot = boot_stage(paths, parts, &system, &folder, stage)?;
     let [_, name] = stage.names();
@@ -114,14 +133,24 @@ pub fn build(
         flash,
         hypervisor,
         digests,
+        programs,
     })
 }
 
 /// A partition's image.
-fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Vec<u8>> {
+fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Image> {
     match &partition.image.origin {
-        Origin::File(file) => read(file),
-        Origin::Build(Tee::Optee) => read(&optee::build(paths, parts, partition)?.image),
+        Origin::File(file) => Ok(Image {
+            bytes: read(file)?,
+            program: partition.image.symbols.clone(),
+        }),
+        Origin::Build(Tee::Optee) => {
+            let built = optee::build(paths, parts, partition)?;
+            Ok(Image {
+                bytes: read(&built.image)?,
+                program: Some(built.program),
+            })
+        }
         Origin::Build(Tee::Rust) => bare(paths, parts, "bulkhead-rust-tee", Vec::new(), &[]),
         Origin::Build(Tee::Sel4 | Tee::Other) => {
             bail!("there is no recipe for the image of {}", partition.name)
@@ -130,14 +159,14 @@ fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Vec<u8>>
     }
 }
 
-/// Builds a bare-metal program of ours; returns the bytes of its image.
+/// Builds a bare-metal program of ours.
 fn bare(
     paths: &Paths,
     parts: &Parts,
     package: &str,
     env: Vec<(&str, String)>,
     features: &[&str],
-) -> Result<Vec<u8>> {
+) -> Result<Image> {
     let elf = Build {
         package,
         target: BARE,
@@ -147,7 +176,10 @@ fn bare(
     .program(paths, &parts.rust)?;
     let image = elf.with_extension("image");
     flatten(&elf, &image)?;
-    read(&image)
+    Ok(Image {
+        bytes: read(&image)?,
+        program: Some(elf),
+    })
 }
 
 /// Builds the hypervisor around the table in `folder`.
@@ -178,7 +210,7 @@ fn boot_stage(
     let image = bare(paths, parts, "bulkhead-ns-boot", env, stage.features())?;
     let [name, _] = stage.names();
     let path = folder.join(name);
-    write(&path, &image)?;
+    write(&path, &image.bytes)?;
     Ok(path)
 }
 

@@ -27,6 +27,8 @@ const APPLICATIONS: &str = "applications";
 pub struct Optee {
     /// The image.
     pub image: PathBuf,
+    /// The program that it was made of.
+    pub program: PathBuf,
     /// The trusted applications that OP-TEE's own source holds (PKCS#11 among them), for the normal world's files.
     pub applications: PathBuf,
 }
@@ -62,6 +64,7 @@ pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Opte
     }
     Ok(Optee {
         image: folder.join("tee.bin"),
+        program: folder.join("tee.elf"),
         applications: folder.join(APPLICATIONS),
     })
 }

@@ -85,6 +85,16 @@ impl Record {
         matches!(self.level, "info" | "warn" | "error")
     }
 
+    /// How grave it is; nothing for a line of a TEE's console.
+    pub const fn level(&self) -> &'static str {
+        self.level
+    }
+
+    /// When it was written, in seconds since the start.
+    pub fn time(&self) -> &str {
+        &self.time
+    }
+
     /// What it says.
     pub fn message(&self) -> &str {
         &self.message

@@ -2,6 +2,7 @@
 
 use super::events::Line;
 use super::machine::{self, Machine};
+use super::record::Programs;
 use super::session::{self, Next, Ports, Wish};
 use crate::build::{self, Built};
 use anyhow::Result;
@@ -18,6 +19,7 @@ pub struct LinuxWish {
     /// The longest time in which it may say nothing; that of the whole run where nobody changes it.
     pub quiet: Duration,
     elf: PathBuf,
+    programs: Programs,
     limit: Duration,
     show_log: bool,
     show_console: bool,
@@ -33,6 +35,7 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
         folder,
         quiet: limit,
         elf,
+        programs: built.firmware.programs.clone(),
         limit,
         show_log,
         show_console,
@@ -74,6 +77,7 @@ pub fn boot(
     let command = command(built, &wish.folder, arguments, machine, [&names[0], &names[1]])?;
     let wish = Wish {
         elf: &wish.elf,
+        programs: &wish.programs,
         folder: &wish.folder,
         limit: wish.limit,
         quiet: wish.quiet,

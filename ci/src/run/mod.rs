@@ -5,6 +5,7 @@ pub mod events;
 pub mod linux;
 pub mod log;
 pub mod machine;
+pub mod record;
 pub mod session;
 mod shell;
 mod table;

@@ -2,6 +2,7 @@
 
 use super::decoder;
 use super::events::{self, Line};
+use super::record::{Failures, Programs};
 use crate::paths::make_folder;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -55,6 +56,8 @@ impl Ports {
 pub struct Wish<'a> {
     /// The hypervisor, for its log.
     pub elf: &'a Path,
+    /// The partitions' programs, for the records of their failures.
+    pub programs: &'a Programs,
     /// Where the logs go.
     pub folder: &'a Path,
     /// The time that the run may take.
@@ -100,12 +103,15 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
     let (folder, show, all) = (wish.folder.to_path_buf(), wish.show_log, wish.show_console);
     let (sender, lines) = channel();
     let records = sender.clone();
+    let programs = wish.programs.clone();
     let decoding = thread::spawn(move || {
+        let mut failures = Failures::new(&programs, &folder)?;
         decoder::follow(&table, log, &folder, |record| {
             let _ = records.send(Said::Record);
             if show && (all || record.is_notable()) {
                 eprintln!("{}", record.coloured());
             }
+            failures.take(record, show);
             if record.is_fatal() {
                 let _ = records.send(Said::Fatal(record.message().to_owned()));
             }
@@ -348,6 +354,7 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let wish = Wish {
             elf: Path::new("none"),
+            programs: &Programs::new(),
             folder: room.path(),
             limit: Duration::from_secs(60),
             quiet: Duration::from_millis(300),

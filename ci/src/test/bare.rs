@@ -1,7 +1,7 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
 use super::tally::Tally;
-use super::{package, page, sel4};
+use super::{package, page, recorded, sel4};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
 use crate::parts::Parts;
@@ -136,6 +136,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     let command = machine.command(&firmware.flash, [&names[0], &names[1]]);
     let wish = Wish {
         elf: &firmware.hypervisor,
+        programs: &firmware.programs,
         folder: &folder,
         limit: LIMIT,
         quiet: LIMIT,
@@ -166,6 +167,10 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
             false,
             &format!("{said} cases ran, {} were reported", seen.len()),
         );
+    }
+    if let Some(records) = recorded::check(&folder)? {
+        let what = format!("{name}: each failure has its record");
+        tally.note(&what, records.is_ok(), &records.err().unwrap_or_default());
     }
     Ok(seen)
 }

@@ -12,6 +12,7 @@ mod linux;
 mod model;
 mod package;
 mod page;
+mod recorded;
 mod sealed;
 mod sel4;
 mod tally;
@@ -23,6 +24,7 @@ use crate::paths::{Paths, write};
 use crate::progress::Stages;
 use crate::{bench, build, parts};
 use anyhow::Result;
+pub use page::name_of_call;
 use std::time::Instant;
 use tally::Tally;
 

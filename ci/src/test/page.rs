@@ -14,6 +14,12 @@ mod conformance;
 #[allow(dead_code)] // The tests of the core read cases back from a page.
 mod conformance_page;
 
+/// The name of a call of FF-A, by its function ID.
+pub fn name_of_call(id: u32) -> Option<&'static str> {
+    let mut rows = conformance::ROWS.iter().flat_map(|(_, rows)| rows.iter());
+    rows.find(|row| row.ids.contains(&id)).map(|row| row.name)
+}
+
 /// Compares the page with the cases that ran, or writes it anew.
 pub fn check(paths: &Paths, ran: &[Case], bless: bool, tally: &mut Tally) -> Result<()> {
     let cases: Vec<_> = ran.iter().filter_map(of_ffa).collect();

@@ -23,7 +23,10 @@ pub fn check(table: &Path, draft: &Draft, faults: &mut Faults) {
         entry(partition, image, faults);
         settings(partition, image, faults);
         match (&image.build, &image.file) {
-            (Some(build), None) => kind(partition, build, faults),
+            (Some(build), None) => {
+                kind(partition, build, faults);
+                own_symbols(partition, image, faults);
+            }
             (None, Some(file)) => named(table, partition, image, file, faults),
             (Some(_), Some(_)) => faults.push(origin(
                 partition,
@@ -122,6 +125,18 @@ fn kind(partition: &Partition, build: &At<Tee>, faults: &mut Faults) {
     )));
 }
 
+/// What is built here has its symbols from the build.
+fn own_symbols(partition: &Partition, image: &Image, faults: &mut Faults) {
+    if let Some(symbols) = &image.symbols {
+        let title = format!(
+            "the image of {} names symbols, which its build makes",
+            partition.title()
+        );
+        let fault = Diagnostic::new(Rule::ImageOrigin, title).at(&symbols.span, "these");
+        faults.push(fault.help("remove `symbols`"));
+    }
+}
+
 fn named(table: &Path, partition: &Partition, image: &Image, file: &At<String>, faults: &mut Faults) {
     let path = beside(table, &file.value);
     let content = match read(&path) {
@@ -140,6 +155,13 @@ fn named(table: &Path, partition: &Partition, image: &Image, file: &At<String>, 
         return;
     }
     digest(partition, image, &content, faults);
+    if let Some(symbols) = &image.symbols
+        && let Err(why) = read(&beside(table, &symbols.value))
+    {
+        let title = format!("the symbols of {} cannot be read", partition.title());
+        let fault = Diagnostic::new(Rule::ImageMissing, title).at(&symbols.span, why);
+        faults.push(fault.help("put the ELF file there, or remove `symbols`"));
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -85,6 +85,8 @@ pub struct Image {
     pub sha256: Option<At<[u8; 32]>>,
     /// Whether a digest is written at all, well-formed or not.
     pub has_digest: bool,
+    /// The ELF file with its symbols.
+    pub symbols: Option<At<String>>,
     /// Where it is entered, in bytes from its start.
     pub entry: Option<At<u64>>,
     /// Settings of its build.

@@ -165,6 +165,7 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
         file: fields.may("file", Item::string, faults),
         has_digest: digest.is_some(),
         sha256: digest.and_then(|item| item.digest(faults)),
+        symbols: fields.may("symbols", Item::string, faults),
         entry: fields.may("entry", Item::size, faults),
         settings: fields
             .optional("settings")

@@ -276,6 +276,12 @@ pub static IMAGE: Table = Table {
             "The digest that the image must have.",
         ),
         Key::optional(
+            "symbols",
+            Form::Text,
+            "none",
+            "The ELF file of a `file`, relative to the table: failures are shown with its symbols.",
+        ),
+        Key::optional(
             "entry",
             Form::Size,
             "0",

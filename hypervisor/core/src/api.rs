@@ -232,6 +232,32 @@ pub enum Restored {
     Refused,
 }
 
+/// Why a partition has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It did what it must not.
+    Fault(Fault),
+    /// It gave itself up with FFA_ABORT and this code (w2).
+    Aborted(u32),
+    /// A call of the normal world has taken longer than its budget.
+    OverBudget,
+    /// It did not finish its start in time.
+    StartTimeout,
+    /// It reported that it cannot start.
+    StartFailed,
+}
+
+/// How a partition has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The context that did, or did not, what it should.
+    pub context: Context,
+    /// The core that it had.
+    pub core: Core,
+    /// Why.
+    pub cause: Cause,
+}
+
 /// Something worth a line in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -245,37 +271,11 @@ pub enum Note {
         /// Index in the table.
         partition: usize,
     },
-    /// A partition was stopped for what it did.
-    Stopped {
-        /// The context that did it.
-        context: Context,
-        /// What it did.
-        fault: Fault,
-    },
-    /// A partition gave itself up with FFA_ABORT.
-    Aborted {
-        /// The context that did it.
-        context: Context,
-        /// The code that it gave (w2).
-        code: u32,
-    },
-    /// A call of the normal world has taken longer than its partition's budget.
-    OverBudget {
-        /// The context that worked on it.
-        context: Context,
-    },
-    /// A partition did not finish its start in time.
-    StartTimeout {
-        /// Index in the table.
-        partition: usize,
-    },
+    /// A partition has failed: once for each of its lives, on the core on which that was, which has the context's
+    /// registers still.
+    Failed(Failure),
     /// A partition did not answer a power message in time.
     PowerTimeout {
-        /// Index in the table.
-        partition: usize,
-    },
-    /// A partition reported that it cannot start.
-    StartFailed {
         /// Index in the table.
         partition: usize,
     },

@@ -7,7 +7,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Deadline, Note, Ports};
+use crate::api::{Action, Cause, Deadline, Ports};
 use crate::context::Seat;
 use crate::spmc::{Here, Spmc};
 use crate::table::Partition;
@@ -94,9 +94,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !charge(here.partition, here.seat, ports) {
             return None;
         }
-        ports.note(Note::OverBudget {
-            context: here.context,
-        });
-        Some(self.stop(here, ports))
+        Some(self.fail(here, Cause::OverBudget, ports))
     }
 }

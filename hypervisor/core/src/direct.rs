@@ -1,6 +1,6 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
-use crate::api::{Action, Context, Entry, Ports, Regs};
+use crate::api::{Action, Cause, Context, Entry, Ports, Regs};
 use crate::budget;
 use crate::callee::{Callee, DIRECT, DIRECT2};
 use crate::compartment::Compartment;
@@ -273,10 +273,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         if matches!(here.cpu.mode(), Mode::Boot | Mode::CoreOn) && here.seat.task() == Task::Cycles {
-            return self.start_failed(here, ports);
+            return self.fail(here, Cause::StartFailed, ports);
         }
         if here.seat.task() == Task::Start {
-            return self.start_failed(here, ports);
+            return self.fail(here, Cause::StartFailed, ports);
         }
         if matches!(here.seat.task(), Task::Cycles | Task::Interrupt) {
             return self.answer(here, &Reply::error(Error::Denied), call);

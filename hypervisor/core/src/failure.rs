@@ -8,7 +8,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Event, Fault, Note, Ports};
+use crate::api::{Action, Cause, Context, Event, Ports};
 use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::error::Error;
@@ -29,32 +29,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(self.compartments.get(partition)?.life.get())
     }
 
-    /// A partition did what it must not.
-    pub(crate) fn fault<T: Ports>(&self, here: &Here<'_, C>, fault: Fault, ports: &mut T) -> Action {
-        ports.note(Note::Stopped {
-            context: here.context,
-            fault,
-        });
-        self.stop(here, ports)
-    }
-
-    /// FFA_ABORT: a partition gives itself up.
-    pub(crate) fn abort<T: Ports>(&self, here: &Here<'_, C>, code: u32, ports: &mut T) -> Action {
-        ports.note(Note::Aborted {
-            context: here.context,
-            code,
-        });
-        self.stop(here, ports)
-    }
-
-    /// A partition reported with FFA_ERROR that it cannot start.
-    pub(crate) fn start_failed<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        ports.note(Note::StartFailed {
-            partition: here.context.partition,
-        });
-        self.stop(here, ports)
-    }
-
     /// An event of a context whose partition has failed on another core.
     pub(crate) fn end_stopped<T: Ports>(&self, here: &Here<'_, C>, event: Event, ports: &mut T) -> Action {
         if let Event::SecureInterrupt(intid) = event
@@ -62,18 +36,23 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         {
             self.tell_late(owner, ports);
         }
-        self.stop(here, ports)
+        self.end_context(here, ports)
     }
 
     /// Ends the partition that runs here, as a whole; its caller gets ABORTED.
-    pub(crate) fn stop<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        if self.end_life(here, ports) {
+    pub(crate) fn fail<T: Ports>(&self, here: &Here<'_, C>, cause: Cause, ports: &mut T) -> Action {
+        if self.end_life(here, cause, ports) {
             self.failed.store(true, Ordering::SeqCst);
             if here.partition.on_failure == OnFailure::Halt {
                 self.halt.store(here.context.partition, Ordering::SeqCst);
             }
             self.call_others(here.core, ports);
         }
+        self.end_context(here, ports)
+    }
+
+    /// Ends the context that runs here, whose partition has failed; its caller gets ABORTED.
+    pub(crate) fn end_context<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         if let Some(partition) = self.halted() {
             return Action::Halt(partition);
         }

@@ -9,7 +9,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Deadline, Note, Ports, Restored, World};
+use crate::api::{Action, Cause, Context, Deadline, Failure, Note, Ports, Restored, World};
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -85,14 +85,27 @@ pub(crate) enum Mended {
     Enter(Action),
 }
 
+/// Ends the life of the partition that runs here; false where another core has done that.
+fn ends<T: Ports, const C: usize>(here: &Here<'_, C>, to: Life, cause: Cause, ports: &mut T) -> bool {
+    let ended = here.compartment.life.end(to);
+    if ended {
+        ports.note(Note::Failed(Failure {
+            context: here.context,
+            core: here.core,
+            cause,
+        }));
+    }
+    ended
+}
+
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
     /// Ends the life of the partition that runs here as the table says; false where another core has done that.
-    pub(crate) fn end_life<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> bool {
+    pub(crate) fn end_life<T: Ports>(&self, here: &Here<'_, C>, cause: Cause, ports: &mut T) -> bool {
         let life = &here.compartment.life;
         let OnFailure::Restart { limit, back_off_us } = here.partition.on_failure else {
-            return life.end(Life::Stopped);
+            return ends(here, Life::Stopped, cause, ports);
         };
         if !life.get().lives() {
             return false;
@@ -101,12 +114,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut mend = here.compartment.mend.lock();
         let partition = here.context.partition;
         if mend.restarts >= limit {
-            ports.note(Note::GivenUp { partition });
-            return life.end(Life::Stopped);
+            let ended = ends(here, Life::Stopped, cause, ports);
+            if ended {
+                ports.note(Note::GivenUp { partition });
+            }
+            return ended;
         }
         let factor = 1u64.checked_shl(mend.restarts).unwrap_or(u64::MAX);
         let rest = u64::from(back_off_us).saturating_mul(factor);
-        if !life.end(Life::Failed) {
+        if !ends(here, Life::Failed, cause, ports) {
             return false;
         }
         let now = ports.now();

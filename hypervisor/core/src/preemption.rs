@@ -7,7 +7,7 @@
 //! brings the first caller that does. Whatever holds, the interrupt waits no longer than the limit that it found:
 //! that limit is the chain's, whoever of it runs meanwhile.
 
-use crate::api::{Action, Deadline, Entry, Note, Ports};
+use crate::api::{Action, Cause, Deadline, Entry, Ports};
 use crate::compartment::count;
 use crate::context::{State, Task};
 use crate::cpu::Mode;
@@ -120,19 +120,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn deadline<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
         match here.cpu.mode() {
             _ if here.seat.task() == Task::Start => {
-                ports.note(Note::StartTimeout {
-                    partition: here.context.partition,
-                });
-                return self.stop(here, ports);
+                return self.fail(here, Cause::StartTimeout, ports);
             }
             Mode::Serving | Mode::Forward | Mode::Dedicated => {}
             Mode::Interrupt => return self.interrupt_timeout(here, ports),
             Mode::Power => return self.power_timeout(here, ports),
             Mode::Boot | Mode::CoreOn => {
-                ports.note(Note::StartTimeout {
-                    partition: here.context.partition,
-                });
-                return self.stop(here, ports);
+                return self.fail(here, Cause::StartTimeout, ports);
             }
         }
         if here.seat.pressed() {

@@ -283,7 +283,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
         if compartment.stopped() {
             // From another core, while its caller was blocked on it: that one is told.
-            return Ok(self.stop(&here, ports));
+            return Ok(self.end_context(&here, ports));
         }
         if let Some(action) = self.cut(&here, ports) {
             return Ok(action);

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 use spin::Mutex;
 
-use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
+use crate::api::{Action, Cause, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
 use crate::budget;
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
@@ -195,7 +195,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::NormalInterrupt => self.normal_interrupt(&here, ports),
             Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
-            Event::Fault(fault) => self.fault(&here, fault, ports),
+            Event::Fault(fault) => self.fail(&here, Cause::Fault(fault), ports),
             Event::Trapped(trapped) => self.trapped(&here, &trapped, ports),
             Event::Alarm => self.alarm(core, cpu, Some(&here), ports),
             Event::Called => self.called(&here, ports),
@@ -293,7 +293,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let action = self.call_partition(here, &request, regs);
                 return self.called_on(here, action, ports);
             }
-            Call::Abort { code } => return self.abort(here, code, ports),
+            Call::Abort { code } => return self.fail(here, Cause::Aborted(code), ports),
             Call::Yield => return self.yield_core(here, regs, ports),
             Call::Run { endpoint, vcpu } => return self.run_callee(here, (endpoint, vcpu), regs),
             Call::Error { code } => return self.answer_error(here, code, regs, ports),

@@ -97,6 +97,38 @@ el1_registers! {
     vdisr = "S3_4_C12_C1_1",
 }
 
+/// How many calls of a context are known when it fails.
+const CALLS: usize = 8;
+
+/// The last calls of a context, for the record of its failure: x0 to x3 of each.
+pub struct Calls {
+    ring: [[u64; 4]; CALLS],
+    count: usize,
+}
+
+impl Calls {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self {
+            ring: [[0; 4]; CALLS],
+            count: 0,
+        }
+    }
+
+    /// Remembers the call that these registers make.
+    #[inline(always)]
+    pub fn push(&mut self, general: &General) {
+        self.ring[self.count % CALLS].copy_from_slice(&general.x[..4]);
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// Those that are remembered, the oldest first.
+    pub fn oldest_first(&self) -> impl Iterator<Item = &[u64; 4]> {
+        let known = self.count.min(CALLS);
+        (self.count - known..self.count).map(|call| &self.ring[call % CALLS])
+    }
+}
+
 /// One execution context.
 #[repr(C, align(64))]
 pub struct State {
@@ -106,6 +138,8 @@ pub struct State {
     pub el1: El1,
     /// FP/SIMD registers.
     pub fp: super::fp::Simd,
+    /// Its last calls.
+    pub calls: Calls,
 }
 
 /// PSTATE of a context at its first instruction: EL1 with its own stack, all exceptions masked.
@@ -118,6 +152,7 @@ impl State {
             general: General::new(),
             el1: El1::new(),
             fp: super::fp::Simd::new(),
+            calls: Calls::new(),
         }
     }
 

@@ -258,10 +258,18 @@ impl Core {
     }
 }
 
-fn arguments(state: &State) -> Regs {
+fn arguments(state: &mut State) -> Regs {
+    state.calls.push(&state.general);
     let mut regs = [0; 18];
     regs.copy_from_slice(&state.general.x[..18]);
     Regs(regs)
+}
+
+/// The registers of the context that this core has left last and still holds, for the record of its failure.
+pub fn left(context: Context) -> &'static State {
+    let state = state(context);
+    state.el1.save();
+    state
 }
 
 /// A context's registers.

@@ -404,6 +404,30 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
     barrier::dsb(barrier::ISHST);
 }
 
+/// What the walk of an address finds in a partition's tables, level 1 to 3: in the secure space, and in that of its
+/// window. The walk ends, with zeros behind, at an entry that leads to no table.
+pub fn walk(partition: usize, ipa: u64) -> [[u64; 3]; 2] {
+    let root = ROOTS.get(partition).map_or(0, Owned::address);
+    let window = root + core::mem::offset_of!(Roots, window) as u64;
+    if root == 0 || ipa >> IPA_BITS != 0 {
+        return [[0; 3]; 2];
+    }
+    [root, window].map(|level1| {
+        let mut found = [0; 3];
+        let mut place = Some(level1 + (ipa >> 30) * 8);
+        for (level, entry) in (1..).zip(&mut found) {
+            let Some(at) = place else { break };
+            *entry = read_entry(at);
+            place = match level {
+                1 => next(LEVEL2.address(), LEVEL2_TABLES, *entry).map(|table| table + (ipa >> 21) % 512 * 8),
+                2 => next(LEVEL3.address(), LEVEL3_TABLES, *entry).map(|table| table + (ipa >> 12) % 512 * 8),
+                _ => None,
+            };
+        }
+        found
+    })
+}
+
 /// The level-3 entry of a page in a partition's secure tables; none where they have no place for it.
 fn secure_entry(partition: usize, address: u64) -> Option<*mut u64> {
     if partition >= PARTITIONS || address >> IPA_BITS != 0 {
@@ -418,9 +442,18 @@ fn secure_entry(partition: usize, address: u64) -> Option<*mut u64> {
 
 /// The table that the entry at `place` leads to, if it is one of these `count` tables.
 fn below(tables: u64, count: usize, place: u64) -> Option<u64> {
-    // SAFETY: `secure_entry` gives places in a partition's root or in one of its level-2 tables, which are
-    // not written after boot, and which Rust has no reference to then.
-    let entry = unsafe { (place as usize as *const u64).read_volatile() };
+    next(tables, count, read_entry(place))
+}
+
+/// An entry of a table.
+fn read_entry(place: u64) -> u64 {
+    // SAFETY: `secure_entry` and `walk` give places in a partition's root or in one of the tables below it, which Rust
+    // has no reference to after boot, and whose entries are written as single words then.
+    unsafe { (place as usize as *const u64).read_volatile() }
+}
+
+/// The table that an entry leads to, if it is one of these `count` tables.
+fn next(tables: u64, count: usize, entry: u64) -> Option<u64> {
     let table = entry & 0xffff_ffff_f000;
     let inside = (tables..tables + (count * PAGE) as u64).contains(&table);
     (entry & VALID_TABLE == VALID_TABLE && inside).then_some(table)

@@ -2,7 +2,7 @@
 
 use super::machine::{Machine, code, regs, run, succeeded, x};
 use super::table::{A, B, TABLE, memory};
-use crate::api::{Action, Deadline, Entry, Event, Fault, Note, Regs};
+use crate::api::{Action, Cause, Context, Deadline, Entry, Event, Failure, Fault, Note, Regs};
 use crate::error::Error;
 use crate::function as f;
 use crate::start;
@@ -51,20 +51,29 @@ fn partitions_start_in_the_order_of_the_table() {
 
 #[test]
 fn a_partition_that_cannot_start_does_not_keep_the_others() {
-    for (event, note) in [
-        (Event::Deadline, Note::StartTimeout { partition: 1 }),
+    for (event, cause) in [
+        (Event::Deadline, Cause::StartTimeout),
         (
             Event::Call(
                 crate::api::Conduit::Smc,
                 Regs::new(&[u64::from(f::ERROR), 0, 0xffff_fffd]),
             ),
-            Note::StartFailed { partition: 1 },
+            Cause::StartFailed,
         ),
     ] {
         let mut m = Machine::new();
         assert_eq!(run(m.step(0, Event::Boot)).context.partition, 1);
         assert_eq!(run(m.step(0, event)).context.partition, 0);
-        assert_eq!(m.ports.notes[1], note);
+        let context = Context {
+            partition: 1,
+            home: 0,
+        };
+        let failure = Failure {
+            context,
+            core: 0,
+            cause,
+        };
+        assert_eq!(m.ports.notes[1], Note::Failed(failure));
         m.call(0, &WAIT);
         m.call(0, &WAIT);
         m.refused(0, &super::machine::request(B), Error::Aborted);
@@ -77,7 +86,13 @@ fn a_fault_during_the_start_stops_it() {
     let mut m = Machine::new();
     m.step(0, Event::Boot);
     assert_eq!(run(m.step(0, fault())).context.partition, 0);
-    assert!(matches!(m.ports.notes[1], Note::Stopped { .. }));
+    assert!(matches!(
+        m.ports.notes[1],
+        Note::Failed(Failure {
+            cause: Cause::Fault(_),
+            ..
+        })
+    ));
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use super::machine::{FAULT, Machine, code, regs, request, run, succeeded, x};
 use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, memory};
 use crate::Life;
-use crate::api::{Action, Deadline, Entry, Event, Note};
+use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
 use crate::error::Error;
 use crate::function as f;
 use crate::table::Core;
+use std::vec::Vec;
 
 const RUN: u64 = f::RUN as u64;
 const WAIT: u64 = f::MSG_WAIT as u64;
@@ -65,6 +66,41 @@ fn revive(m: &mut Machine, core: Core, id: u16) -> u64 {
     assert_eq!(x(m.call(core, &[WAIT]), 1), ticket);
     assert_eq!(m.spmc.check_invariants(), Ok(()));
     ticket
+}
+
+/// The failures that were noted.
+fn failures(m: &Machine) -> Vec<Failure> {
+    let noted = m.ports.notes.iter();
+    noted
+        .filter_map(|note| match note {
+            Note::Failed(failure) => Some(*failure),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_life_has_one_failure_and_the_first_one_counts() {
+    let mut m = machine();
+    m.enter(0, A);
+    m.enter(1, A);
+    assert_eq!(code(m.step(1, FAULT)), ABORTED);
+    // The other core has not heard of it, and its context gives itself up.
+    assert_eq!(code(m.call(0, &[u64::from(f::ABORT_32), 0, 7])), ABORTED);
+    let [failure] = failures(&m)[..] else {
+        panic!("{:?}", failures(&m))
+    };
+    assert_eq!(
+        (failure.context.partition, failure.context.home, failure.core),
+        (0, 1, 1)
+    );
+    assert!(matches!(failure.cause, Cause::Fault(_)), "{failure:?}");
+    // The next life has its own.
+    revive(&mut m, 2, A);
+    m.enter(0, A);
+    assert_eq!(code(m.call(0, &[u64::from(f::ABORT_32), 0, 7])), ABORTED);
+    assert_eq!(failures(&m).len(), 2);
+    assert_eq!(failures(&m)[1].cause, Cause::Aborted(7));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::timer::{self, Lines, PHYSICAL_TIMER, VIRTUAL_TIMER};
 use super::{Vgic, distributor, redistributor};
-use crate::api::{Action, Context, Deadline, Entry, Place, Ports, SystemRegister, Trapped};
+use crate::api::{Action, Cause, Context, Deadline, Entry, Place, Ports, SystemRegister, Trapped};
 use crate::compartment::Compartment;
 use crate::context::State;
 use crate::cpu::{Cpu, Mode};
@@ -45,7 +45,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             _ => None,
         };
         let Some(value) = value else {
-            return self.fault(here, trapped.fault, ports);
+            return self.fail(here, Cause::Fault(trapped.fault), ports);
         };
         let entry = match trapped.write {
             Some(_) => Entry::Resume,

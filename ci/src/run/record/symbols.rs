@@ -1,0 +1,74 @@
+//! The names of places in a program, by its ELF file.
+
+use super::Program;
+use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
+
+/// A program's functions, by address.
+pub struct Symbols(Vec<Function>);
+
+struct Function {
+    start: u64,
+    end: u64,
+    name: String,
+}
+
+impl Symbols {
+    /// Those of a file; none where there is no such file, or it has none.
+    pub fn of(program: Option<&Program>) -> Self {
+        let read = |program: &Program| Self::read(&std::fs::read(&program.file).ok()?, program.load);
+        program.and_then(read).unwrap_or(Self(Vec::new()))
+    }
+
+    fn read(bytes: &[u8], load: u64) -> Option<Self> {
+        let file = object::File::parse(bytes).ok()?;
+        let moved = if file.kind() == ObjectKind::Dynamic {
+            load
+        } else {
+            0
+        };
+        let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
+        let named = functions.filter_map(|symbol| {
+            let start = symbol.address().checked_add(moved)?;
+            Some(Function {
+                start,
+                end: start.checked_add(symbol.size())?,
+                name: format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?)),
+            })
+        });
+        Some(Self(named.collect()))
+    }
+
+    /// The function at an address and how far in it that is; nothing where there is none.
+    pub fn place(&self, address: u64) -> String {
+        let within = |function: &&Function| (function.start..function.end).contains(&address);
+        self.0.iter().find(within).map_or_else(String::new, |function| {
+            format!("{}+{:#x}", function.name, address - function.start)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Program, Symbols};
+
+    #[test]
+    fn places_are_named() {
+        let own = std::env::current_exe().unwrap();
+        let symbols = Symbols::of(Some(&Program {
+            file: own,
+            load: 0x1_0000_0000,
+        }));
+        let this = symbols
+            .0
+            .iter()
+            .find(|function| function.name.ends_with("places_are_named"));
+        let this = this.expect("this test is a function of this program");
+        assert!(symbols.place(this.start + 4).ends_with("places_are_named+0x4"));
+        assert_eq!(symbols.place(u64::MAX), "");
+        assert_eq!(
+            Symbols::read(b"\x7fELF, and nothing behind it", 0).map(|_| ()),
+            None
+        );
+        assert_eq!(Symbols::of(None).place(0), "");
+    }
+}
