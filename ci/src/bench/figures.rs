@@ -69,7 +69,7 @@ const fn operation(
 
 /// All of them; 0 stands for a figure that is not known. Floor and Hafnium were measured on QEMU 10.0.2 with TF-A
 /// 2.12.1, `-cpu max,sve=off,pauth-impdef=on`, `-icount shift=0,sleep=off` and one core.
-pub const OPERATIONS: [Operation; 29] = [
+pub const OPERATIONS: [Operation; 31] = [
     operation("psci-version", "PSCI_VERSION (EL3 alone)", 238, 238, 0),
     operation("features", "FFA_FEATURES", 1342, 3037, 1500),
     operation("version", "FFA_VERSION", 1544, 4068, 1700),
@@ -102,6 +102,8 @@ pub const OPERATIONS: [Operation; 29] = [
         7486,
         1000,
     ),
+    operation("window-copy-4096", "copy of a window, a page", 0, 0, 0),
+    operation("window-copy-64", "copy of a window, 64 bytes", 0, 0, 0),
     operation("share-1", "share and back, 1 page", 0, 821_892, 10_000),
     operation("share-16", "16 pages in one range", 0, 0, 0),
     operation("share-16-scattered", "16 pages in 16 ranges", 0, 0, 0),

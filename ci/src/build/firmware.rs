@@ -159,6 +159,11 @@ fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Image> {
     }
 }
 
+/// Builds our stand-in for seL4; returns the bytes of its image.
+pub fn sel4_stub(paths: &Paths, parts: &Parts) -> Result<Vec<u8>> {
+    bare(paths, parts, "bulkhead-sel4-stub", Vec::new(), &[]).map(|image| image.bytes)
+}
+
 /// Builds a bare-metal program of ours.
 fn bare(
     paths: &Paths,
@@ -253,6 +258,7 @@ pub fn guests(folder: &Path) -> Vec<Build<'static>> {
         bare("bulkhead-rust-tee", &[]),
         bare("bulkhead-test-sp", &[]),
         bare("bulkhead-sel4", &[]),
+        bare("bulkhead-sel4-stub", &[]),
         bare("bulkhead-ns-boot", &["cases"]),
         bare("bulkhead-ns-boot", &["bench"]),
     ]

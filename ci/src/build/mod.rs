@@ -11,7 +11,7 @@ mod normal;
 mod optee;
 mod tfa;
 
-pub use firmware::{BootStage, Core, Firmware};
+pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree};
 
 /// Where the kernel and the initramfs are loaded.

@@ -11,9 +11,9 @@ use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
 use crate::run::session::{self, Next, Ports, Wish};
 use anyhow::{Context, Result, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fs};
 
 /// The partition whose package is changed in flash, in the table that has one of this name.
 const SPOILT: &str = "spoilt";
@@ -44,11 +44,8 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
         }
         ran.extend(run(&firmware, tally)?);
     }
-    if !args.ffa
-        && args.tables.is_empty()
-        && let Some(image) = env::var_os("SEL4_IMAGE")
-    {
-        let table = sel4::table(paths, Path::new(&image))?;
+    if !args.ffa && (args.tables.is_empty() || args.tables.iter().any(|table| table == sel4::NAME)) {
+        let table = sel4::cases(paths, parts)?;
         let system = build::load(&table)?;
         run(&build::build_cases(paths, parts, system, &table)?, tally)?;
     }
@@ -71,9 +68,10 @@ fn wanted(paths: &Paths, args: &TestArgs) -> Result<Vec<PathBuf>> {
     let unknown = args
         .tables
         .iter()
-        .find(|wish| !all.iter().any(|path| name(path) == **wish));
+        .find(|wish| *wish != sel4::NAME && !all.iter().any(|path| name(path) == **wish));
     if let Some(unknown) = unknown {
-        let names: Vec<_> = all.iter().map(|path| name(path)).collect();
+        let names = all.iter().map(|path| name(path));
+        let names: Vec<_> = names.chain([sel4::NAME.to_owned()]).collect();
         bail!(
             "there are no cases for a table `{unknown}`; there are: {}",
             names.join(", ")

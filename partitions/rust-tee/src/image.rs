@@ -1,5 +1,6 @@
 //! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
 use rust_tee::code::{self, SUCCESS};
+use rust_tee::given;
 use rust_tee::request::{Answer, Request};
 use rust_tee::services::Given;
 use rust_tee::{Memory, Tables, Tee};
@@ -9,10 +10,6 @@ use sp_rt::threads::{self, Outcome};
 use sp_rt::{Boot, MAX_THREADS, Window, call, interrupts, log, park};
 
 sp_rt::entry!(first, serve_context);
-
-/// Bulkhead's calls for the partition's own key (docs/secrets.md) and for what runs here (docs/inspect.md).
-const PARTITION_KEY: u32 = 0xc600_0001;
-const INSPECT: u32 = 0xc600_0002;
 
 static TABLES: Tables = Tables::new();
 static TEE: spin::Once<Tee<Mailbox, Borrowed>> = spin::Once::new();
@@ -60,39 +57,19 @@ fn start(boot: &Boot) -> Result<u16, ffa::Error> {
 /// What the hypervisor gives: the key that it derived for this partition, by which it opens what it once sealed; where the
 /// table gives it none, one that is new at every start.
 fn given() -> Given {
-    let random = sp_rt::random;
-    let answer = call(&Regs::new(PARTITION_KEY, &[]));
-    let given = (answer.x(0) == 0).then(|| [1, 2, 3, 4].map(|n| answer.x(n)));
-    if given.is_none() {
+    let key = given::key(call);
+    if key.is_none() {
         log!("rust-tee: no key was given: what is sealed now cannot be opened after a restart");
     }
-    let words = given.or_else(|| Some([random()?, random()?, random()?, random()?]));
-    let key = words.and_then(|words| words.map(u64::to_le_bytes).as_flattened().try_into().ok());
     Given {
-        key,
-        random,
-        inspect,
-        notify,
+        key: given::secret(key, sp_rt::random),
+        random: sp_rt::random,
+        inspect: |subject, page| given::inspect(call, subject, page),
+        notify: |receiver, bits| {
+            TEE.get()
+                .is_some_and(|tee| given::notify(call, tee.own(), receiver, bits))
+        },
     }
-}
-
-/// x0 to x7 of the hypervisor's answer about a subject.
-fn inspect(subject: u64, page: u64) -> [u64; 8] {
-    let answer = call(&Regs::new(INSPECT, &[subject, page]));
-    core::array::from_fn(|n| answer.x(n))
-}
-
-/// Sets notifications of an endpoint in the normal world, which hears of them when this call has left the core.
-fn notify(receiver: u16, bits: u64) -> bool {
-    const DELAY_SCHEDULE: u64 = 1 << 1;
-    let Some(tee) = TEE.get() else {
-        return false;
-    };
-    let ids = u64::from(tee.own()) << 16 | u64::from(receiver);
-    let arguments = [ids, DELAY_SCHEDULE, bits & 0xffff_ffff, bits >> 32];
-    call(&Regs::new(ffa::NOTIFICATION_SET, &arguments))
-        .success()
-        .is_ok()
 }
 
 /// Answers messages for ever.
@@ -122,18 +99,7 @@ fn respond(function: u32, request: &Regs) -> Regs {
     if request.w(2) & ffa::FRAMEWORK_MESSAGE != 0 {
         return Regs::error(ffa::Error::NOT_SUPPORTED);
     }
-    let sender = request.source();
-    let asked = Request::decode([
-        request.w(3),
-        request.w(4),
-        request.w(5),
-        request.w(6),
-        request.w(7),
-    ]);
-    let w = answer(sender, asked).encode();
-    let ids = u64::from(request.destination()) << 16 | u64::from(sender);
-    let [a, b, c, d, e] = w.map(u64::from);
-    Regs::new(function, &[ids, 0, a, b, c, d, e])
+    answer(request.source(), Request::of(request)).to(function, request)
 }
 
 fn answer(sender: u16, request: Request) -> Answer {

@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod code;
+pub mod copies;
+pub mod given;
 pub mod message;
 pub mod notify;
 pub mod request;

@@ -1,6 +1,7 @@
 //! Direct messages of Linux's OP-TEE driver over FF-A: what w3 to w7 ask for, and the answers.
 
 use crate::code::{self, Code};
+use sp_rt::ffa::Regs;
 
 /// Protocol version that is answered: 1.0.
 const API_VERSION: (u32, u32) = (1, 0);
@@ -57,6 +58,12 @@ pub enum Request {
 }
 
 impl Request {
+    /// Reads w3 to w7 of a direct request.
+    #[must_use]
+    pub fn of(request: &Regs) -> Self {
+        Self::decode([3, 4, 5, 6, 7].map(|n| request.w(n)))
+    }
+
     /// Reads w3 to w7 of a message.
     #[must_use]
     pub fn decode(w: [u32; 5]) -> Self {
@@ -103,6 +110,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The direct response, by this function, to a direct request.
+    #[must_use]
+    pub fn to(self, function: u32, request: &Regs) -> Regs {
+        let ids = u64::from(request.destination()) << 16 | u64::from(request.source());
+        let [a, b, c, d, e] = self.encode().map(u64::from);
+        Regs::new(function, &[ids, 0, a, b, c, d, e])
+    }
+
     /// w3 to w7 of the response.
     #[must_use]
     pub fn encode(self) -> [u32; 5] {

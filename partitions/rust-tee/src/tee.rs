@@ -116,6 +116,14 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
         })
     }
 
+    /// Answers a request of `sender` to its end, for a TEE that has no threads to leave and resume.
+    pub fn at_once(&self, sender: u16, request: Request) -> Answer {
+        self.immediate(sender, request).unwrap_or_else(|| match request {
+            Request::Call { handle, offset } => Answer::Done(self.call(sender, handle, offset)),
+            _ => Answer::Unknown,
+        })
+    }
+
     /// Gives a share back, unless a call uses it. One that never came here is not missed.
     fn unregister(&self, sender: u16, handle: u64) -> Answer {
         self.mailbox.with(

@@ -6,6 +6,8 @@ const PAGE: u64 = 4096;
 /// Where the loader's header starts, and what it starts with.
 const HEADER: usize = 8;
 const MARK: &[u8; 8] = b"BHseL4\0\0";
+/// Behind this, where it stands in a root task, goes what its physical addresses are above its own.
+const ROOT_MARK: &[u8; 8] = b"BHroot\0\0";
 /// The most that a program here may take: more is a mistake, or hostile.
 const MOST: u64 = 64 << 20;
 
@@ -100,14 +102,16 @@ pub fn image(loader: &Program, kernel: &Program, root: &Program) -> Option<Vec<u
     let root_place = (kernel.physical + kernel.size).next_multiple_of(PAGE);
     let root_end = root_place + root.size.next_multiple_of(PAGE);
     let mut out = loader.bytes.clone();
-    let mut append = |program: &Program| {
+    let mut append = |bytes: &[u8]| {
         out.resize(out.len().next_multiple_of(PAGE as usize), 0);
         let offset = out.len() as u64;
-        out.extend(&program.bytes);
+        out.extend(bytes);
         out.resize(out.len().next_multiple_of(16), 0);
         [offset, out.len() as u64 - offset]
     };
-    let ([kernel_at, kernel_size], [root_at, root_size]) = (append(kernel), append(root));
+    let above = root_place.wrapping_sub(root.address);
+    let (kernel_part, root_part) = (append(&kernel.bytes), append(&told(&root.bytes, above)?));
+    let ([kernel_at, kernel_size], [root_at, root_size]) = (kernel_part, root_part);
     let words = [
         kernel_at,
         kernel_size,
@@ -118,7 +122,7 @@ pub fn image(loader: &Program, kernel: &Program, root: &Program) -> Option<Vec<u
         kernel.address,
         kernel.entry,
         root_end,
-        root_place.wrapping_sub(root.address),
+        above,
         root.entry,
     ];
     for (n, word) in words.iter().enumerate() {
@@ -126,6 +130,19 @@ pub fn image(loader: &Program, kernel: &Program, root: &Program) -> Option<Vec<u
         out[at..at + 8].copy_from_slice(&word.to_le_bytes());
     }
     Some(out)
+}
+
+/// A root task that knows where it lies, if it wants to: if its mark stands in it, which it does once at most.
+fn told(root: &[u8], above: u64) -> Option<Vec<u8>> {
+    let mut root = root.to_vec();
+    let mut marks = root.chunks_mut(8).skip_while(|word| word != ROOT_MARK);
+    if marks.next().is_some() {
+        marks.next()?.copy_from_slice(&above.to_le_bytes());
+        if marks.any(|word| word == ROOT_MARK) {
+            return None;
+        }
+    }
+    Some(root)
 }
 
 /// Reads the three programs and writes the image.
@@ -147,7 +164,7 @@ pub fn combine(programs: [&str; 3], to: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Program, image, read};
+    use super::{Program, image, read, told};
 
     fn elf(segments: &[(u64, u64, &[u8], u64)], entry: u64) -> Vec<u8> {
         let mut file = vec![0; 64];
@@ -208,6 +225,19 @@ mod tests {
             let harmless = matches!(at - 64, 24 | 48);
             assert_eq!(read(&file).is_some(), harmless, "{}", at - 64);
         }
+    }
+
+    #[test]
+    fn a_root_task_is_told_where_it_lies() {
+        let marked = [&[7; 8][..], b"BHroot\0\0", &[0; 16]].concat();
+        let known = told(&marked, 0x1122_3344_5566_7788).unwrap();
+        assert_eq!(known[16..24], 0x1122_3344_5566_7788_u64.to_le_bytes());
+        assert_eq!([&known[..16], &known[24..]], [&marked[..16], &marked[24..]]);
+        // One that does not ask is left alone; a mark without a place, or two, is a mistake.
+        let shifted = [&[7; 4][..], &marked].concat();
+        assert_eq!(told(&shifted, 1), Some(shifted.clone()));
+        assert_eq!(told(&marked[..16], 1), None);
+        assert_eq!(told(&[&marked[..], &marked].concat(), 1), None);
     }
 
     #[test]

@@ -5,14 +5,12 @@
 /// On a host there is nothing to run.
 #[cfg(not(target_os = "none"))]
 fn main() {
-    eprintln!("sel4-root is seL4's root task: build it with --target aarch64-unknown-none");
+    eprintln!("sel4-root is seL4's root task: build it with --target aarch64-unknown-none-softfloat");
     std::process::exit(1);
 }
 
 #[cfg(target_os = "none")]
 mod kernel;
-#[cfg(target_os = "none")]
-mod service;
 
 #[cfg(target_os = "none")]
 #[panic_handler]

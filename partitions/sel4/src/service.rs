@@ -1,90 +1,98 @@
-//! What the task does: it waits for direct requests and answers them (DEN0077A 1.2, chapter 15).
-use crate::kernel::{REGISTERS, Smc};
+//! What a TEE with one context does that reaches its own memory and registers x0 to x7 of an SMC, as seL4's root task: it
+//! answers the OP-TEE driver of Linux in 32-bit direct requests (docs/own-tee.md), and the project's own bare-metal cases
+//! in 64-bit ones (DEN0077A 1.2, chapter 15).
+use crate::buffers::Buffers;
+use rust_tee::copies::Copies;
+use rust_tee::given::{self, Call};
+use rust_tee::request::{Answer, Request};
+use rust_tee::services::Given;
+use rust_tee::{Tables, Tee};
+use sp_rt::ffa::{self, Regs};
 
-const VERSION: u64 = 0x8400_0063;
-const VERSION_1_2: u64 = 1 << 16 | 2;
-const ID_GET: u64 = 0x8400_0069;
-const MSG_WAIT: u64 = 0x8400_006b;
-const CONSOLE_LOG_64: u64 = 0xc400_008a;
-const DIRECT_REQ_32: u64 = 0x8400_006f;
-const DIRECT_RESP_32: u64 = 0x8400_0070;
-const DIRECT_REQ_64: u64 = 0xc400_006f;
-const DIRECT_RESP_64: u64 = 0xc400_0070;
-
-/// Commands in x3, those of the test partition with the same numbers: the words as they came, and who answers.
+/// Commands of the cases in x3, those of the test partition with the same numbers: the words as they came, and who answers.
 const ECHO: u64 = 1;
 const IDENTITY: u64 = 2;
-/// Status of an unknown command: NOT_SUPPORTED.
-const NOT_SUPPORTED: u64 = -1i64 as u64;
+/// Status of an unknown command.
+const NOT_SUPPORTED: u64 = (ffa::Error::NOT_SUPPORTED.0 as i64).cast_unsigned();
 
-type Registers = [u64; REGISTERS];
+static TABLES: Tables = Tables::new();
+/// How calls are made, and the endpoint ID of this program.
+static MACHINE: spin::Once<(Call, u16)> = spin::Once::new();
 
-fn registers(first: &[u64]) -> Registers {
-    let mut all = [0; REGISTERS];
-    for (to, from) in all.iter_mut().zip(first) {
-        *to = *from;
+/// Serves for ever. Physical addresses of this program are `above` its own, by wrapping addition.
+pub fn serve(call: Call, above: u64) -> ! {
+    let version = call(&Regs::new(ffa::VERSION, &[u64::from(ffa::VERSION_1_2)]));
+    let own = call(&Regs::new(ffa::ID_GET, &[])).w(2) as u16;
+    MACHINE.call_once(|| (call, own));
+    if version.w(0) >> 16 == 1 {
+        say(call, b"seL4: the root task is up\n");
     }
-    all
-}
-
-/// Serves for ever.
-pub fn serve(smc: &mut Smc) -> ! {
+    let tee = Buffers::map(call, above)
+        .map(|buffers| Tee::new(own, given(call), buffers, Copies::new(call, above), &TABLES));
+    if tee.is_err() {
+        say(call, b"seL4: no buffers, so no clients\n");
+    }
     let mut messages = 0;
-    let version = smc.call(registers(&[VERSION, VERSION_1_2]));
-    let own = smc
-        .call(registers(&[ID_GET]))
-        .map_or(0, |answer| answer[2] & 0xffff);
-    if version.is_some() {
-        say(smc, b"seL4: the root task is up\n");
-    }
-    let mut next = registers(&[MSG_WAIT]);
+    let mut next = Regs::msg_wait();
     loop {
-        let Some(request) = smc.call(next) else {
-            // A kernel without SMC calls: nobody can be told.
-            continue;
-        };
-        next = match request[0] & 0xffff_ffff {
-            DIRECT_REQ_64 => {
-                messages += 1;
-                respond(&request, own, messages)
+        let request = call(&next);
+        next = match request.function() {
+            ffa::DIRECT_REQ_32 | ffa::DIRECT_REQ_64 if request.w(2) & ffa::FRAMEWORK_MESSAGE != 0 => {
+                Regs::error(ffa::Error::NOT_SUPPORTED)
             }
-            DIRECT_REQ_32 => echo(&request, DIRECT_RESP_32),
-            // Cycles, for an interrupt or anything else that the kernel has dealt with.
-            _ => registers(&[MSG_WAIT]),
+            ffa::DIRECT_REQ_32 => {
+                let answer = tee.as_ref().map_or(Answer::Unknown, |tee| {
+                    tee.at_once(request.source(), Request::of(&request))
+                });
+                answer.to(ffa::DIRECT_RESP_32, &request)
+            }
+            ffa::DIRECT_REQ_64 => {
+                messages += 1;
+                case(&request, own, messages)
+            }
+            // Cycles, for an interrupt or anything else that has been dealt with.
+            _ => Regs::msg_wait(),
         };
     }
 }
 
-/// The IDs of an answer: the other way round.
-fn back(request: &Registers) -> u64 {
-    request[1] >> 16 & 0xffff | (request[1] & 0xffff) << 16
-}
-
-fn echo(request: &Registers, function: u64) -> Registers {
-    let mut answer = *request;
-    answer[0] = function;
-    answer[1] = back(request);
-    answer
-}
-
-fn respond(request: &Registers, own: u64, messages: u64) -> Registers {
-    let mut answer = echo(request, DIRECT_RESP_64);
-    let results = match request[3] {
-        ECHO => [0, request[4], request[5], request[6], request[7]],
-        IDENTITY => [0, own, 0, messages, 0],
+/// The response to a bare-metal case.
+fn case(request: &Regs, own: u16, messages: u64) -> Regs {
+    let ids = u64::from(request.destination()) << 16 | u64::from(request.source());
+    let [status, a, b, c, d] = match request.x(3) {
+        ECHO => [0, request.x(4), request.x(5), request.x(6), request.x(7)],
+        IDENTITY => [0, u64::from(own), 0, messages, 0],
         _ => [NOT_SUPPORTED, 0, 0, 0, 0],
     };
-    answer[3..].copy_from_slice(&results);
-    answer
+    Regs::new(ffa::DIRECT_RESP_64, &[ids, 0, status, a, b, c, d])
+}
+
+/// What the hypervisor gives.
+fn given(call: Call) -> Given {
+    Given {
+        key: given::secret(given::key(call), || given::random(call)),
+        random: || with(|call, _| given::random(call)).flatten(),
+        inspect: |subject, page| {
+            let none = [u64::MAX; 8];
+            with(|call, _| given::inspect(call, subject, page)).unwrap_or(none)
+        },
+        notify: |receiver, bits| with(|call, own| given::notify(call, own, receiver, bits)) == Some(true),
+    }
+}
+
+/// What comes of a call, with the endpoint ID of this program.
+fn with<R>(f: impl FnOnce(Call, u16) -> R) -> Option<R> {
+    let (call, own) = *MACHINE.get()?;
+    Some(f(call, own))
 }
 
 /// Writes up to 48 bytes to the hypervisor's log.
-fn say(smc: &mut Smc, text: &[u8]) {
-    let mut call = registers(&[CONSOLE_LOG_64, text.len() as u64]);
-    for (word, bytes) in call[2..].iter_mut().zip(text.chunks(8)) {
+fn say(call: Call, text: &[u8]) {
+    let mut regs = Regs::new(ffa::CONSOLE_LOG_64, &[text.len() as u64]);
+    for (word, bytes) in regs.0[2..8].iter_mut().zip(text.chunks(8)) {
         for (n, byte) in bytes.iter().enumerate() {
             *word |= u64::from(*byte) << (8 * n);
         }
     }
-    let _ = smc.call(call);
+    let _ = call(&regs);
 }

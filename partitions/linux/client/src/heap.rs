@@ -16,7 +16,7 @@ const FAILURES: usize = 52;
 
 /// Prints a line for each pool: its name, the bytes in use, and how many allocations have failed.
 pub fn run(options: &Options) -> Result<(), String> {
-    if options.kind == Kind::Rust {
+    if options.kind.is_ours() {
         return Err("the Rust TEE has no heap".into());
     }
     let plain = |error: crate::teec::Error| error.to_string();

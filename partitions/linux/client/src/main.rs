@@ -53,8 +53,8 @@ fn run(options: &Options) -> Result<bool, String> {
     use bulkhead_client::options::{Kind, Task};
     Ok(match options.task {
         Task::Open => return check::open(options).map(|()| true),
-        Task::Store if options.kind == Kind::Rust => return sealed::store(options).map(|()| true),
-        Task::Fetch if options.kind == Kind::Rust => return sealed::fetch(options).map(|()| true),
+        Task::Store if options.kind.is_ours() => return sealed::store(options).map(|()| true),
+        Task::Fetch if options.kind.is_ours() => return sealed::fetch(options).map(|()| true),
         Task::Store => return storage::store(options).map(|()| true),
         Task::Fetch => return storage::fetch(options).map(|()| true),
         Task::Erase => return storage::erase(options).map(|()| true),

@@ -2,7 +2,7 @@
 
 /// How to use the client.
 pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sve|applications|killed|parameters|\
-                         sessions|store|fetch|erase|churn --tee NAME|- --kind optee|rust [--second NAME --third NAME] \
+                         sessions|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
                          [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
                          [--seed NUMBER]";
 
@@ -48,6 +48,16 @@ pub enum Kind {
     Optee,
     /// The project's Rust TEE.
     Rust,
+    /// The project's root task of seL4: the services of its Rust TEE, one call at a time.
+    Sel4,
+}
+
+impl Kind {
+    /// Whether it has the services of the Rust TEE, rather than OP-TEE's applications.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        self != Self::Optee
+    }
 }
 
 /// The command line.
@@ -152,7 +162,8 @@ fn parse_kind(value: &str) -> Result<Kind, String> {
     match value {
         "optee" => Ok(Kind::Optee),
         "rust" => Ok(Kind::Rust),
-        _ => Err(format!("--kind is optee or rust, not {value}")),
+        "sel4" => Ok(Kind::Sel4),
+        _ => Err(format!("--kind is optee, rust or sel4, not {value}")),
     }
 }
 
@@ -243,7 +254,7 @@ mod tests {
             ("check --kind rust", "--tee is missing"),
             ("check --tee a", "--kind is missing"),
             ("check --tee", "needs a value"),
-            ("check --tee a --kind sel4", "optee or rust"),
+            ("check --tee a --kind other", "optee, rust or sel4"),
             ("call --tee a --kind rust --threads 0", "1 to 64"),
             ("call --tee a --kind rust --seconds 1e9", "1 to 86400"),
             ("call --tee a --kind rust --seed one", "a number"),

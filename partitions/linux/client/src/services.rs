@@ -102,22 +102,27 @@ pub fn checks(kind: Kind) -> &'static [Check] {
             ("unknown command", optee_unknown),
             ("unknown application", unknown_application),
         ],
-        Kind::Rust => &[
-            ("values", rust_values),
-            ("echo of temporary memory", rust_temporary),
-            ("echo of registered memory", rust_registered),
-            ("memory changed in place", rust_invert),
-            ("short buffer", rust_short),
-            ("count of a session", rust_count),
-            ("long computation", rust_long),
-            ("cancelled computation", rust_cancelled),
-            ("hmac-sha256", rust_hmac),
-            ("verification", rust_verify),
-            ("unknown command", rust_unknown),
-            ("unknown application", unknown_application),
-        ],
+        Kind::Rust => RUST,
+        // One call at a time: a cancellation waits until its command is over.
+        Kind::Sel4 => RUST.split_last().map_or(&[], |(_, others)| others),
     }
 }
+
+/// What is checked of the Rust TEE's services; cancellation last.
+const RUST: &[Check] = &[
+    ("values", rust_values),
+    ("echo of temporary memory", rust_temporary),
+    ("echo of registered memory", rust_registered),
+    ("memory changed in place", rust_invert),
+    ("short buffer", rust_short),
+    ("count of a session", rust_count),
+    ("long computation", rust_long),
+    ("hmac-sha256", rust_hmac),
+    ("verification", rust_verify),
+    ("unknown command", rust_unknown),
+    ("unknown application", unknown_application),
+    ("cancelled computation", rust_cancelled),
+];
 
 /// The error as a sentence.
 pub fn plain(error: Error) -> String {
@@ -415,7 +420,7 @@ pub fn caller(context: &Context, kind: Kind) -> Result<Box<dyn Caller + '_>, Str
             memory: Memory::register(context, kept.clone(), MEM_INPUT).map_err(plain)?,
             kept,
         }),
-        Kind::Rust => Box::new(RustCaller {
+        Kind::Rust | Kind::Sel4 => Box::new(RustCaller {
             context,
             echo: Session::open(context, ECHO).map_err(plain)?,
             hash: Session::open(context, KEYED_HASH).map_err(plain)?,
@@ -434,15 +439,15 @@ pub fn large(context: &Context, kind: Kind) -> Result<Box<dyn FnMut() -> Result<
     let key = message(32);
     let expected = match kind {
         Kind::Optee => expect::sha256(&bytes),
-        Kind::Rust => expect::hmac_sha256(&key, &bytes),
+        Kind::Rust | Kind::Sel4 => expect::hmac_sha256(&key, &bytes),
     };
     let (application, command) = match kind {
         Kind::Optee => (CRYPT, CRYPT_SHA256),
-        Kind::Rust => (KEYED_HASH, HASH_HMAC),
+        Kind::Rust | Kind::Sel4 => (KEYED_HASH, HASH_HMAC),
     };
     let memory = Memory::register(context, bytes, MEM_INPUT).map_err(plain)?;
     let mut session = Session::open(context, application).map_err(plain)?;
-    if kind == Kind::Rust {
+    if kind.is_ours() {
         session
             .invoke(HASH_SET_KEY, [Parameter::In(&key)])
             .map_err(plain)?;

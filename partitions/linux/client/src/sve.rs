@@ -156,7 +156,7 @@ fn spinner(core: usize, wanted: usize, end: Instant, tally: &Tally) -> Result<()
 fn caller(options: &Options, end: Instant, tally: &Tally) -> Result<(), String> {
     let length = vector_length(64)?;
     let context = Context::new(&options.tee).map_err(|error| error.to_string())?;
-    let application = if options.kind == Kind::Rust {
+    let application = if options.kind.is_ours() {
         services::ECHO
     } else {
         services::CRYPT
@@ -207,7 +207,7 @@ fn long_caller(options: &Options, end: Instant, tally: &Tally) -> Result<(), Str
 fn call(kind: Kind, session: u32) -> Invoke {
     let input = [ATTRIBUTE_VALUE_INPUT, 1, 2, 0];
     let (function, second) = match kind {
-        Kind::Rust => (services::ECHO_VALUE, [ATTRIBUTE_VALUE_OUTPUT, 0, 0, 0]),
+        Kind::Rust | Kind::Sel4 => (services::ECHO_VALUE, [ATTRIBUTE_VALUE_OUTPUT, 0, 0, 0]),
         Kind::Optee => (services::CRYPT_SET_GLOBAL, [0; 4]),
     };
     let parameters = [input, second, [0; 4], [0; 4]];

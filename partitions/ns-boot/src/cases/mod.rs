@@ -8,6 +8,7 @@ mod calls;
 mod case;
 mod chains;
 mod clause;
+mod copies;
 mod cores;
 pub mod discovery;
 mod driver;
@@ -102,7 +103,13 @@ fn groups() -> &'static [&'static [Case]] {
             renewal::CASES,
         ],
         Some("ffa-memory") => &[between::CASES],
-        _ => &[state::CASES, secrets::CASES, inspect::CASES, attacks::CASES],
+        _ => &[
+            state::CASES,
+            secrets::CASES,
+            inspect::CASES,
+            copies::CASES,
+            attacks::CASES,
+        ],
     }
 }
 

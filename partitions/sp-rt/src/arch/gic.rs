@@ -159,8 +159,6 @@ pub fn start(distributor: u64, redistributors: u64) {
     const ENABLE_GROUP_1: u32 = 1 << 1;
     const LEAST_PRIORITY: u64 = 0xf0;
     let context = context_index();
-    DISTRIBUTOR.store(distributor, Ordering::Relaxed);
-    REDISTRIBUTORS.store(redistributors, Ordering::Relaxed);
     set_system_registers(1);
     write(distributor + GICD_CTLR, ENABLE_GROUP_1);
     let own = redistributors + context as u64 * STRIDE;
@@ -169,7 +167,14 @@ pub fn start(distributor: u64, redistributors: u64) {
     set_mask(LEAST_PRIORITY);
     set_control(0);
     set_group(1);
-    DRIVES[context].store(true, Ordering::Relaxed);
+    attach(distributor, redistributors);
+}
+
+/// The context that calls takes its interrupts from this GIC from now on, which it has started.
+pub fn attach(distributor: u64, redistributors: u64) {
+    DISTRIBUTOR.store(distributor, Ordering::Relaxed);
+    REDISTRIBUTORS.store(redistributors, Ordering::Relaxed);
+    DRIVES[context_index()].store(true, Ordering::Relaxed);
 }
 
 /// Bytes of the distributor's frame and of all redistributors' frames.

@@ -15,12 +15,14 @@ use core::arch::asm;
 /// Makes an FF-A call by SMC and gives the answer.
 ///
 /// The calls themselves are how a partition acts on memory that is not its own; on its own memory
-/// the callee acts only through the buffers of [`mailbox`], which are given to it for good.
+/// the callee acts only through the buffers of [`mailbox`], which are given to it for good, and where a slice was
+/// lent for the call and its address exposed.
 #[must_use]
 pub fn call(regs: &Regs) -> Regs {
     let mut r = regs.0;
     // SAFETY: an SMC changes x0 to x17 only (DEN0028E, section 2.7), all named here; what memory
-    // the callee writes are the RX buffer and granted windows, which Rust code reads volatile.
+    // the callee writes are the RX buffer and granted windows, which Rust code reads volatile, and slices that the
+    // caller has borrowed for it and exposed.
     unsafe {
         asm!(
             "smc #0",

@@ -1,9 +1,15 @@
-# Every kind of parameter, of login and of session on the Rust TEE: what needs no trusted application of OP-TEE's.
+# Every kind of parameter, of login and of session on the TEEs that need no trusted application of OP-TEE's. seL4's root
+# task has one call at a time: nothing there is cancelled, or runs beside another.
 . /usr/lib/bulkhead/common.sh
 
 while read -r name _ kind device _; do
-    [ "$kind" = rust ] && [ "$device" != - ] || continue
-    for task in parameters sessions; do
+    case $kind in
+    rust) tasks="parameters sessions" ;;
+    sel4) tasks=parameters ;;
+    *) continue ;;
+    esac
+    [ "$device" != - ] || continue
+    for task in $tasks; do
         LD_PRELOAD=$ROUTE timeout 300 bulkhead-client $task --tee "$name" </dev/null
         code=$?
         [ $code = 0 ] || fault
