@@ -90,6 +90,9 @@ pub struct Image {
     pub(crate) span: Span,
 }
 
+/// Bytes of log in a second of a partition without a quota.
+pub const LOG_RATE: u32 = 64 << 10;
+
 /// What happens to a partition that a normal-world interrupt preempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preemption {

@@ -51,6 +51,11 @@ pub fn note(note: Note) {
                 since
             );
         }
+        Note::Dropped { partition, bytes } => defmt::warn!(
+            "{=str}: {=u64} bytes of its log were dropped: more than its quota",
+            name(partition),
+            bytes
+        ),
         Note::UnownedInterrupt { intid } => {
             defmt::warn!("interrupt {=u32} has no owner: it is disabled", intid);
         }

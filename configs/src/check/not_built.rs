@@ -65,13 +65,6 @@ fn calls(partition: &Partition) -> Vec<Wish<'_>> {
             .as_ref()
             .map(|quota| ("a quota of ranges", &quota.span)),
     );
-    out.extend(
-        partition
-            .quotas
-            .log
-            .as_ref()
-            .map(|quota| ("a quota of log", &quota.span)),
-    );
     out
 }
 

@@ -349,8 +349,8 @@ pub static QUOTAS: Table = Table {
         Key::optional(
             "log",
             Form::Size,
-            "no limit",
-            "Bytes of log in a second, 64 B to 1 MiB.",
+            "64 KiB",
+            "Bytes of log in a second, and at once, 64 B to 1 MiB; what is more is dropped.",
         ),
     ],
 };

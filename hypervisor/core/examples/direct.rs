@@ -80,6 +80,7 @@ static TABLE: Table = Table {
         forwards: false,
         vgic: false,
         budget_us: 0,
+        log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,

@@ -323,6 +323,13 @@ pub enum Note {
         /// How often it was held back.
         held: u32,
     },
+    /// A partition has logged more than it may; the rest was dropped.
+    Dropped {
+        /// Index in the table.
+        partition: usize,
+        /// So much of it.
+        bytes: u64,
+    },
     /// A secure interrupt came that no partition owns; it was disabled.
     UnownedInterrupt {
         /// Its number.

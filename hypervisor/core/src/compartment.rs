@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 
 use crate::api::{Note, Ports};
+use crate::console::Allowance;
 use crate::context::{Seat, State};
 use crate::life::{Life, Now};
 use crate::mend::Mend;
@@ -75,6 +76,8 @@ pub(crate) struct Compartment<const C: usize> {
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
+    /// What it may still log.
+    pub allowance: Mutex<Allowance>,
     /// Its version will not change any more: written under the mailbox's lock, and read without, so that a call
     /// need not take it.
     pub settled: AtomicBool,
@@ -97,6 +100,7 @@ impl<const C: usize> Compartment<C> {
             mend: Mutex::new(Mend::new()),
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new(V1_0)),
+            allowance: Mutex::new(Allowance::new()),
             settled: AtomicBool::new(false),
             tickets: Mutex::new(Tickets::new()),
             notifications: Mutex::new(Notifications::new()),

@@ -1,6 +1,6 @@
 //! FFA_CONSOLE_LOG of partitions (DEN0077A 1.2, section 13.12).
 
-use crate::api::{Ports, Regs};
+use crate::api::{Note, Ports, Regs};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
@@ -12,10 +12,53 @@ const MOST_32: usize = 24;
 const MOST_64_OLD: usize = 48;
 const MOST_64: usize = 128;
 
+/// What a partition may still log: as many bytes in a second as the table says, and as many at once.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    /// Millionths of bytes that it has left.
+    left: u64,
+    /// When that was (microseconds).
+    at: u64,
+    /// Bytes that were dropped since the last ones that were not.
+    dropped: u64,
+}
+
+impl Allowance {
+    /// A second's worth, whatever the table says that is.
+    pub(crate) const fn new() -> Self {
+        Self {
+            left: u64::MAX,
+            at: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes so many bytes at this moment, at this rate in bytes per second: how many were dropped before, or none
+    /// where these are.
+    fn take(&mut self, now: u64, rate: u32, bytes: usize) -> Option<u64> {
+        let most = u64::from(rate).saturating_mul(SECOND_US);
+        let since = now.saturating_sub(self.at);
+        let refill = since.saturating_mul(rate.into());
+        self.left = most.min(self.left.saturating_add(refill));
+        self.at = self.at.max(now);
+        let bytes = bytes as u64;
+        let Some(left) = self.left.checked_sub(bytes.saturating_mul(SECOND_US)) else {
+            self.dropped = self.dropped.saturating_add(bytes);
+            return None;
+        };
+        self.left = left;
+        Some(core::mem::take(&mut self.dropped))
+    }
+}
+
+/// A second in microseconds.
+const SECOND_US: u64 = 1_000_000;
+
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
     Spmc<P, C, SHARES, RANGES, VMS>
 {
-    /// FFA_CONSOLE_LOG: 1 to 24 characters in w2 to w7, or 1 to 48 or 128 in x2 on.
+    /// FFA_CONSOLE_LOG: 1 to 24 characters in w2 to w7, or 1 to 48 or 128 in x2 on. What is more than the table
+    /// lets the partition log is dropped, and told when it is less again.
     pub(crate) fn console<T: Ports>(
         &self,
         here: &Here<'_, C>,
@@ -37,7 +80,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         match text.get(..length as usize) {
             Some(text) if !text.is_empty() && text.len() <= most => {
-                ports.console(here.context.partition, text);
+                let partition = here.context.partition;
+                let mut allowance = here.compartment.allowance.lock();
+                let taken = allowance.take(ports.now(), here.partition.log_rate, text.len());
+                drop(allowance);
+                if let Some(dropped) = taken {
+                    if dropped != 0 {
+                        ports.note(Note::Dropped {
+                            partition,
+                            bytes: dropped,
+                        });
+                    }
+                    ports.console(partition, text);
+                }
                 Reply::done()
             }
             _ => Reply::error(Error::InvalidParameters),

@@ -310,6 +310,8 @@ pub struct Partition {
     pub copies: bool,
     /// The time on cores that one call of the normal world may take, in microseconds; 0: as long as it wants.
     pub budget_us: u32,
+    /// Bytes of log that it may have in a second, and at once.
+    pub log_rate: u32,
     /// What happens when it fails.
     pub on_failure: OnFailure,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.

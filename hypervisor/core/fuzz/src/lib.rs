@@ -88,6 +88,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         forwards: false,
         vgic: false,
         budget_us: 0,
+        log_rate: 64 << 10,
         on_failure: OnFailure::Restart {
             limit: 1000,
             back_off_us: 1,

@@ -1,8 +1,8 @@
 //! FFA_CONSOLE_LOG.
 
 use super::machine::{Machine, succeeded};
-use super::table::A;
-use crate::api::{Conduit, Event, Regs};
+use super::table::{A, B};
+use crate::api::{Conduit, Event, Note, Regs};
 use crate::error::Error;
 use crate::function as f;
 
@@ -63,4 +63,49 @@ fn reserved_bits_of_the_length_are_not_looked_at() {
     assert_eq!(m.ports.console.pop().unwrap().1, b"abcde");
     m.partition_refused(0, &letters(f::CONSOLE_LOG_64, 0x100).0, Error::InvalidParameters);
     assert!(m.ports.console.is_empty());
+}
+
+/// The table's rate, in bytes per second.
+const RATE: usize = 1_000;
+const LINE: usize = 20;
+
+#[test]
+fn a_flood_is_cut_to_the_quota_and_told() {
+    let mut m = Machine::started();
+    m.enter(0, A);
+    m.enter(1, B);
+    m.call(0, &[u64::from(f::VERSION), 0x1_0002]);
+    let line = Event::Call(Conduit::Smc, letters(f::CONSOLE_LOG_32, LINE as u64));
+    // A second's worth at once, and no more, however often it is tried.
+    for _ in 0..10 * RATE / LINE {
+        assert!(succeeded(m.step(0, line)));
+    }
+    assert_eq!(m.ports.console.len(), RATE / LINE);
+    assert!(
+        !m.ports
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::Dropped { .. }))
+    );
+    // Its peer has its own.
+    assert!(succeeded(m.step(1, line)));
+    assert_eq!(m.ports.console.last().unwrap().0, 1);
+    // A tenth of a second later there is room for a tenth of it, and it is told what is missing.
+    m.ports.now += 100_000;
+    m.ports.console.clear();
+    for _ in 0..RATE / LINE {
+        assert!(succeeded(m.step(0, line)));
+    }
+    assert_eq!(m.ports.console.len(), RATE / LINE / 10);
+    let partition = 0;
+    let bytes = (9 * RATE) as u64;
+    let dropped = Note::Dropped { partition, bytes };
+    assert_eq!(m.ports.notes.iter().filter(|note| **note == dropped).count(), 1);
+    // However long it is silent, it saves no more than a second's worth.
+    m.ports.now += 3_600_000_000;
+    m.ports.console.clear();
+    for _ in 0..10 * RATE / LINE {
+        m.step(0, line);
+    }
+    assert_eq!(m.ports.console.len(), RATE / LINE);
 }

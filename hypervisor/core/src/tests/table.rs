@@ -86,6 +86,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         forwards: false,
         vgic: false,
         budget_us: 0,
+        log_rate: 1_000,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,

@@ -105,6 +105,7 @@ const fn partition(
         forwards: false,
         vgic: false,
         budget_us: 0,
+        log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
