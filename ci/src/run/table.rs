@@ -73,6 +73,7 @@ fn row(firmware: &Firmware, partition: &Partition, outcome: &Outcome) -> [String
         Some(true) => format!("ok: {}", outcome.detail),
         Some(false) => format!("FAILED: {}", outcome.detail),
         None if partition.dedicated => "not called: its core is its own".to_owned(),
+        None if partition.client.is_none() => "not called: clients have no name for it".to_owned(),
         None => "no answer".to_owned(),
     };
     [

@@ -1,9 +1,11 @@
 //! The window as a copy: what is copied, and every wrong input refused with nothing copied or changed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::vec;
 use std::vec::Vec;
 
-use super::machine::{Machine, mark, regs, x};
+use super::machine::{Machine, Recorder, mark, regs, x};
 use super::memory::{ready, request, share, write};
 use super::table::{A, B, C, NORMAL, TABLE, memory};
 use crate::api::{Conduit, Event, Regs};
@@ -247,4 +249,43 @@ fn each_byte_is_read_once() {
     assert_eq!(copy(&mut m, f::WINDOW_READ, [OWN, WINDOW + 96, 512]), 0);
     assert_eq!(m.ports.read, 512);
     assert_eq!(bytes(&m, true, OWN)[..512], [1; 512]);
+}
+
+/// While a partition copies on one core, another core takes the memory away: no byte is copied from then on.
+#[test]
+fn no_copy_outlives_what_takes_the_memory_away() {
+    for round in 0..300 {
+        let (m, _) = retrieved();
+        let gone = Arc::new(AtomicBool::new(false));
+        let ports = || Recorder {
+            taken_away: Some(gone.clone()),
+            ..Recorder::default()
+        };
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut ports = ports();
+                barrier.wait();
+                let id = f::WINDOW[round % 2];
+                let call = Regs::new(&[u64::from(id), OWN, WINDOW, 4096]);
+                loop {
+                    let gone = gone.load(Ordering::SeqCst);
+                    let answer = m.spmc.step(0, Event::Call(Conduit::Smc, call), &mut ports);
+                    match x(answer, 0) {
+                        0 => assert!(!gone, "it was copied afterwards"),
+                        other => break assert_eq!(other, REFUSED),
+                    }
+                }
+            });
+            let mut ports = ports();
+            barrier.wait();
+            for call in [
+                &[u64::from(f::VERSION), 0x1_0001][..],
+                &[u64::from(f::RXTX_MAP_64), NORMAL.base, NORMAL.base + 0x1000, 1],
+            ] {
+                m.spmc.step(1, Event::Normal(Regs::new(call)), &mut ports);
+            }
+        });
+        assert!(gone.load(Ordering::SeqCst));
+    }
 }

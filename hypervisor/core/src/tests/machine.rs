@@ -4,6 +4,8 @@ use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
 use super::table::TABLE;
@@ -49,6 +51,8 @@ pub struct Recorder {
     /// What there is of random bits.
     pub random: Option<[u64; 3]>,
     pub cleared: Vec<(u64, u32)>,
+    /// Set when part of a window is taken away; the normal world's memory must not be touched from then on.
+    pub taken_away: Option<Arc<AtomicBool>>,
     pub mapped: Vec<(usize, u32, u64, u32)>,
     /// Secure pages whose reach was changed for a partition, and how.
     pub reach: BTreeMap<(usize, u64), Option<Rights>>,
@@ -57,6 +61,9 @@ pub struct Recorder {
 impl Recorder {
     fn page(&mut self, page: Page) -> &mut [u8] {
         assert_eq!(page.address % 4096, 0);
+        if let Some(gone) = self.taken_away.as_ref().filter(|_| page.world == World::Normal) {
+            assert!(!gone.load(Ordering::SeqCst), "{page:x?} is no longer lent");
+        }
         let key = (page.world == World::Secure, page.address);
         self.pages.entry(key).or_insert_with(|| std::vec![0; 4096].into())
     }
@@ -82,6 +89,9 @@ impl Ports for Recorder {
     }
 
     fn unmap_window(&mut self, partition: usize, slot: u32, count: u32) {
+        if let Some(gone) = &self.taken_away {
+            gone.store(true, Ordering::SeqCst);
+        }
         self.mapped
             .retain(|m| !(m.0 == partition && m.1 >= slot && m.1 < slot + count));
     }
