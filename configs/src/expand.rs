@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::draft::{AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
+use crate::draft::{ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
 use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
@@ -83,6 +83,7 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
         ("receives", list(messages)),
         ("power-messages", list(power)),
         ("notifies", names(&partition.notifies)),
+        ("s-interrupts-action", quote(word(ACTIONS, partition.action))),
         ("interrupt-interface", quote(word(DELIVERIES, partition.delivery))),
     ]);
     keys.extend(

@@ -27,7 +27,7 @@ use reader::Faults;
 
 pub use board::boards;
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret};
-pub use draft::{Delivery, Failure, Message, Power, Rights, Tee};
+pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Tee};
 pub use emit::{Artefact, Images, emit, mk_args, picture};
 pub use expand::expand;
 pub use model::{

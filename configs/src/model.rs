@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::{self, Delivery, Failure, Message, Power, Rights, Tee};
+use crate::draft::{self, Action, Delivery, Failure, Message, Power, Rights, Tee};
 use crate::footprint::{Needs, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
@@ -199,6 +199,8 @@ pub struct Partition {
     pub preemption: Preemption,
     /// Microseconds that one call may take.
     pub budget_us: Option<u32>,
+    /// What its interrupts do to other partitions.
+    pub action: Action,
     /// How interrupts reach it.
     pub delivery: Delivery,
     /// What happens when it fails.

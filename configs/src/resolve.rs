@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
-use crate::draft::{self, Cores, Draft, Message, Rights};
+use crate::draft::{self, Action, Cores, Draft, Message, Rights};
 use crate::model::{
     Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range,
     Region, SPMC_ID, System,
@@ -122,6 +122,10 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
         quotas: quotas(&partition.quotas)?,
         preemption: preemption(partition, preset.preemption)?,
         budget_us: optional32(partition.budget.as_ref())?,
+        action: partition
+            .action
+            .as_ref()
+            .map_or(Action::Signaled, |action| action.value),
         delivery: partition
             .delivery
             .as_ref()

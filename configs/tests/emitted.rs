@@ -131,14 +131,15 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         fn main() {
             let [a, b] = TABLE.partitions else { panic!() };
             println!("{} {:#x} {:?}", a.devices[0].name, a.devices[0].range.base, a.interrupts);
-            println!("{:?} {:?} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, b.cores,
+            println!("{:?} {:?} {} {} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, a.interrupts_queued,
+                b.interrupts_queued, b.cores,
                 a.callers.iter().map(|caller| caller.id).collect::<Vec<_>>(), TABLE.boot_order);
         }"#;
     let program =
         compile(&scratch("devices"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
     let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
     let expected = "secure-gpio 0x90b0000 [Interrupt { intid: 220, edge: true, core: 0 }]\n\
-                    ReadWrite AtOnce 0x3 [0, 32770] [1, 0]\n";
+                    ReadWrite Queued { limit_us: 2000 } false true 0x3 [0, 32770] [1, 0]\n";
     assert_eq!(output, expected);
     let tree = Fdt::new(&files["sp/test-a.dtb"]).unwrap();
     assert_eq!(
@@ -146,6 +147,14 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         0x090b_0000
     );
     assert_eq!(number(&tree, "/device-regions/secure-gpio", "pages-count"), 1);
+    // FF-A's actions, 0 for queued: of the normal world's interrupts, of the other's, of its own.
+    assert_eq!(number(&tree, "/", "ns-interrupts-action"), 1);
+    assert_eq!(number(&tree, "/", "other-s-interrupts-action"), 0);
+    let tree = Fdt::new(&files["sp/test-b.dtb"]).unwrap();
+    assert_eq!(number(&tree, "/", "ns-interrupts-action"), 0);
+    assert_eq!(number(&tree, "/", "bulkhead,s-interrupts-action"), 0);
+    let root = tree.find_node("/").unwrap();
+    assert!(root.property("other-s-interrupts-action").is_none());
 }
 
 /// What two endpoints may do with a partition, and what a third one, which is not listed, may not.

@@ -1,7 +1,7 @@
 //! Cores of partitions.
 
 use crate::board::Board;
-use crate::draft::{Cores, Draft, Partition};
+use crate::draft::{Action, Cores, Draft, Partition};
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
@@ -113,6 +113,17 @@ fn dedicated(partition: &Partition, cores: &[At<String>], board: &Board, faults:
         let title = format!("{} cannot have the boot core for itself", partition.title());
         let fault = Diagnostic::new(Rule::DedicatedBoot, title).at(&core.span, "firmware starts here");
         faults.push(fault.help("choose another core"));
+    }
+    if let Some(action) = partition
+        .action
+        .as_ref()
+        .filter(|action| action.value == Action::Queued)
+    {
+        let title = format!("{} queues its interrupts behind nobody", partition.title());
+        let fault = Diagnostic::new(Rule::InterruptsAction, title)
+            .at(&action.span, "this action")
+            .at(&partition.cores_span, "no other partition has these cores");
+        faults.push(fault.help("remove `s-interrupts-action`"));
     }
 }
 

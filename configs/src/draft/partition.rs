@@ -1,6 +1,6 @@
 //! One `[[partition]]` as it was written.
 
-use super::{Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Region, Tee};
+use super::{Action, Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Region, Tee};
 use crate::source::{At, Span};
 
 /// One `[[partition]]`.
@@ -48,6 +48,8 @@ pub struct Partition {
     pub power: Option<At<Vec<At<Power>>>>,
     /// `notifies`
     pub notifies: Vec<At<String>>,
+    /// `s-interrupts-action`
+    pub action: Option<At<Action>>,
     /// `interrupt-interface`
     pub delivery: Option<At<Delivery>>,
     /// `boot-order`

@@ -1,8 +1,8 @@
 //! A table's file, key by key.
 
 use super::{
-    ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES, Machine,
-    OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
+    ACTIONS, ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES,
+    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -117,6 +117,9 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
             .optional("power-messages")
             .and_then(|item| item.each(faults, |item, faults| item.word(POWER, faults))),
         notifies: names(&mut fields, "notifies", faults),
+        action: fields
+            .optional("s-interrupts-action")
+            .and_then(|item| item.word(ACTIONS, faults)),
         delivery: fields
             .optional("interrupt-interface")
             .and_then(|item| item.word(DELIVERIES, faults)),

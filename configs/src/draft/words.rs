@@ -84,6 +84,18 @@ pub enum Delivery {
 pub const DELIVERIES: &[(&str, Delivery)] =
     &[("paravirtual", Delivery::Paravirtual), ("vgic", Delivery::Vgic)];
 
+/// What a secure interrupt of a partition's does to other partitions: FF-A's actions of "other S-Int".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It takes the core at once.
+    Signaled,
+    /// It waits until they leave.
+    Queued,
+}
+
+/// What `s-interrupts-action` may say.
+pub const ACTIONS: &[(&str, Action)] = &[("signaled", Action::Signaled), ("queued", Action::Queued)];
+
 /// A kind of message that a partition takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {

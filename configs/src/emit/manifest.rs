@@ -1,6 +1,6 @@
 //! A partition's own manifest (FF-A manifest binding 1.0), which the boot information hands to it.
 
-use crate::draft::{Message, Tee};
+use crate::draft::{Action, Message, Tee};
 use crate::model::{Partition, Preemption, System};
 
 use super::tree::{Node, Value, cell, flatten, uuid_cells};
@@ -11,6 +11,9 @@ const FFA_VERSION: u32 = 0x0001_0002;
 const S_EL1: u32 = 2;
 /// `attributes` of a device region: read and write.
 const READ_WRITE: u32 = 0b11;
+
+/// An action upon interrupts: they wait.
+const QUEUED: u32 = 0;
 
 /// The manifest's bytes. `mem-size` is OP-TEE's own: with `load-address` it tells it its secure memory.
 pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
@@ -45,6 +48,19 @@ pub fn manifest(system: &System, partition: &Partition) -> Vec<u8> {
     // OP-TEE takes the normal world's interrupts, and so its managed exit, as virtual FIQs.
     if matches!(partition.preemption, Preemption::ManagedExit { .. }) && partition.tee != Tee::Optee {
         properties.push(("managed-exit-virq", Value::Flag));
+    }
+    // The other partitions' interrupts, as the table says it of each of them.
+    let mut others = system
+        .partitions
+        .iter()
+        .filter(|other| other.id != partition.id)
+        .peekable();
+    if others.peek().is_some() && others.all(|other| other.action == Action::Queued) {
+        properties.push(("other-s-interrupts-action", cell(QUEUED)));
+    }
+    // Ours: its own ones.
+    if partition.action == Action::Queued {
+        properties.push(("bulkhead,s-interrupts-action", cell(QUEUED)));
     }
     // Ours: where borrowed memory appears; partitions that map it as a whole want to know.
     let window = &partition.window;
@@ -81,7 +97,7 @@ fn availability(partition: &Partition) -> u32 {
 /// 0: the interrupt is queued; 1: managed exit; 2: the partition is preempted.
 fn interrupts_action(partition: &Partition) -> u32 {
     match partition.preemption {
-        Preemption::Queued { .. } => 0,
+        Preemption::Queued { .. } => QUEUED,
         Preemption::ManagedExit { .. } => 1,
         Preemption::AtOnce => 2,
     }

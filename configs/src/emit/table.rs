@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
 use crate::draft::{Delivery, Failure, Message, Rights};
 use crate::model::{Caller, LOG_RATE, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
+use crate::draft::{Action, Delivery, Failure, Message, Rights};
+use crate::model::{Caller, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
 
@@ -192,6 +194,10 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("copies", partition.copies.to_string()),
         ("forwards", partition.forward.to_string()),
         ("vgic", (partition.delivery == Delivery::Vgic).to_string()),
+        (
+            "interrupts_queued",
+            (partition.action == Action::Queued).to_string(),
+        ),
         ("budget_us", partition.budget_us.unwrap_or(0).to_string()),
         ("log_rate", partition.quotas.log.unwrap_or(LOG_RATE).to_string()),
         ("on_failure", on_failure(partition.on_failure)),

@@ -1,7 +1,7 @@
 //! The keys of a partition table.
 
 use super::{Form, Key, Table, words};
-use crate::draft::{ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES};
+use crate::draft::{ACTIONS, ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES};
 
 /// A partition table's file.
 pub static FILE: Table = Table {
@@ -169,6 +169,12 @@ pub static PARTITION: Table = Table {
             Form::Each(&Form::Name),
             "nobody",
             "The partitions to which it sends notifications; each takes them and lists it as a caller.",
+        ),
+        Key::optional(
+            "s-interrupts-action",
+            Form::Words(|| words(ACTIONS)),
+            "signaled",
+            "What its own interrupts do to another partition that has the core: take it at once, or wait until it leaves.",
         ),
         Key::optional(
             "interrupt-interface",

@@ -3,7 +3,7 @@
 use super::Section;
 use super::left::{left, none_if_empty, remarks};
 use crate::board::Owner;
-use crate::draft::{KINDS, MESSAGES, POWER, word};
+use crate::draft::{Action, KINDS, MESSAGES, POWER, word};
 use crate::model::{Caller, NORMAL_WORLD_ID, OnFailure, Partition, Preemption, System};
 use crate::units::{PAGE, show_duration, show_range, show_size};
 
@@ -201,6 +201,7 @@ fn policies(system: &System) -> Section {
         "starts",
         "borrows up to",
         "preempted",
+        "its interrupts",
         "a call takes",
         "when it fails",
         "key",
@@ -226,6 +227,7 @@ fn policies(system: &System) -> Section {
                 if partition.copies { ", copied" } else { "" }
             ),
             preempted(partition.preemption),
+            preempts(partition.action),
             partition
                 .budget_us
                 .map_or_else(|| "any time".to_owned(), |us| show_duration(us.into())),
@@ -250,6 +252,15 @@ pub fn preempted(preemption: Preemption) -> String {
         Preemption::ManagedExit { limit_us } => format!("managed exit {}", show_duration(limit_us.into())),
         Preemption::Queued { limit_us } => format!("queued {}", show_duration(limit_us.into())),
     }
+}
+
+/// What its own interrupts do to other partitions, in words.
+fn preempts(action: Action) -> String {
+    match action {
+        Action::Signaled => "at once",
+        Action::Queued => "when others leave",
+    }
+    .to_owned()
 }
 
 fn fails(policy: OnFailure) -> String {

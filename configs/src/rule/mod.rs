@@ -241,6 +241,8 @@ rules! {
     Unreached = "BH099", "a partition that nobody may call and a virtual machine that may call nobody do nothing";
     /// A partition for virtual machines can be found.
     Hidden = "BH100", "discovery shows the normal world's hypervisor what has it as a caller, and it tells its virtual machines";
+    /// Who queues its interrupts has others to queue them behind.
+    InterruptsAction = "BH103", "interrupts are queued until another partition leaves the core, and a core of a partition's own has no other";
     /// Settings of a build are OP-TEE's, and not the table's own.
     ImageSettings = "BH104", "a setting is a make variable of the OP-TEE that is built here, beside those that the table decides itself";
 }

@@ -79,6 +79,7 @@ static TABLE: Table = Table {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        interrupts_queued: false,
         budget_us: 0,
         log_rate: 64 << 10,
         on_failure: OnFailure::Stop,

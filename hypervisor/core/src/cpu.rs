@@ -38,6 +38,8 @@ impl Mode {
 const SCHEDULE: u32 = 1 << 0;
 /// Answer FFA_INTERRUPT with the ticket: a context that its request waits for got these cycles.
 const TICKET: u32 = 1 << 1;
+/// Look for interrupts that were queued while a partition had the core.
+const LOOK: u32 = 1 << 2;
 
 /// A context as a number: 1 + (partition << 8 | home). Indices of partitions fit 16 bits: their IDs do.
 fn pack(context: Context) -> u32 {
@@ -75,6 +77,16 @@ fn unpack_mode(value: u32) -> Mode {
         6 => Mode::Dedicated,
         _ => Mode::Serving,
     }
+}
+
+/// What there is to do on the way to the normal world.
+pub(crate) struct Chores {
+    /// Raise the schedule-receiver interrupt.
+    pub schedule: bool,
+    /// Call this core: an interrupt was queued.
+    pub look: bool,
+    /// Answer FFA_INTERRUPT with this target information.
+    pub ticket: Option<u32>,
 }
 
 /// What is known of one core.
@@ -183,6 +195,11 @@ impl Cpu {
         self.chores.fetch_or(SCHEDULE, Ordering::Relaxed);
     }
 
+    /// Asks for a look at contexts whose interrupts were queued, behind the core's way to the normal world.
+    pub(crate) fn look_behind(&self) {
+        self.chores.fetch_or(LOOK, Ordering::Relaxed);
+    }
+
     /// The next way to the normal world tells the holder of this ticket (target information) to come
     /// again.
     pub(crate) fn set_ticket(&self, target: u32) {
@@ -200,11 +217,15 @@ impl Cpu {
         self.chores.load(Ordering::Relaxed) != 0
     }
 
-    /// What there is to do, once: whether to raise the schedule-receiver interrupt, and a ticket.
-    pub(crate) fn take_chores(&self) -> (bool, Option<u32>) {
+    /// What there is to do, once.
+    pub(crate) fn take_chores(&self) -> Chores {
         let chores = self.chores.swap(0, Ordering::Relaxed);
         let ticket = self.ticket.load(Ordering::Relaxed);
-        (chores & SCHEDULE != 0, (chores & TICKET != 0).then_some(ticket))
+        Chores {
+            schedule: chores & SCHEDULE != 0,
+            look: chores & LOOK != 0,
+            ticket: (chores & TICKET != 0).then_some(ticket),
+        }
     }
 
     /// A secure interrupt is dealt with, and has displaced this context.

@@ -60,10 +60,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Option<Action> {
         let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
-        // An interrupt of the normal world that waits goes first, and has the core's one deadline.
-        let pressed = here.is_some_and(|here| here.seat.pressed());
         let wanted = paravirtual::lines(seat) != (false, false);
-        if owner.home != core || pressed || !wanted || compartment.stopped() {
+        if owner.home != core || !wanted || compartment.stopped() {
             return None;
         }
         if !seat.change(State::Waiting, State::Running(core)) {

@@ -422,27 +422,33 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// What follows on a core that no context runs on any more.
     pub(crate) fn depart<T: Ports>(&self, core: Core, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
         match cpu.mode() {
-            Mode::Serving if cpu.has_chores() => self.depart_with_chores(cpu, reply, ports),
+            Mode::Serving if cpu.has_chores() => self.depart_with_chores(core, cpu, reply, ports),
             Mode::Serving => Action::Normal(reply.over(&cpu.kept())),
             Mode::Interrupt => self
                 .end_interrupt(core, cpu, ports)
-                .unwrap_or_else(|| self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)),
+                .unwrap_or_else(|| self.depart_with_chores(core, cpu, &Reply::Wide(RESUME), ports)),
             Mode::Power => self.tell_next(core, cpu, ports),
             Mode::Dedicated => self.idle(core, cpu, ports),
             Mode::Forward => {
                 cpu.end_forward(ports.now());
-                self.depart_with_chores(cpu, &Reply::Wide(RESUME), ports)
+                self.depart_with_chores(core, cpu, &Reply::Wide(RESUME), ports)
             }
             mode => self.start_next(core, cpu, mode, ports),
         }
     }
 
-    fn depart_with_chores<T: Ports>(&self, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
-        let (schedule, ticket) = cpu.take_chores();
-        if schedule {
+    fn depart_with_chores<T: Ports>(&self, core: Core, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
+        let chores = cpu.take_chores();
+        if chores.schedule {
             ports.schedule_receiver(None);
         }
-        let again = ticket.map(|target| Reply::words(function::INTERRUPT, &[target]));
+        if chores.look {
+            // It takes the core from the normal world as every secure interrupt does.
+            ports.call_core(core);
+        }
+        let again = chores
+            .ticket
+            .map(|target| Reply::words(function::INTERRUPT, &[target]));
         Action::Normal(again.unwrap_or(*reply).over(&cpu.kept()))
     }
 

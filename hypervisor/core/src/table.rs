@@ -318,6 +318,9 @@ pub struct Partition {
     pub forwards: bool,
     /// Its interrupts reach it by a virtual GICv3, else by hypervisor calls.
     pub vgic: bool,
+    /// Its interrupts are queued while another partition has the core, until that one leaves (DEN0077A 1.2, section
+    /// 9.3.2); else they are signaled, and take the core from it at once. The normal world loses it at once either way.
+    pub interrupts_queued: bool,
 }
 
 impl Partition {

@@ -3,7 +3,7 @@
 use super::memory::FREE;
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, HYPERVISOR, INK, MARGIN, WIDTH, colour};
-use crate::draft::{KINDS, word};
+use crate::draft::{Action, KINDS, word};
 use crate::model::{Caller, Partition, Preemption, SPMC_ID, System};
 use crate::plan::left;
 use crate::units::{PAGE, show_duration, show_range, show_size};
@@ -171,7 +171,8 @@ fn cells(system: &System, partition: &Partition) -> [String; 6] {
         .interrupts
         .iter()
         .map(|interrupt| format!("{} ({})", interrupt.name, interrupt.intid));
-    let owned: Vec<String> = devices.chain(interrupts).collect();
+    let queued = (partition.action == Action::Queued).then(|| "queued behind others".to_owned());
+    let owned: Vec<String> = devices.chain(interrupts).chain(queued).collect();
     [
         partition.name.clone(),
         ranges.collect::<Vec<_>>().join(", "),

@@ -87,6 +87,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         power_messages: 0,
         forwards: false,
         vgic: false,
+        interrupts_queued: false,
         budget_us: 0,
         log_rate: 64 << 10,
         on_failure: OnFailure::Restart {

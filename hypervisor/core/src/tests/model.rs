@@ -198,8 +198,11 @@ pub struct Model {
     pub clearing: [Option<u64>; 4],
     /// Which cores deal with an interrupt.
     pub handling: [bool; 4],
-    /// Contexts whose interrupt came while their core dealt with another one.
+    /// Contexts whose interrupt came while their core dealt with another one, or had a partition that it is not to
+    /// displace.
     pub next: BTreeSet<Who>,
+    /// Cores that look at those when they go to the normal world.
+    pub behind: [bool; 4],
     /// Cores that have to be called now since an interrupt is for who runs there, or is next.
     pub to_look: Vec<Core>,
 }
@@ -241,6 +244,7 @@ impl Model {
             clearing: [None; 4],
             handling: [false; 4],
             next: BTreeSet::new(),
+            behind: [false; 4],
             to_look: Vec::new(),
         }
     }
@@ -385,6 +389,9 @@ impl Model {
                 self.to_tell.push(core);
             }
             return self.run(chain, core, How::Resume, Until::None);
+        }
+        if core::mem::take(&mut self.behind[usize::from(core)]) {
+            self.to_look.push(core);
         }
         if core::mem::take(&mut self.forwarding[usize::from(core)]) || handled {
             return Expect::Normal(Vec::from([RESUME]));
@@ -991,12 +998,16 @@ impl Model {
         let here = self.on(core);
         let runs = here.map(|c| (self.chains[c].inner(), self.chains[c].home));
         let pressed = here.is_some_and(|c| self.chains[c].pressed);
-        if Some(owner) == runs || !self.line(owner) || owner.1 != core {
+        if Some(owner) == runs || !self.line(owner) || owner.1 != core || self.stopped[owner.0] {
             return None;
         }
+        let queued = here.is_some() && (pressed || self.table.partitions[owner.0].interrupts_queued);
         if self.waits(owner) && self.handling[usize::from(core)] {
             self.next.insert(owner);
-        } else if self.waits(owner) && !pressed && !self.held(core) {
+        } else if self.waits(owner) && queued && !self.held(core) {
+            self.next.insert(owner);
+            self.behind[usize::from(core)] = true;
+        } else if self.waits(owner) && !self.held(core) {
             return Some(self.handle(core, here, owner));
         }
         let chain = self.of(owner).map(|chain| &self.chains[chain]);

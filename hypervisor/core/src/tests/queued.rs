@@ -129,38 +129,111 @@ fn the_shortest_time_of_a_chain_holds() {
     );
 }
 
-#[test]
-fn a_handler_of_a_secure_interrupt_has_its_time_too() {
+/// B, whose own interrupts are queued, has enabled one on core 1.
+fn enabled() -> Machine {
     let mut m = queues();
     m.enter(1, B);
     m.hvc(1, &[0xff03, 40, 1, 0]);
     m.respond(1, B);
-    // From the normal world, and over a partition for which nothing waits yet.
-    for other in [None, Some(C)] {
-        if let Some(other) = other {
-            m.enter(1, other);
-        }
-        m.ports.now += 100_000;
-        let entered = run(m.step(1, Event::SecureInterrupt(40)));
-        assert_eq!(
-            (entered.context.partition, entered.deadline),
-            (1, Deadline::Micros(3_000))
-        );
-        assert!(entered.hold_normal);
-        assert_eq!(run(m.step(1, Event::NormalInterrupt)).deadline, Deadline::Keep);
-        assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
-        let left = m.call(1, &[MSG_WAIT]);
-        match other {
-            None => assert_eq!(x(left, 0), RESUME),
-            Some(_) => assert!(!run(left).hold_normal),
-        }
+    m
+}
+
+#[test]
+fn a_handler_of_a_secure_interrupt_has_its_time_too() {
+    let mut m = enabled();
+    let entered = run(m.step(1, Event::SecureInterrupt(40)));
+    assert_eq!(
+        (entered.context.partition, entered.deadline),
+        (1, Deadline::Micros(3_000)),
+        "the normal world does not keep it waiting"
+    );
+    assert!(entered.hold_normal);
+    assert_eq!(run(m.step(1, Event::NormalInterrupt)).deadline, Deadline::Keep);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+}
+
+/// B is entered for its interrupt, when core 1 looks, and is done with it.
+fn handles(m: &mut Machine) -> Action {
+    assert_eq!(core::mem::take(&mut m.ports.called), [1]);
+    let entered = run(m.step(1, Event::Called));
+    assert_eq!((entered.context.partition, entered.virtual_irq), (1, true));
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    m.call(1, &[MSG_WAIT])
+}
+
+#[test]
+fn an_interrupt_of_its_own_waits_until_others_leave() {
+    // Each way to leave the core: an answer, a yield, a preemption, a failure.
+    let leave: [fn(&mut Machine) -> Action; 4] = [
+        |m| m.respond(1, C),
+        |m| m.call(1, &[u64::from(f::YIELD)]),
+        |m| {
+            m.step(1, Event::NormalInterrupt);
+            m.step(1, Event::Deadline)
+        },
+        |m| m.step(1, super::machine::FAULT),
+    ];
+    for leave in leave {
+        let mut m = enabled();
+        m.enter(1, C);
+        let on = run(m.step(1, Event::SecureInterrupt(40)));
+        assert_eq!((on.context.partition, on.entry), (2, Entry::Resume));
+        // Looking for something else changes nothing.
+        let on = run(m.step(1, Event::Called));
+        assert_eq!((on.context.partition, on.deadline), (2, Deadline::Keep));
+        assert!(m.ports.called.is_empty());
+        assert!(matches!(leave(&mut m), Action::Normal(_)));
+        m.ports.called.retain(|core| *core == 1);
+        assert_eq!(x(handles(&mut m), 0), RESUME);
+        assert_eq!(m.ports.scheduled, 0);
     }
-    // The interrupt that waits goes first.
-    assert!(run(m.step(1, Event::NormalInterrupt)).hold_normal);
-    m.ports.now += 100_000;
-    let on = run(m.step(1, Event::SecureInterrupt(40)));
-    assert_eq!((on.context.partition, on.deadline), (2, Deadline::Keep));
+}
+
+#[test]
+fn it_waits_for_the_whole_chain_and_behind_others_handlers() {
+    let mut m = enabled();
+    m.enter(1, A);
+    call(&mut m, 1, A, C);
+    m.step(1, Event::SecureInterrupt(40));
+    assert_eq!(run(answer(&mut m, 1, C, A)).context.partition, 0);
+    assert!(m.ports.called.is_empty());
+    assert_eq!(x(m.respond(1, A), 0), RESPONSE);
+    assert_eq!(x(handles(&mut m), 0), RESUME);
+}
+
+#[test]
+fn its_owner_has_it_at_once_where_it_runs_or_is_called() {
+    let mut m = enabled();
+    m.enter(1, B);
+    assert!(run(m.step(1, Event::SecureInterrupt(40))).virtual_irq);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    m.respond(1, B);
+    m.enter(1, A);
+    m.step(1, Event::SecureInterrupt(40));
+    assert!(run(call(&mut m, 1, A, B)).virtual_irq);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    answer(&mut m, 1, B, A);
+    m.respond(1, A);
+    // The core looks in vain.
+    assert_eq!(m.ports.called, [1]);
+    assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
+    assert_eq!(m.ports.scheduled, 0);
+}
+
+#[test]
+fn the_scheduler_is_told_where_it_cannot_be_entered_then() {
+    let mut m = enabled();
+    m.enter(1, A);
+    m.step(1, Event::SecureInterrupt(40));
+    // It is called, and preempted with the interrupt masked.
+    call(&mut m, 1, A, B);
+    m.step(1, Event::NormalInterrupt);
+    m.step(1, Event::Deadline);
+    assert_eq!((m.ports.called.as_slice(), m.ports.scheduled), (&[1][..], 0));
+    assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
     assert_eq!(m.ports.scheduled, 1);
+    assert!(run(m.normal(1, &[RUN, ends(A, 1)])).virtual_irq);
 }
 
 #[test]

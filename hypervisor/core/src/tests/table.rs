@@ -85,6 +85,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         power_messages: 0,
         forwards: false,
         vgic: false,
+        interrupts_queued: false,
         budget_us: 0,
         log_rate: 1_000,
         on_failure: OnFailure::Stop,
@@ -219,7 +220,7 @@ pub static CHAINS: Table = Table {
 };
 
 /// Partitions that interrupts of the normal world wait for: a is told of them, b and c are not, and c for the shortest
-/// time. The normal world calls all, a the others, b c, c a.
+/// time. Those of b wait for the others. The normal world calls all, a the others, b c, c a.
 pub static QUEUES: Table = Table {
     name: "queues",
     digest: [0xd1; 32],
@@ -240,6 +241,7 @@ static QUEUED: [Partition; 3] = [
     Partition {
         preemption: Preemption::Queued { limit_us: 3_000 },
         interrupts: &INTERRUPTS,
+        interrupts_queued: true,
         callers: &[Caller::unlimited(0), Caller::unlimited(A)],
         ..partition("b", B, 1, 0b1111)
     },

@@ -245,10 +245,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // Whose own the core is looks before it waits.
             return None;
         }
-        let (_, _, seat) = self.seat(owner.partition, owner.home)?;
-        let wanted = paravirtual::lines(seat) != (false, false);
+        let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
+        let wanted = paravirtual::lines(seat) != (false, false) && !compartment.stopped();
+        let queued = here.is_some_and(|here| partition.interrupts_queued || here.seat.pressed());
         if wanted
             && cpu.mode().serves()
+            && !queued
             && let Some(action) = self.enter_handler(core, cpu, here, owner, ports)
         {
             return Some(action);
@@ -259,6 +261,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             State::Running(other) if other != core => ports.call_core(other),
             // A handler has the core, perhaps one that was entered a moment ago: this one is next.
             State::Waiting if cpu.mode() == Mode::Interrupt => seat.kicked.store(true, Ordering::Release),
+            // As soon as who runs has left.
+            State::Waiting if cpu.mode().serves() && queued => {
+                seat.kicked.store(true, Ordering::Release);
+                cpu.look_behind();
+            }
             State::Displaced(_) => {}
             _ => self.tell_late(owner, ports),
         }
