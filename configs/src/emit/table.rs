@@ -5,10 +5,8 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
-use crate::draft::{Delivery, Failure, Message, Rights};
-use crate::model::{Caller, LOG_RATE, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
 use crate::draft::{Action, Delivery, Failure, Message, Rights};
-use crate::model::{Caller, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
+use crate::model::{Caller, LOG_RATE, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
 
