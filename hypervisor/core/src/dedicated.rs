@@ -34,7 +34,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let (_, _, seat) = self
             .seat(context.partition, context.home)
             .ok_or(Error::InvalidParameters)?;
-        if context.home != core || seat.state() != State::Waiting {
+        // One that an interrupt of its own has woken before may have been too slow for the normal world: it goes on.
+        let ready = matches!(seat.state(), State::Waiting | State::Preempted(_));
+        if context.home != core || !ready {
             return Err(Error::Denied);
         }
         cpu.set_mode(Mode::Dedicated);
@@ -113,17 +115,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .map(|(core, _)| core)
     }
 
-    /// Has the cores of a partition that has its own look for what is pending there; false where it has none.
-    pub(crate) fn call_own_cores<T: Ports>(&self, index: usize, ports: &mut T) -> bool {
-        let Some(partition) = self.table.partitions.get(index).filter(|p| p.dedicated) else {
-            return false;
+    /// Has the cores of a partition that has its own look for what is pending there.
+    pub(crate) fn call_own_cores<T: Ports>(&self, index: usize, ports: &mut T) {
+        let Some(partition) = self.table.partitions.get(index) else {
+            return;
         };
         for (core, cpu) in (0u8..).zip(&self.cpus) {
             if lists(partition, core) && cpu.mode() == Mode::Dedicated && cpu.call() {
                 ports.call_core(core);
             }
         }
-        true
     }
 }
 

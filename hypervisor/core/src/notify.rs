@@ -191,8 +191,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) {
         if let Party::Partition(index) = receiver {
-            self.pend_notification(index, vcpu);
-            if self.call_own_cores(index, ports) {
+            let news = self.pend_notification(index, vcpu);
+            if self.table.partitions.get(index).is_some_and(|p| p.dedicated) {
+                // One that has it before its eyes is not disturbed: whoever floods it has no more of its core than
+                // each look of it takes.
+                if news {
+                    self.call_own_cores(index, ports);
+                }
                 return;
             }
         }
@@ -209,25 +214,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// Makes the notification-pending interrupt pending: at one context, or at all.
-    pub(crate) fn pend_notification(&self, index: usize, vcpu: Option<u16>) {
+    /// Makes the notification-pending interrupt pending: at one context, or at all. Whether a context did not have it
+    /// pending; one with a virtual GIC counts as such.
+    pub(crate) fn pend_notification(&self, index: usize, vcpu: Option<u16>) -> bool {
         let Some(partition) = self.table.partitions.get(index) else {
-            return;
+            return false;
         };
         let Some(compartment) = self.compartments.get(index) else {
-            return;
+            return false;
         };
+        let mut news = false;
         for (home, seat) in (0u8..).zip(&compartment.seats) {
             let named = vcpu.is_none_or(|vcpu| vcpu == Self::vcpu(partition, home));
             if lists(partition, home) && named {
                 if partition.vgic {
                     Self::show_notification(partition, compartment, home, true);
+                    news = true;
                 } else {
-                    seat.pending
-                        .fetch_or(paravirtual::NOTIFICATION_BIT, Ordering::Release);
+                    news |= paravirtual::pend_notification(seat);
                 }
             }
         }
+        news
     }
 
     /// FFA_NOTIFICATION_GET: the caller takes what is pending for one of its contexts, or for one of its virtual

@@ -162,6 +162,11 @@ pub(crate) fn lines(seat: &Seat) -> (bool, bool) {
     (ready & !fiq != 0, ready & fiq != 0)
 }
 
+/// Makes the interrupt of pending notifications pending; whether it was not.
+pub(crate) fn pend_notification(seat: &Seat) -> bool {
+    seat.pending.fetch_or(NOTIFICATION_BIT, Ordering::AcqRel) & NOTIFICATION_BIT == 0
+}
+
 /// Makes a timer's interrupt pending, or not, as its line is high.
 pub(crate) fn set_line(seat: &Seat, timer: u32, high: bool) {
     if let Some((_, _, number)) = TIMERS.iter().find(|(intid, _, _)| *intid == timer) {

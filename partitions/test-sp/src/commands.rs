@@ -147,6 +147,8 @@ pub mod wish {
     pub const PERIOD: u64 = 1 << 1;
     /// The answer to that where the period was not kept.
     pub const LATE: u64 = 1 << 2;
+    /// To be heard, and nothing else; the partition that works beside this one may send it, too.
+    pub const NOISE: u64 = 1 << 3;
     /// All that the normal world may send.
-    pub const ALL: u64 = ECHO | PERIOD;
+    pub const ALL: u64 = ECHO | PERIOD | NOISE;
 }

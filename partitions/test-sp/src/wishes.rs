@@ -16,6 +16,9 @@ const COMPARE: u64 = 10;
 /// Periods that are kept for one wish.
 const PERIODS: u64 = 1000;
 
+/// The partition that may make a noise, in tables that have one.
+const PEER: u64 = 0x8001;
+
 /// Its endpoint ID, where it takes wishes.
 static OWN: AtomicU64 = AtomicU64::new(0);
 
@@ -25,6 +28,11 @@ pub fn listen(own: u64) -> Result<(), Error> {
         return Ok(());
     }
     call(&Regs::new(ffa::NOTIFICATION_BIND, &[own, 0, wish::ALL])).success()?;
+    // Where the table does not list that one, there is nothing to hear.
+    let _ = call(&Regs::new(
+        ffa::NOTIFICATION_BIND,
+        &[PEER << 16 | own, 0, wish::NOISE],
+    ));
     for intid in [PENDING, TIMER] {
         let _ = hypercall(ENABLE, u64::from(intid), 1, 0);
     }
@@ -36,8 +44,9 @@ pub fn listen(own: u64) -> Result<(), Error> {
 pub fn serve() {
     let own = OWN.load(Ordering::Relaxed);
     while own != 0 && next() == Some(PENDING) {
-        const FROM_VMS: u64 = 1 << 1;
-        let Ok(got) = call(&Regs::new(ffa::NOTIFICATION_GET, &[own, FROM_VMS])).success() else {
+        const FROM_PARTITIONS_AND_VMS: u64 = 0b11;
+        let Ok(got) = call(&Regs::new(ffa::NOTIFICATION_GET, &[own, FROM_PARTITIONS_AND_VMS])).success()
+        else {
             return;
         };
         let wishes = got.x(4);

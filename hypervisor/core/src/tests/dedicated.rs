@@ -2,7 +2,7 @@
 
 use super::machine::{FAULT, Machine, code, ends, regs, run, x};
 use super::table::{A, B, BACK_OFF, MENDED, OWN_CORES, memory};
-use crate::api::{Action, Context, Deadline, Entry, Event, Note, Regs, Run};
+use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Note, Regs, Run};
 use crate::context::State;
 use crate::error::Error;
 use crate::function as f;
@@ -117,6 +117,27 @@ fn a_core_is_handed_over_on_itself_and_once() {
 }
 
 #[test]
+fn one_that_was_too_slow_with_an_interrupt_has_its_core_all_the_same() {
+    let mut m = booted();
+    run(m.step(2, Event::CoreOn));
+    m.hvc(2, &[0xff03, 25, 1, 0]);
+    m.call(2, &[MSG_WAIT]);
+    m.spmc.settle(2);
+    run(m.step(2, Event::SecureInterrupt(25)));
+    m.step(2, Event::Deadline);
+    m.spmc.settle(2);
+    assert_eq!(state(&m, 2), State::Preempted(2));
+    let on = woken_with(m.normal(2, &[RUN, ends(B, 0)]), Deadline::None);
+    assert_eq!(on.entry, Entry::Resume);
+    m.hvc(2, &[0xff04]);
+    m.hvc(2, &[0xff08, 25, 25]);
+    assert_eq!(m.call(2, &[MSG_WAIT]), Action::Idle);
+    m.spmc.settle(2);
+    // It takes its next one.
+    woken(m.step(2, Event::SecureInterrupt(25)));
+}
+
+#[test]
 fn the_normal_world_never_has_it_back() {
     let mut m = own();
     run(m.step(2, Event::SecureInterrupt(25)));
@@ -204,6 +225,38 @@ fn a_notification_wakes_it() {
         (m.ports.scheduled, m.ports.scheduled_on),
         (scheduled + 1, Some(0))
     );
+}
+
+#[test]
+fn a_flood_of_notifications_calls_it_once_for_each_look() {
+    let mut m = own();
+    woken(m.step(2, Event::SecureInterrupt(25)));
+    let bind = [f::NOTIFICATION_BIND.into(), ends(0, B), 0, 1];
+    assert_eq!(x(m.call(2, &bind), 0), f::SUCCESS_32.into());
+    m.hvc(2, &[0xff04]);
+    m.hvc(2, &[0xff08, 25, 25]);
+    assert_eq!(m.call(2, &[MSG_WAIT]), Action::Idle);
+    m.ports.called.clear();
+    let flood = |m: &mut Machine| {
+        for _ in 0..100 {
+            m.normal(0, &[f::NOTIFICATION_SET.into(), ends(0, B), 0, 1]);
+        }
+        core::mem::take(&mut m.ports.called)
+    };
+    assert_eq!(flood(&mut m), [2]);
+    assert!(woken(m.step(2, Event::Called)).virtual_irq);
+    assert_eq!(flood(&mut m), [], "it has not looked yet");
+    m.hvc(2, &[0xff04]);
+    assert_eq!(flood(&mut m), [2]);
+    assert!(woken(m.step(2, Event::Called)).virtual_irq);
+    // One that lets none in is called once, and finds it when it does.
+    m.hvc(2, &[0xff04]);
+    m.hvc(2, &[0xff03, 5, 0, 0]);
+    assert_eq!(flood(&mut m), [2]);
+    assert!(!run(m.step(2, Event::Called)).virtual_irq);
+    assert_eq!(flood(&mut m), []);
+    let on = run(m.step(2, Event::Call(Conduit::Hvc, Regs::new(&[0xff03, 5, 1, 0]))));
+    assert!(on.virtual_irq);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A core that is a partition's own: handed over, reached by notifications, never given back (DEN0077A 1.2, section
 //! 14.3 for FFA_RUN).
 use super::notifications::with_bitmap;
-use super::{Case, Outcome, alive, bad, ffa, good, isolation, send, to};
+use super::{Case, Outcome, alive, ask, bad, ffa, good, isolation, send, to};
 use crate::arch::machine::{core_is_off, core_on, now, pause, smc};
 use crate::ensure;
 use crate::test_sp::{self, wish};
@@ -45,7 +45,16 @@ pub const CASES: &[Case] = &[
             Ok(())
         })
     }),
-    isolation("own-core-keeps-its-period-under-load", || with_bitmap(under_load)),
+    isolation("own-core-keeps-its-period-under-load", || {
+        with_bitmap(|| keeps_its_period([work, work]))
+    }),
+    // One storm at a time: where the cores take turns, two of them stop each other at locks for whole turns.
+    isolation("own-core-keeps-its-period-in-a-storm-of-the-normal-world", || {
+        with_bitmap(|| keeps_its_period([storm_of_the_normal_world, work]))
+    }),
+    isolation("own-core-keeps-its-period-in-a-storm-of-a-peer", || {
+        with_bitmap(|| keeps_its_period([work, storm_of_a_peer]))
+    }),
     isolation("own-core-still-answers", || {
         with_bitmap(|| asked(wish::ECHO, 2_000_000))?;
         alive(WORKER)
@@ -98,11 +107,11 @@ fn answered(wish: u64, limit: u64) -> Outcome {
     Ok(())
 }
 
-/// The normal world and the other partition work on all other cores while the period is kept.
-fn under_load() -> Outcome {
+/// The period is kept, none of it later than its half, while two other cores work.
+fn keeps_its_period(work: [fn(usize); 2]) -> Outcome {
     WORK.store(1, Ordering::Release);
     WRONG.store(0, Ordering::Release);
-    for core in [1, 2] {
+    for (core, work) in (1..).zip(work) {
         ensure!(core_on(core, work), "core {core} does not start");
     }
     let result = asked(wish::PERIOD, 60_000_000);
@@ -113,6 +122,28 @@ fn under_load() -> Outcome {
     result
 }
 
+/// The normal world notifies the partition as often as it can.
+fn storm_of_the_normal_world(_core: usize) {
+    while WORK.load(Ordering::Acquire) == 1 {
+        let set = ffa(f::NOTIFICATION_SET, &[to(OWN), 0, wish::NOISE]);
+        WRONG.fetch_add(u64::from(set.success().is_err()), Ordering::AcqRel);
+        pause();
+    }
+}
+
+/// The other partition does, again and again in each call of it.
+fn storm_of_a_peer(_core: usize) {
+    while WORK.load(Ordering::Acquire) == 1 {
+        let ends = to(WORKER) << 16 | to(OWN);
+        let words = [u64::from(f::NOTIFICATION_SET), ends, 0, wish::NOISE];
+        let set = ask(WORKER, test_sp::TIME, words);
+        let good = set.is_ok_and(|words| words[1] as u32 == f::SUCCESS_32);
+        WRONG.fetch_add(u64::from(!good), Ordering::AcqRel);
+        pause();
+    }
+}
+
+/// The normal world and the other partition work without a pause.
 fn work(core: usize) {
     let mut n = 0;
     while WORK.load(Ordering::Acquire) == 1 {
