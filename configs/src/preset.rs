@@ -14,6 +14,11 @@ pub const TEST_PROTOCOL: [u8; 16] = [
     0x5f, 0x1d, 0x4a, 0x8e, 0x6d, 0x0c, 0x4b, 0x52, 0x9c, 0x3e, 0x8a, 0x1b, 0x7e, 0x2f, 0x9d, 0x40,
 ];
 
+/// The UUID by which the partition of sensors is found: 8c1f2a4e-90b7-4d65-a3c8-5e6f17d2b094.
+pub const SENSORS_PROTOCOL: [u8; 16] = [
+    0x8c, 0x1f, 0x2a, 0x4e, 0x90, 0xb7, 0x4d, 0x65, 0xa3, 0xc8, 0x5e, 0x6f, 0x17, 0xd2, 0xb0, 0x94,
+];
+
 /// Defaults of a kind of TEE.
 pub struct Preset {
     /// Protocol UUIDs that discovery reports; none where the table has to name them.
@@ -70,6 +75,12 @@ pub const fn of(tee: Tee) -> Preset {
             shares: 16,
             preemption: Preemption::AtOnce,
             ..preset
+        },
+        Tee::Sensors => Preset {
+            uuids: &[SENSORS_PROTOCOL],
+            receives: &[Message::Indirect, Message::Notifications],
+            window: 2 << 20,
+            ..other
         },
         Tee::Sel4 => Preset {
             delivery: Delivery::Vgic,

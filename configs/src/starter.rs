@@ -91,7 +91,7 @@ fn memory(tee: Tee) -> &'static str {
     match tee {
         Tee::Optee => "6MiB",
         Tee::Sel4 | Tee::Other => "2MiB",
-        Tee::Rust | Tee::Test => "1MiB",
+        Tee::Rust | Tee::Test | Tee::Sensors => "1MiB",
     }
 }
 

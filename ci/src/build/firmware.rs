@@ -156,6 +156,7 @@ fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Image> {
             bail!("there is no recipe for the image of {}", partition.name)
         }
         Origin::Build(Tee::Test) => bare(paths, parts, "bulkhead-test-sp", Vec::new(), &[]),
+        Origin::Build(Tee::Sensors) => bare(paths, parts, "bulkhead-sensors", Vec::new(), &["image"]),
     }
 }
 
@@ -257,6 +258,7 @@ pub fn guests(folder: &Path) -> Vec<Build<'static>> {
         },
         bare("bulkhead-rust-tee", &[]),
         bare("bulkhead-test-sp", &[]),
+        bare("bulkhead-sensors", &["image"]),
         bare("bulkhead-sel4", &[]),
         bare("bulkhead-sel4-stub", &[]),
         bare("bulkhead-ns-boot", &["cases"]),

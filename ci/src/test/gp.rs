@@ -3,6 +3,7 @@
 use super::figures;
 use super::linux::{self, Done, Outcome, Run};
 use super::sealed;
+use super::sensors;
 use super::tally::Tally;
 use crate::cli::TestArgs;
 use crate::paths::{Paths, write};
@@ -14,7 +15,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// The suites in their order, and the client of each.
-const SUITES: [(&str, &str); 16] = [
+const SUITES: [(&str, &str); 17] = [
     ("clients", OURS),
     ("info", "bulkhead-info"),
     ("parameters", OURS),
@@ -30,6 +31,7 @@ const SUITES: [(&str, &str); 16] = [
     (TIMED, OURS),
     ("killed", "ours, killed in its calls"),
     (SEALED, "ours, on two Rust TEEs of one image"),
+    (sensors::SUITE, "ours, beside a core of a partition's own"),
     (INSTALLED, "ours, beside real systemd and udev"),
 ];
 /// The suite that has machines of its own, with two Rust TEEs.
@@ -98,7 +100,7 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let all = all.join(",");
     let wanted: Vec<&str> = args.suites.as_deref().unwrap_or(&all).split(',').collect();
     let suites: Vec<&str> = (wanted.iter().copied())
-        .filter(|suite| ![SEALED, INSTALLED].contains(suite))
+        .filter(|suite| ![SEALED, INSTALLED, sensors::SUITE].contains(suite))
         .collect();
     let suites = suites.join(",");
     let form = if args.full { "full" } else { "short" };
@@ -119,6 +121,9 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let mut more = Vec::new();
     if wanted.contains(&SEALED) {
         more.push(sealed::test(paths, &parts, tally)?);
+    }
+    if wanted.contains(&sensors::SUITE) {
+        more.push(sensors::test(paths, &parts, args.full, tally)?);
     }
     if wanted.contains(&INSTALLED) {
         built.normal = build::installed(paths, &parts, &built.firmware, &built.normal)?;

@@ -7,11 +7,12 @@ use crate::tool::Tool;
 use anyhow::{Context, Result};
 
 /// Packages beside the default members whose tests run on the host.
-const MORE: [&str; 5] = [
+const MORE: [&str; 6] = [
     "bulkhead-route",
     "bulkhead-client",
     "sp-rt",
     "bulkhead-rust-tee",
+    "bulkhead-sensors",
     "bulkhead-sel4",
 ];
 

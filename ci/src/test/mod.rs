@@ -15,6 +15,7 @@ mod page;
 mod recorded;
 mod sealed;
 mod sel4;
+mod sensors;
 mod tally;
 
 use crate::build::Built;

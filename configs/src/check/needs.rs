@@ -11,7 +11,7 @@ use crate::units::show_size;
 const OPTEE_LEAST: u64 = 3584 << 10;
 
 /// TEEs that can be built here.
-const RECIPES: [Tee; 3] = [Tee::Optee, Tee::Rust, Tee::Test];
+const RECIPES: [Tee; 4] = [Tee::Optee, Tee::Rust, Tee::Test, Tee::Sensors];
 
 /// Checks each partition against its kind of TEE.
 pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {

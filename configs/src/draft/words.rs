@@ -9,6 +9,8 @@ pub enum Tee {
     Rust,
     /// Bulkhead's S-EL1 test partition.
     Test,
+    /// Bulkhead's partition that keeps a period on a core of its own.
+    Sensors,
     /// seL4 with a root task that answers FF-A calls.
     Sel4,
     /// Any other S-EL1 trusted OS; the table says what it speaks.
@@ -20,6 +22,7 @@ pub const TEES: &[(&str, Tee)] = &[
     ("optee", Tee::Optee),
     ("rust", Tee::Rust),
     ("test", Tee::Test),
+    ("sensors", Tee::Sensors),
     ("sel4", Tee::Sel4),
     ("other", Tee::Other),
 ];
@@ -44,6 +47,7 @@ impl Tee {
             Self::Optee => "OP-TEE",
             Self::Rust => "Rust TEE",
             Self::Test => "test partition",
+            Self::Sensors => "partition of sensors",
             Self::Sel4 => "seL4",
             Self::Other => "other TEE",
         }

@@ -5,6 +5,8 @@ pub type Code = u32;
 
 /// It worked.
 pub const SUCCESS: Code = 0;
+/// Not allowed.
+pub const ACCESS_DENIED: Code = 0xFFFF_0001;
 /// The command was cancelled.
 pub const CANCEL: Code = 0xFFFF_0002;
 /// A parameter is wrong.
@@ -21,6 +23,10 @@ pub const OUT_OF_MEMORY: Code = 0xFFFF_000C;
 pub const BUSY: Code = 0xFFFF_000D;
 /// The output does not fit; its size says what is needed.
 pub const SHORT_BUFFER: Code = 0xFFFF_0010;
+/// It did not happen in time: TEE_ERROR_TIMEOUT of the internal API.
+pub const TIMEOUT: Code = 0xFFFF_3001;
+/// Who was asked has stopped.
+pub const TARGET_DEAD: Code = 0xFFFF_3024;
 /// The tag does not match.
 pub const MAC_INVALID: Code = 0xFFFF_3071;
 

@@ -1,16 +1,19 @@
 //! What runs at S-EL1: the TEE's one instance and the loop of its contexts.
+use rust_tee::asker::Means;
 use rust_tee::code::{self, SUCCESS};
 use rust_tee::given;
 use rust_tee::request::{Answer, Request};
 use rust_tee::services::Given;
 use rust_tee::{Memory, Tables, Tee};
 use sp_rt::ffa::{self, Regs};
-use sp_rt::mailbox::Mailbox;
+use sp_rt::mailbox::{Mailbox, Pages};
 use sp_rt::threads::{self, Outcome};
-use sp_rt::{Boot, MAX_THREADS, Window, call, interrupts, log, park};
+use sp_rt::{Boot, MAX_THREADS, Window, call, clock, interrupts, log, park};
 
 sp_rt::entry!(first, serve_context);
 
+/// What is shared with the partition of sensors.
+static PAGE: Pages<1> = Pages::new();
 static TABLES: Tables = Tables::new();
 static TEE: spin::Once<Tee<Mailbox, Borrowed>> = spin::Once::new();
 
@@ -69,6 +72,13 @@ fn given() -> Given {
             TEE.get()
                 .is_some_and(|tee| given::notify(call, tee.own(), receiver, bits))
         },
+        means: Some(Means {
+            page: || PAGE.address(),
+            read: |offset, to| PAGE.window().read(PAGE.address() + offset, to),
+            write: |offset, from| PAGE.window().write(PAGE.address() + offset, from),
+            ticks: clock::ticks,
+            second: clock::frequency,
+        }),
     }
 }
 

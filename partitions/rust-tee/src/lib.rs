@@ -7,6 +7,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod asker;
 pub mod code;
 pub mod copies;
 pub mod given;

@@ -1,4 +1,5 @@
 //! The TEE as a whole: runs requests on shared memory, sessions and services.
+use crate::asker::Asker;
 use crate::code::{self, BAD_PARAMETERS, Code, ITEM_NOT_FOUND, OUT_OF_MEMORY, Origin, SUCCESS};
 use crate::message::{self, Command, Direction, HEADER, Header, LONGEST, MAX_FOR_SERVICE, Marked, PARAMETER};
 use crate::notify::Notifications;
@@ -53,6 +54,7 @@ pub struct Tee<B: Mailbox, M: Memory> {
     shares: &'static Locked<Shares>,
     sessions: &'static Locked<Sessions>,
     notifications: Notifications,
+    asker: Asker,
 }
 
 /// What a failed call reports.
@@ -91,6 +93,7 @@ impl<B: Mailbox, M: Memory> Tee<B, M> {
             shares: &tables.shares,
             sessions: &tables.sessions,
             notifications: Notifications::new(),
+            asker: Asker::new(),
         }
     }
 
@@ -489,6 +492,12 @@ impl<B: Mailbox, M: Memory> Buffers for Reach<'_, B, M> {
 
     fn halves(&self) -> u32 {
         self.tee.notifications.halves()
+    }
+
+    fn record(&self) -> Result<[u8; sensors::page::BYTES], Code> {
+        let tee = self.tee;
+        let means = tee.given.means.as_ref().ok_or(ITEM_NOT_FOUND)?;
+        tee.asker.ask(&tee.mailbox, tee.own, means, || self.cancelled())
     }
 }
 

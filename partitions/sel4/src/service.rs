@@ -77,6 +77,7 @@ fn given(call: Call) -> Given {
             with(|call, _| given::inspect(call, subject, page)).unwrap_or(none)
         },
         notify: |receiver, bits| with(|call, own| given::notify(call, own, receiver, bits)) == Some(true),
+        means: None,
     }
 }
 

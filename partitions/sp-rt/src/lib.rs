@@ -12,6 +12,7 @@ pub mod bootinfo;
 pub mod ffa;
 pub mod paging;
 pub mod retrieve;
+pub mod share;
 pub mod slots;
 
 #[cfg(all(feature = "image", target_os = "none"))]
@@ -22,8 +23,8 @@ mod lock;
 
 #[cfg(all(feature = "image", target_os = "none"))]
 pub use arch::{
-    Boot, call, context_index, gic, hypercall, interrupts, mailbox, panicked, park, probe, random, threads,
-    window::Window,
+    Boot, call, clock, context_index, gic, hypercall, interrupts, mailbox, panicked, park, probe, random,
+    threads, window::Window,
 };
 pub use lock::{Locked, masked};
 

@@ -3,12 +3,12 @@ use crate::ffa::{self, Error, Regs};
 
 /// Bytes of the transaction descriptor, of an access descriptor (1.2), of the head of a composite
 /// descriptor, and of a range.
-const TRANSACTION: usize = 48;
-const ACCESS: usize = 32;
-const COMPOSITE: usize = 16;
-const RANGE: usize = 16;
+pub(crate) const TRANSACTION: usize = 48;
+pub(crate) const ACCESS: usize = 32;
+pub(crate) const COMPOSITE: usize = 16;
+pub(crate) const RANGE: usize = 16;
 /// Normal memory, write-back, inner shareable.
-const ATTRIBUTES: u16 = 0x2f;
+pub(crate) const ATTRIBUTES: u16 = 0x2f;
 /// The kind of transaction in the flags of a retrieval: a share.
 pub const KIND_SHARE: u32 = 1 << 3;
 /// The same: a loan, which the lender gives up meanwhile.
@@ -16,7 +16,7 @@ pub const KIND_LEND: u32 = 2 << 3;
 /// Flag of a retrieval: the memory is to be cleared when it is given back.
 pub const CLEAR_AFTER: u32 = 1 << 2;
 /// Read and write.
-const READ_WRITE: u8 = 0b10;
+pub(crate) const READ_WRITE: u8 = 0b10;
 
 /// The RX and TX buffers and the calls that use them.
 pub trait Mailbox {

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod expect;
+pub mod figures;
 pub mod options;
 pub mod report;
 pub mod transcript;

@@ -2,7 +2,7 @@
 //!
 //! `open` connects only, `check` asks everything once, `call` and `large` are one client under load, `heap` asks an
 //! OP-TEE for its memory in use, `notify` has the Rust TEE notify its driver, `sve` keeps vector state across calls,
-//! `applications` reaches three TEEs on one context, `killed` kills clients of three. `check`, `sve`, `applications` and
+//! `sensors` asks how well a period is kept on a core of a partition's own, `applications` reaches three TEEs on one context, `killed` kills clients of three. `check`, `sve`, `applications` and
 //! `killed` print lines that `xtask` reads. `store`, `fetch`, `erase` and `churn` use secure storage. The exit status is
 //! 0 only if everything was right.
 
@@ -20,6 +20,8 @@ mod notify;
 mod parameters;
 #[cfg(libteec)]
 mod sealed;
+#[cfg(libteec)]
+mod sensors;
 #[cfg(libteec)]
 mod services;
 #[cfg(libteec)]
@@ -63,6 +65,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Call => caller::run(options),
         Task::Large => caller::run_large(options),
         Task::Notify => return notify::run(options).map(|()| true),
+        Task::Sensors => return sensors::run(options).map(|()| true),
         Task::Heap => return heap::run(options).map(|()| true),
         Task::Applications => applications::run(options),
         Task::Killed => applications::run_killed(options),

@@ -1,10 +1,10 @@
 //! What the client is asked to do.
 
 /// How to use the client.
-pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sve|applications|killed|parameters|\
+pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sensors|sve|applications|killed|parameters|\
                          sessions|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
                          [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
-                         [--seed NUMBER]";
+                         [--seed NUMBER] [--periods 1..1000000000]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Task {
     Large,
     /// Have the Rust TEE notify its driver, and see that this one calls.
     Notify,
+    /// Ask how well the partition of sensors keeps its period.
+    Sensors,
     /// Ask an OP-TEE how much of its memory is in use.
     Heap,
     /// Keep vector state across calls.
@@ -81,6 +83,8 @@ pub struct Options {
     pub threads: usize,
     /// How long to go on, 1 s to a day.
     pub seconds: u64,
+    /// For how many periods [`Task::Sensors`] waits, if it waits at all.
+    pub periods: Option<u64>,
     /// Where the chance of [`Task::Call`] starts.
     pub seed: u64,
 }
@@ -95,6 +99,7 @@ impl Options {
             Some("call") => Task::Call,
             Some("large") => Task::Large,
             Some("notify") => Task::Notify,
+            Some("sensors") => Task::Sensors,
             Some("heap") => Task::Heap,
             Some("sve") => Task::Sve,
             Some("applications") => Task::Applications,
@@ -108,7 +113,7 @@ impl Options {
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
-        let mut seed = 0;
+        let (mut seed, mut periods) = (0, None);
         let mut others = [None, None];
         let (mut object, mut text) = (None, String::new());
         while let Some(option) = arguments.next() {
@@ -125,6 +130,7 @@ impl Options {
                 "--device" => device = Some(value),
                 "--threads" => threads = bounded(&option, &value, 64)?,
                 "--seconds" => seconds = bounded(&option, &value, 86_400)?,
+                "--periods" => periods = Some(bounded(&option, &value, 1_000_000_000)?),
                 "--seed" => seed = parse_seed(&value)?,
                 _ => return Err(format!("{option} is unknown; {USAGE}")),
             }
@@ -133,7 +139,12 @@ impl Options {
         let stores = matches!(task, Task::Store | Task::Fetch | Task::Erase | Task::Churn);
         let no_kind = matches!(
             task,
-            Task::Open | Task::Applications | Task::Killed | Task::Parameters | Task::Sessions
+            Task::Open
+                | Task::Applications
+                | Task::Killed
+                | Task::Parameters
+                | Task::Sessions
+                | Task::Sensors
         );
         let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
@@ -153,6 +164,7 @@ impl Options {
             device,
             threads: threads as usize,
             seconds,
+            periods,
             seed,
         })
     }
@@ -229,6 +241,14 @@ mod tests {
         assert_eq!(options.others, ["b", "c"]);
         let message = parse("applications --tee a --second b").expect_err("incomplete");
         assert!(message.contains("--third is missing"), "{message}");
+    }
+
+    #[test]
+    fn sensors_are_asked_once_or_for_periods() {
+        let once = parse("sensors --tee desk").expect("good");
+        assert_eq!((once.task, once.periods), (Task::Sensors, None));
+        let more = parse("sensors --tee desk --periods 10000").expect("good");
+        assert_eq!(more.periods, Some(10_000));
     }
 
     #[test]

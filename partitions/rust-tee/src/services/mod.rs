@@ -1,5 +1,6 @@
-//! The services that this TEE hosts: echo, keyed hash, sealed storage, and what runs here. Their numbers are part of
+//! The services that this TEE hosts: echo, keyed hash, sealed storage, what runs here, and the period of sensors. Their numbers are part of
 //! their interface.
+use crate::asker::Means;
 use crate::code::{BAD_PARAMETERS, CANCEL, Code};
 use crate::message::Direction;
 use crate::notify::Send;
@@ -7,6 +8,7 @@ use crate::notify::Send;
 pub mod echo;
 pub mod hash;
 pub mod inspect;
+pub mod period;
 pub mod storage;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,8 @@ pub enum Service {
     Storage,
     /// The service that tells what runs here.
     Inspect,
+    /// The service that tells how well a period is kept.
+    Period,
 }
 
 impl Service {
@@ -36,6 +40,7 @@ impl Service {
             hash::UUID => Some(Self::Hash),
             storage::UUID => Some(Self::Storage),
             inspect::UUID => Some(Self::Inspect),
+            period::UUID => Some(Self::Period),
             _ => Option::None,
         }
     }
@@ -103,6 +108,8 @@ pub struct Given {
     pub inspect: fn(subject: u64, page: u64) -> [u64; 8],
     /// Sets notifications of a receiver.
     pub notify: Send,
+    /// What asking the partition of sensors takes; none for a TEE that cannot.
+    pub means: Option<Means>,
 }
 
 /// What a command reaches outside of itself: the clients' memory that it was given, by copies only, and the driver.
@@ -120,6 +127,11 @@ pub trait Buffers {
     fn notify(&self) -> Result<(), Code>;
     /// How often the driver called for its bottom half.
     fn halves(&self) -> u32;
+    /// Asks the partition of sensors for its record.
+    ///
+    /// # Errors
+    /// Those of [`crate::asker::Asker::ask`].
+    fn record(&self) -> Result<[u8; sensors::page::BYTES], Code>;
 }
 
 /// A parameter of a command.
@@ -155,6 +167,7 @@ pub fn invoke(
         Service::Hash => hash::invoke(command, parameters, buffers, state, given.key.as_ref()),
         Service::Storage => storage::invoke(command, parameters, buffers, given),
         Service::Inspect => inspect::invoke(command, parameters, buffers, given),
+        Service::Period => period::invoke(command, parameters, buffers),
     }
 }
 

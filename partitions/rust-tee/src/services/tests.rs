@@ -53,6 +53,10 @@ impl Buffers for Host {
     fn halves(&self) -> u32 {
         3
     }
+
+    fn record(&self) -> Result<[u8; sensors::page::BYTES], Code> {
+        Ok([6; sensors::page::BYTES])
+    }
 }
 
 fn given(key: u8) -> Given {
@@ -61,6 +65,7 @@ fn given(key: u8) -> Given {
         random: || Some(0x1234_5678_9abc_def0),
         inspect: |_, _| [UNKNOWN; 8],
         notify: |_, _| false,
+        means: Option::None,
     }
 }
 
@@ -415,6 +420,10 @@ impl Buffers for Four {
     fn halves(&self) -> u32 {
         3
     }
+
+    fn record(&self) -> Result<[u8; sensors::page::BYTES], Code> {
+        Err(BAD_STATE)
+    }
 }
 
 #[test]
@@ -433,4 +442,21 @@ fn the_driver_is_notified_without_parameters_only() {
     let mut p = [Value(Out, 7, 7), None, None, None];
     assert_eq!(run(echo::HALVES, &mut p), Ok(()));
     assert_eq!(p[0], Value(Out, 3, 0));
+}
+
+#[test]
+fn the_record_of_a_period_goes_to_the_client_as_it_is() {
+    const BYTES: u64 = sensors::page::BYTES as u64;
+    let host = Host::new(&[0; 700], 0);
+    let mut state = State::new();
+    let mut run = |command, p: &mut Parameters| run(Service::Period, command, p, &host, &mut state);
+    let mut short = [Memory(Out, BYTES - 1), None, None, None];
+    assert_eq!(run(period::RECORD, &mut short), Err(SHORT_BUFFER));
+    assert_eq!(short[0], Memory(Out, BYTES), "what is needed");
+    let mut whole = [Memory(Out, 700), None, None, None];
+    assert_eq!(run(period::RECORD, &mut whole), Ok(()));
+    assert_eq!(whole[0], Memory(Out, BYTES));
+    assert_eq!(host.memory.borrow()[0][..BYTES as usize], [6; BYTES as usize]);
+    assert_eq!(run(period::RECORD, &mut [None; 4]), Err(BAD_PARAMETERS));
+    assert_eq!(run(period::RECORD + 1, &mut whole), Err(NOT_SUPPORTED));
 }

@@ -83,6 +83,7 @@ impl World {
                     random: || None,
                     inspect: |_, _| [u64::MAX; 8],
                     notify: |receiver, bits| (receiver, bits) == (0, 1 << 40),
+                    means: None,
                 },
                 spmc,
                 pages.clone(),

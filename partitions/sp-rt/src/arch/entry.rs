@@ -119,6 +119,13 @@ impl Boot {
     pub fn map(&mut self, start: u64, size: u64, access: Access) -> bool {
         mmu::map_apart(start, size, access)
     }
+
+    /// Maps `[start, start + size)`, which another partition lent, onto itself; `None` if that is not possible. Only
+    /// while no other context can be entered.
+    pub fn borrow(&mut self, start: u64, size: u64) -> Option<Window> {
+        self.map(start, size, Access::Data)
+            .then(|| Window::over(start, size))
+    }
 }
 
 /// The image's parts: addresses of its start, read-only data, data, and end.

@@ -1,7 +1,7 @@
 //! The RX and TX buffers of the partition, one page each, shared by all its contexts.
 //!
 //! Who has the [`Mailbox`] may use them; it is kept behind a lock by the partition.
-use super::call;
+use super::{call, window::Window};
 use crate::ffa::{self, Error, Regs};
 use crate::retrieve;
 use core::cell::UnsafeCell;
@@ -36,6 +36,12 @@ impl<const COUNT: usize> Pages<COUNT> {
     #[must_use]
     pub fn address(&self) -> u64 {
         self.0.get().addr() as u64
+    }
+
+    /// Access to them by copies, for pages that are shared.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window::over(self.address(), (COUNT * SIZE) as u64)
     }
 }
 

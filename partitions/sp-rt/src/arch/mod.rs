@@ -1,4 +1,5 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
+pub mod clock;
 mod entry;
 pub mod gic;
 pub mod interrupts;

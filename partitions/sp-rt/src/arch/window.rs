@@ -1,11 +1,11 @@
-//! The window in which memory that was borrowed from the normal world appears.
+//! The window in which memory that was borrowed from the normal world, or from another partition, appears.
 //!
-//! The other world changes that memory at any time: nothing in it is ever borrowed as a Rust
-//! reference; it is copied in and out by volatile accesses.
+//! Others change that memory at any time: nothing in it is ever borrowed as a Rust reference; it is copied in and out
+//! by volatile accesses.
 use super::mmu;
 use crate::paging::{Access, BLOCK};
 
-/// A mapped range of non-secure addresses.
+/// A mapped range of addresses that others write, too.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
     base: u64,
@@ -17,6 +17,11 @@ impl Window {
     pub(super) fn map(base: u64, size: u64) -> Option<Self> {
         let whole = base.is_multiple_of(BLOCK) && size.is_multiple_of(BLOCK);
         (whole && mmu::map_apart(base, size, Access::Borrowed)).then_some(Self { base, size })
+    }
+
+    /// Over what is mapped already, and not Rust's.
+    pub(super) const fn over(base: u64, size: u64) -> Self {
+        Self { base, size }
     }
 
     /// Whether the range lies in the window.
@@ -80,7 +85,7 @@ impl Window {
 
 fn read_volatile<T: Copy>(at: u64) -> T {
     // SAFETY: in the mapped window (checked by the callers), aligned; every bit pattern is a value
-    // of the integers that this is used for; nothing of Rust's own memory lies there.
+    // of the integers that this is used for; nothing that Rust code borrows lies there.
     unsafe { core::ptr::read_volatile(at as *const T) }
 }
 

@@ -4,6 +4,8 @@
 //!
 //! `bulkhead-load latency` measures instead how late Linux's timers are while the TEEs work.
 //!
+//! `bulkhead-load beat` has a timer on each core go off all the time: where cores take turns, none is then longer.
+//!
 //! It prints lines for `xtask`. The exit status is 0 only if all was right.
 
 mod clients;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         [others::BUSY] => others::be_busy(),
+        [timer::BEAT, micros] => timer::beat(micros.parse().unwrap_or(0)),
         ["latency", ..] => match latency::Wish::parse(&arguments[1..]) {
             Some(wish) => latency::run(&wish),
             None => Err("usage: bulkhead-load latency SAMPLES BOUND|- SEED".into()),

@@ -12,6 +12,35 @@ const PERIOD: std::ops::Range<u64> = 300_000..700_000;
 const PRIORITY: i32 = 80;
 const SECOND: u64 = 1_000_000_000;
 
+/// The word by which this program does nothing but let timers go off.
+pub const BEAT: &str = "beat";
+
+/// Has a timer go off on each core every so many microseconds, until it is killed.
+pub fn beat(micros: u64) -> Result<bool, String> {
+    if micros == 0 {
+        return Err("usage: bulkhead-load beat MICROSECONDS".into());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores)
+            .map(|core| scope.spawn(move || beat_on(core, micros * 1000)))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .map(|ended| ended.map_err(|_| "a thread of timers died".to_owned())?)
+            .collect::<Result<Vec<()>, _>>()
+    })
+    .map(|_| true)
+}
+
+fn beat_on(core: usize, nanos: u64) -> Result<(), String> {
+    pin_this(core)?;
+    real_time()?;
+    loop {
+        sleep_until(now() + nanos)?;
+    }
+}
+
 /// Takes `samples` timers on each of these cores at the same time: how late each was, in nanoseconds.
 pub fn late(cores: &[usize], samples: usize, seed: u64) -> Result<Vec<u64>, String> {
     std::thread::scope(|scope| {
@@ -34,14 +63,18 @@ fn on_core(core: usize, samples: usize, mut chance: Rng) -> Result<Vec<u64>, Str
     let mut late = vec![0; samples];
     for late in &mut late {
         let due = now() + chance.u64(PERIOD);
-        let moment = Timespec {
-            tv_sec: (due / SECOND) as i64,
-            tv_nsec: (due % SECOND) as i64,
-        };
-        clock_nanosleep_absolute(ClockId::Monotonic, &moment).map_err(|error| error.to_string())?;
+        sleep_until(due)?;
         *late = now().saturating_sub(due);
     }
     Ok(late)
+}
+
+fn sleep_until(due: u64) -> Result<(), String> {
+    let moment = Timespec {
+        tv_sec: (due / SECOND) as i64,
+        tv_nsec: (due % SECOND) as i64,
+    };
+    clock_nanosleep_absolute(ClockId::Monotonic, &moment).map_err(|error| error.to_string())
 }
 
 fn now() -> u64 {
