@@ -17,6 +17,7 @@ mod messages;
 mod needs;
 mod not_built;
 mod passthrough;
+mod quiesce;
 mod regions;
 mod windows;
 
@@ -49,6 +50,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         cores::check(draft, board, faults);
         devices::check(draft, board, faults);
         passthrough::check(draft, board, faults);
+        quiesce::check(draft, board, faults);
         failure::check(draft, board, faults);
         needs::check(draft, board, faults);
     }

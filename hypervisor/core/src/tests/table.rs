@@ -88,6 +88,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         interrupts_queued: false,
         budget_us: 0,
         log_rate: 1_000,
+        quiesce: &[],
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
