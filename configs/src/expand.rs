@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::draft::{ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
-use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Quiesce, Region, System};
+use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
 #[must_use]
@@ -18,9 +18,17 @@ pub fn expand(system: &System) -> String {
     };
     line("name", &quote(&system.name));
     line("board", &quote(&system.board.name));
+    let log = system
+        .board
+        .log()
+        .map_or("none", |(device, _)| device.name.as_str());
     line(
         "hypervisor",
-        &format!("{{ memory = {} }}", size(system.hypervisor.size)),
+        &format!(
+            "{{ memory = {}, log = {} }}",
+            size(system.hypervisor.size),
+            quote(log)
+        ),
     );
     line("allow-unprotected", &system.allow_unprotected.to_string());
     for machine in &system.machines {
@@ -99,7 +107,6 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
     keys.extend([
         ("devices", list(devices)),
         ("interrupts", list(interrupts)),
-        ("quiesce", list(partition.quiesce.iter().map(quiesce))),
         ("on-failure", on_failure(partition.on_failure)),
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
@@ -184,19 +191,6 @@ fn preemption(preemption: Preemption) -> String {
         Preemption::ManagedExit { limit_us } => format!("{{ managed-exit = {} }}", duration(limit_us)),
         Preemption::Queued { limit_us } => format!("{{ queued = {} }}", duration(limit_us)),
     }
-}
-
-fn quiesce(write: &Quiesce) -> String {
-    let Quiesce {
-        device,
-        offset,
-        value,
-        ..
-    } = write;
-    format!(
-        "{{ device = {}, offset = {offset:#x}, value = {value:#x} }}",
-        quote(device)
-    )
 }
 
 fn on_failure(policy: OnFailure) -> String {

@@ -103,10 +103,13 @@ fn understand(
     faults: &mut Faults,
 ) -> Option<System> {
     let mut draft = draft::read(reader::parse(source, &language::FILE, faults)?, faults);
-    let board = draft
+    let mut board = draft
         .board
         .as_ref()
         .and_then(|name| board::find(table, name, board, faults));
+    if let Some(board) = &mut board {
+        check::choose_log(&draft, board, faults);
+    }
     if let Some(board) = &board {
         place::place(&mut draft, board, faults);
     }

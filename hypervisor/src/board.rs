@@ -58,7 +58,10 @@ pub fn check(core: usize) -> Result<(), Mismatch> {
     is(cores(&tree), Mismatch::Cores)?;
     is(interrupt_controller(&tree), Mismatch::InterruptController)?;
     is(memory(&tree), Mismatch::Memory)?;
-    is(log_uart(&tree), Mismatch::LogUart)
+    is(
+        TABLE.board.log.base().is_none_or(|base| has_uart(&tree, base)),
+        Mismatch::LogUart,
+    )
 }
 
 fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Fdt<'_>> {
@@ -122,12 +125,12 @@ fn memory(tree: &Fdt<'_>) -> bool {
     })
 }
 
-fn log_uart(tree: &Fdt<'_>) -> bool {
+fn has_uart(tree: &Fdt<'_>, base: u64) -> bool {
     tree.all_nodes()
         .filter(|node| {
             node.compatible()
                 .is_some_and(|list| list.all().any(|name| name == "arm,pl011"))
         })
         .filter_map(|node| node.reg()?.next())
-        .any(|frame| frame.starting_address as usize as u64 == TABLE.board.log_uart)
+        .any(|frame| frame.starting_address as usize as u64 == base)
 }

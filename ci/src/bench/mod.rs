@@ -14,7 +14,7 @@ use crate::paths::{Paths, read, write};
 use crate::progress::step;
 use crate::run::events::Line;
 use crate::run::machine::Machine;
-use crate::run::session::{self, Next, Ports, Wish};
+use crate::run::session::{self, Log, Next, Ports, Wish};
 use anyhow::{Result, bail};
 use figures::Figures;
 use reference::{Growth, Reference};
@@ -170,6 +170,7 @@ fn wish<'a>(firmware: &'a build::Firmware, folder: &'a Path) -> Wish<'a> {
     Wish {
         elf: &firmware.hypervisor,
         programs: &firmware.programs,
+        log: Log::of(&firmware.system),
         folder,
         limit: LIMIT,
         quiet: LIMIT,

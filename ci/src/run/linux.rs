@@ -3,7 +3,7 @@
 use super::events::Line;
 use super::machine::{self, Machine};
 use super::record::Programs;
-use super::session::{self, Next, Ports, Wish};
+use super::session::{self, Log, Next, Ports, Wish};
 use crate::build::{self, Built};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -78,6 +78,7 @@ pub fn boot(
     let wish = Wish {
         elf: &wish.elf,
         programs: &wish.programs,
+        log: Log::of(&built.firmware.system),
         folder: &wish.folder,
         limit: wish.limit,
         quiet: wish.quiet,

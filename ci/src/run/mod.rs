@@ -1,5 +1,6 @@
 //! `cargo xtask run`: builds a system, boots it and shows what became of each TEE.
 
+pub mod apart;
 mod decoder;
 pub mod events;
 pub mod linux;

@@ -1,12 +1,14 @@
 //! One run of the machine: its consoles are followed, and it ends by itself or is ended.
 
+use super::apart::Apart;
 use super::decoder;
 use super::events::{self, Line};
 use super::record::{Failures, Programs};
 use crate::paths::make_folder;
 use anyhow::{Context, Result, bail};
+use bulkhead_configs::System;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -58,6 +60,8 @@ pub struct Wish<'a> {
     pub elf: &'a Path,
     /// The partitions' programs, for the records of their failures.
     pub programs: &'a Programs,
+    /// Where that leaves the machine.
+    pub log: Log,
     /// Where the logs go.
     pub folder: &'a Path,
     /// The time that the run may take.
@@ -68,6 +72,28 @@ pub struct Wish<'a> {
     pub show_log: bool,
     /// Whether all of the log and the consoles are shown, the TEEs' and the normal world's.
     pub show_console: bool,
+}
+
+/// Where the hypervisor's log leaves the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// By the second port.
+    Own,
+    /// By the first one, among the normal world's text. The second is a partition's.
+    Shared,
+    /// Nowhere. The second port is a partition's.
+    None,
+}
+
+impl Log {
+    /// Where a system has it.
+    pub fn of(system: &System) -> Self {
+        match system.board.log() {
+            None => Self::None,
+            Some((_, true)) => Self::Shared,
+            Some((_, false)) => Self::Own,
+        }
+    }
 }
 
 /// What comes out of the machine.
@@ -96,10 +122,16 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
     make_folder(wish.folder)?;
     let table = decoder::table(wish.elf)?;
     let machine = Machine::start(&mut command, wish.folder)?;
-    let (log, console) = (
+    let (second, console) = (
         accept(&ports.log, &machine, wish)?,
         accept(&ports.console, &machine, wish)?,
     );
+    let (frames, log) = UnixStream::pair().context("no socket can be opened")?;
+    let (log, frames, answering) = match wish.log {
+        Log::Own => (second, None, None),
+        Log::Shared => (log, Some(frames), Some(answer(second, wish.folder)?)),
+        Log::None => (log, None, Some(answer(second, wish.folder)?)),
+    };
     let (folder, show, all) = (wish.folder.to_path_buf(), wish.show_log, wish.show_console);
     let (sender, lines) = channel();
     let records = sender.clone();
@@ -121,13 +153,33 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
         console,
         wish.folder.join("console.log"),
         wish.show_console,
+        frames,
         sender,
     );
     let result = watch(&lines, wish, &machine, &mut on);
     drop(machine);
     join(reading)?;
     join(decoding)?;
+    answering.map_or(Ok(()), join)?;
     result
+}
+
+/// Starts a thread that is at the other end of a partition's port: it keeps what comes, and answers each byte, letters
+/// as capitals.
+fn answer(mut stream: UnixStream, folder: &Path) -> Result<JoinHandle<Result<()>>> {
+    let path = folder.join("partition.log");
+    let mut file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(thread::spawn(move || {
+        let mut buffer = [0; 256];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            file.write_all(&buffer[..count])?;
+            buffer.make_ascii_uppercase();
+            if stream.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }))
 }
 
 /// Follows the lines until `on` knows enough.
@@ -139,7 +191,7 @@ fn watch(
 ) -> Result<()> {
     let start = Instant::now();
     let console = wish.folder.join("console.log");
-    let mut heard = false;
+    let mut heard = wish.log == Log::None;
     let (mut last, mut said) = (start, String::new());
     loop {
         let left = wish.limit.saturating_sub(start.elapsed());
@@ -232,28 +284,47 @@ fn wait_for_end(lines: &Receiver<Said>, console: &Path) -> Result<()> {
     }
 }
 
-/// Starts a thread that reads the console, keeps all of it, and sends each line.
+/// Starts a thread that reads the console, keeps all of its text, and sends each line. Where the log's frames are
+/// among it, they go on to their decoder.
 fn read_console(
-    stream: UnixStream,
+    mut stream: UnixStream,
     path: PathBuf,
     show: bool,
+    mut frames: Option<UnixStream>,
     sender: Sender<Said>,
 ) -> JoinHandle<Result<()>> {
     thread::spawn(move || {
         let mut file =
             File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).unwrap_or(0) != 0 {
-            file.write_all(&line)?;
-            let text = String::from_utf8_lossy(&line);
-            if show {
-                println!("{}", text.trim_end());
+        let (mut apart, mut buffer, mut rest) = (Apart::default(), [0; 4096], Vec::new());
+        loop {
+            let count = stream.read(&mut buffer).unwrap_or(0);
+            let mut text = buffer[..count].to_vec();
+            if let Some(frames) = &mut frames {
+                let (own, log) = apart.take(&text);
+                text = own;
+                frames.write_all(&log)?;
             }
-            let _ = sender.send(Said::Console(text.into_owned()));
-            line.clear();
+            file.write_all(&text)?;
+            rest.extend(text);
+            // At the end, what has no end of line is a line, too.
+            while let Some(end) = rest
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map(|at| at + 1)
+                .or_else(|| (count == 0 && !rest.is_empty()).then_some(rest.len()))
+            {
+                let line: Vec<u8> = rest.drain(..end).collect();
+                let text = String::from_utf8_lossy(&line);
+                if show {
+                    println!("{}", text.trim_end());
+                }
+                let _ = sender.send(Said::Console(text.into_owned()));
+            }
+            if count == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
     })
 }
 
@@ -355,6 +426,7 @@ mod tests {
         let wish = Wish {
             elf: Path::new("none"),
             programs: &Programs::new(),
+            log: Log::Own,
             folder: room.path(),
             limit: Duration::from_secs(60),
             quiet: Duration::from_millis(300),

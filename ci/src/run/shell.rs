@@ -5,6 +5,7 @@ use super::decoder;
 use super::events::{self, Event, Line};
 use super::linux;
 use super::machine::Machine;
+use super::session::Log;
 use crate::build::Built;
 use anyhow::{Context, Result, bail};
 use std::io::{IsTerminal, Read, Write};
@@ -25,6 +26,11 @@ const END: &[u8] = b"\x04";
 
 /// Gives a shell in Linux until it powers off; true where QEMU ended well.
 pub fn run(built: &Built, sve: bool) -> Result<bool> {
+    if Log::of(&built.firmware.system) == Log::Shared {
+        bail!(
+            "the hypervisor's log is on this table's console: take `log` out of its `hypervisor` for a shell"
+        );
+    }
     let folder = built.firmware.folder.join("run");
     let room = tempfile::tempdir().context("no temporary folder can be made")?;
     let socket = room.path().join("log");

@@ -9,7 +9,7 @@ use crate::paths::{Paths, read, write};
 use crate::progress::step;
 use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
-use crate::run::session::{self, Next, Ports, Wish};
+use crate::run::session::{self, Log, Next, Ports, Wish};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -135,6 +135,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     let wish = Wish {
         elf: &firmware.hypervisor,
         programs: &firmware.programs,
+        log: Log::of(&firmware.system),
         folder: &folder,
         limit: LIMIT,
         quiet: LIMIT,

@@ -176,8 +176,10 @@ pub struct Board {
     pub secret: Secret,
     /// Where firmware loads and enters the hypervisor.
     pub hypervisor_load: u64,
-    /// Base of the UART that carries the hypervisor's log.
-    pub log_uart: u64,
+    /// Where the hypervisor's log leaves: a place in `devices`.
+    pub log: Option<usize>,
+    /// Where a table may have it, instead.
+    pub other_logs: Vec<usize>,
     /// INTID of the secure EL2 physical timer.
     pub timer_intid: u32,
     /// The SGI that tells the normal world to schedule a receiver.
@@ -191,6 +193,35 @@ pub struct Board {
 }
 
 impl Board {
+    /// Has the hypervisor's log leave by a device (a place in `devices`), or not at all. The one that it left by before
+    /// is free; one of the normal world's stays its own, too.
+    pub fn give_log(&mut self, log: Option<usize>) {
+        if let Some(before) = core::mem::replace(&mut self.log, log) {
+            self.pass_log(before, Owner::Hypervisor, Owner::Free);
+        }
+        if let Some(log) = log {
+            self.pass_log(log, Owner::Free, Owner::Hypervisor);
+        }
+    }
+
+    /// Gives a device and its interrupts from one owner to another, where the first has it.
+    fn pass_log(&mut self, device: usize, from: Owner, to: Owner) {
+        let Some(device) = self.devices.get_mut(device).filter(|device| device.owner == from) else {
+            return;
+        };
+        device.owner = to;
+        let own = self.interrupts.iter_mut();
+        own.filter(|known| device.interrupts.contains(&known.name))
+            .for_each(|known| known.owner = to);
+    }
+
+    /// The device by which the hypervisor's log leaves, and whether the normal world writes to it, too.
+    #[must_use]
+    pub fn log(&self) -> Option<(&Device, bool)> {
+        let device = self.devices.get(self.log?)?;
+        Some((device, device.owner == Owner::NormalWorld))
+    }
+
     /// The ranges of one kind of memory.
     pub fn ranges(&self, kind: Kind) -> impl Iterator<Item = Range> {
         self.memory

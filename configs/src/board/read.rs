@@ -39,6 +39,9 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     let boot_core = find_name(&cores, &boot_core, "core", faults);
     let log = find_name(&devices, &own.log, "device", faults);
     let timer = find_name(&interrupts, &own.timer, "interrupt", faults);
+    let other_logs = own.other_logs.iter();
+    let other_logs = other_logs.filter_map(|name| find_name(&devices, name, "device", faults));
+    let other_logs = other_logs.collect();
     let (boot_core, log, timer) = (boot_core?, log?, timer?);
     let mut board = Board {
         name,
@@ -46,7 +49,8 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         boot_core,
         device_tree: own.device_tree,
         hypervisor_load: own.load,
-        log_uart: devices[log].item.range.base,
+        log: None,
+        other_logs,
         timer_intid: interrupts[timer].item.intid,
         schedule_receiver: own.schedule_receiver,
         window_base: own.window,
@@ -60,15 +64,8 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         firmware,
         optee_platform,
     };
-    board.devices[log].owner = Owner::Hypervisor;
     board.interrupts[timer].owner = Owner::Hypervisor;
-    for name in board.devices[log].interrupts.clone() {
-        board
-            .interrupts
-            .iter_mut()
-            .filter(|known| known.name == name)
-            .for_each(|known| known.owner = Owner::Hypervisor);
-    }
+    board.give_log(Some(log));
     Some(board)
 }
 
@@ -88,6 +85,7 @@ fn read_head(mut fields: Fields<'_>, faults: &mut Faults) -> Option<(String, Str
 struct Own {
     load: u64,
     log: At<String>,
+    other_logs: Vec<At<String>>,
     timer: At<String>,
     schedule_receiver: u32,
     window: u64,
@@ -99,6 +97,10 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     let fields_span = fields.span.clone();
     let load = fields.need("load", Item::integer, faults);
     let log = fields.need("log", Item::name, faults);
+    let other_logs = fields
+        .optional("other-logs")
+        .and_then(|item| item.strings(faults))
+        .unwrap_or_default();
     let timer = fields.need("timer", Item::name, faults);
     let sgi = fields.need("schedule-receiver", Item::integer32, faults);
     let window = fields.need("window", Item::integer, faults);
@@ -123,6 +125,7 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
     Some(Own {
         load,
         log: log?,
+        other_logs,
         timer: timer?,
         schedule_receiver: sgi.value,
         window,

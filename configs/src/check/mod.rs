@@ -11,13 +11,13 @@ mod framework;
 mod identity;
 mod images;
 mod limits;
+mod log;
 mod means;
 mod memory;
 mod messages;
 mod needs;
 mod not_built;
 mod passthrough;
-mod quiesce;
 mod regions;
 mod windows;
 
@@ -31,6 +31,7 @@ use crate::rule::Rule;
 use crate::source::At;
 
 pub use doubts::doubts;
+pub use log::choose as choose_log;
 pub use not_built::not_built;
 
 /// Finds everything that is wrong with a draft. Without a board, what needs one is left out.
@@ -50,7 +51,6 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         cores::check(draft, board, faults);
         devices::check(draft, board, faults);
         passthrough::check(draft, board, faults);
-        quiesce::check(draft, board, faults);
         failure::check(draft, board, faults);
         needs::check(draft, board, faults);
     }

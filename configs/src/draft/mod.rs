@@ -2,7 +2,6 @@
 
 mod caller;
 mod partition;
-mod quiesce;
 mod read;
 mod words;
 
@@ -12,7 +11,6 @@ use crate::source::{At, Span};
 
 pub use caller::Caller;
 pub use partition::{Cores, OnFailure, Partition, Quotas};
-pub use quiesce::Quiesce;
 pub use read::read;
 pub use words::*;
 
@@ -25,6 +23,8 @@ pub struct Draft {
     pub board: Option<At<String>>,
     /// The hypervisor's memory in bytes.
     pub hypervisor: Option<At<u64>>,
+    /// Where the hypervisor's log leaves.
+    pub log: Option<At<String>>,
     /// Whether secure memory that nothing protects may be used.
     pub allow_unprotected: bool,
     /// The partitions in the order of the file.

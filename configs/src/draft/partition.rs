@@ -1,8 +1,6 @@
 //! One `[[partition]]` as it was written.
 
-use super::{
-    Action, Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Quiesce, Region, Tee,
-};
+use super::{Action, Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Region, Tee};
 use crate::source::{At, Span};
 
 /// One `[[partition]]`.
@@ -60,8 +58,6 @@ pub struct Partition {
     pub devices: Vec<At<String>>,
     /// `interrupts`
     pub interrupts: Vec<At<String>>,
-    /// `quiesce`
-    pub quiesce: Vec<Quiesce>,
     /// `on-failure`
     pub on_failure: Option<OnFailure>,
     /// `key`

@@ -2,7 +2,7 @@
 
 use super::{
     ACTIONS, ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES,
-    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller, quiesce,
+    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -63,6 +63,7 @@ fn read_system(mut fields: Fields<'_>, draft: &mut Draft, faults: &mut Faults) {
         .and_then(|item| item.table(&keys::HYPERVISOR, faults));
     if let Some(mut hypervisor) = hypervisor {
         draft.hypervisor = hypervisor.need("memory", Item::size, faults);
+        draft.log = hypervisor.may("log", Item::name, faults);
         hypervisor.finish(faults);
     }
     let allow = fields.may("allow-unprotected", Item::boolean, faults);
@@ -126,13 +127,6 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         boot_order: fields.may("boot-order", Item::integer, faults),
         devices: names(&mut fields, "devices", faults),
         interrupts: names(&mut fields, "interrupts", faults),
-        quiesce: fields
-            .optional("quiesce")
-            .and_then(|item| item.array(faults))
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|item| quiesce::read(item, faults))
-            .collect(),
         on_failure: fields
             .optional("on-failure")
             .and_then(|item| read_failure(item, faults)),

@@ -123,7 +123,7 @@ fn board(board: &Board) -> String {
     format!(
         "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
          boot_core: {},\n            secure: {},\n            store: {},\n            normal: {},\n            gicd: {:#x},\n            \
-         gicr: {:#x},\n            gicr_stride: {:#x},\n            interface_traps: {},\n            log_uart: {:#x},\n            timer_intid: {},\n            \
+         gicr: {:#x},\n            gicr_stride: {:#x},\n            interface_traps: {},\n            log: {},\n            timer_intid: {},\n            \
          root_secret: {},\n            schedule_receiver_intid: {},\n        }}",
         board.name,
         board.compatible,
@@ -137,11 +137,19 @@ fn board(board: &Board) -> String {
         board.gic.redistributor,
         board.gic.stride,
         board.gic.interface_traps,
-        board.log_uart,
+        log(board),
         board.timer_intid,
         root_secret(board.secret),
         board.schedule_receiver,
     )
+}
+
+fn log(board: &Board) -> String {
+    match board.log() {
+        None => "Log::None".to_owned(),
+        Some((device, false)) => format!("Log::Own({:#x})", device.range.base),
+        Some((device, true)) => format!("Log::Shared({:#x})", device.range.base),
+    }
 }
 
 /// Where partitions' keys come from. A table that needs a secret of the hardware's is not built (BH090).
@@ -182,7 +190,6 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("dedicated", partition.dedicated.to_string()),
         ("devices", devices(partition)),
         ("interrupts", interrupts(partition)),
-        ("quiesce", quiesce(partition)),
         ("window", range(partition.window)),
         ("shares", partition.shares.to_string()),
         ("preemption", preemption(partition)),
@@ -283,16 +290,6 @@ fn devices(partition: &Partition) -> String {
         )
     });
     format!("&[{}]", devices.collect::<Vec<_>>().join(", "))
-}
-
-fn quiesce(partition: &Partition) -> String {
-    let writes = partition.quiesce.iter().map(|write| {
-        format!(
-            "RegisterWrite {{ address: {:#x}, value: {:#x} }}",
-            write.address, write.value
-        )
-    });
-    format!("&[{}]", writes.collect::<Vec<_>>().join(", "))
 }
 
 /// A shared interrupt goes to the first of the partition's cores.

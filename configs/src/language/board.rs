@@ -105,6 +105,12 @@ pub static HYPERVISOR: Table = Table {
     keys: &[
         Key::required("load", Form::Address, "Where firmware loads and enters it."),
         Key::required("log", Form::Name, "The device for its log, a PL011."),
+        Key::optional(
+            "other-logs",
+            Form::Each(&Form::Name),
+            "none",
+            "Further PL011s on which a table may have the log. One of the normal world's is shared with it.",
+        ),
         Key::required(
             "timer",
             Form::Name,

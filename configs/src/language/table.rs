@@ -47,11 +47,19 @@ pub static SYSTEM: Table = Table {
 pub static HYPERVISOR: Table = Table {
     title: "`hypervisor`",
     doc: "What the hypervisor has.",
-    keys: &[Key::required(
-        "memory",
-        Form::Size,
-        "The hypervisor's memory, from the address to which the board's firmware loads it.",
-    )],
+    keys: &[
+        Key::required(
+            "memory",
+            Form::Size,
+            "The hypervisor's memory, from the address to which the board's firmware loads it.",
+        ),
+        Key::optional(
+            "log",
+            Form::Name,
+            "the board's device for it",
+            "Where its log leaves: one of the board's `other-logs` leaves the board's own device for it to a partition; `none`: nowhere.",
+        ),
+    ],
 };
 
 pub static VIRTUAL_MACHINE: Table = Table {
@@ -201,12 +209,6 @@ pub static PARTITION: Table = Table {
             "Interrupts of the board that it owns.",
         ),
         Key::optional(
-            "quiesce",
-            Form::Each(&Form::Table(&QUIESCE)),
-            "nothing",
-            "What is written to its devices when it fails, in this order, so that they are quiet.",
-        ),
-        Key::optional(
             "on-failure",
             Form::Any(&[Form::Words(|| words(FAILURES)), Form::Table(&RESTART)]),
             "stop",
@@ -237,20 +239,6 @@ pub static PARTITION: Table = Table {
             "no client reaches it by name",
             "How GlobalPlatform clients find it.",
         ),
-    ],
-};
-
-pub static QUIESCE: Table = Table {
-    title: "an entry of `quiesce`",
-    doc: "A write to a register of a device of the partition's.",
-    keys: &[
-        Key::required("device", Form::Name, "The device."),
-        Key::required(
-            "offset",
-            Form::Address,
-            "The register: bytes from the device's first one.",
-        ),
-        Key::required("value", Form::Address, "What is written, 32 bits."),
     ],
 };
 

@@ -209,6 +209,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let (cpu, home) = (here.cpu, here.context.home);
         let pressed = here.seat.pressed();
         paravirtual::end_wait(here.seat);
+        if to == State::Waiting {
+            self.look_behind(here, ports);
+        }
         cpu.set_left(here.context, to);
         let mut reply = *reply;
         let mut aborted = to == State::Off;

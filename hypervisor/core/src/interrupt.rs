@@ -99,13 +99,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn end_interrupt<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
         let beneath = cpu.restore();
         let now = ports.now();
-        if let Some((owner, took)) = cpu.end_interrupt(now) {
-            self.charge(owner, now, took);
+        let ended = cpu.end_interrupt(now);
+        if let Some((owner, took)) = ended
+            && let Some(partition) = self.table.partitions.get(owner.partition)
+        {
+            // It had no more than its time; what an emulated machine did meanwhile is not its own.
+            self.charge(owner, now, took.min(u64::from(limit_us(partition))));
         }
-        if self.looks_again(core, now) {
-            // Others' interrupts came meanwhile: as soon as the core is entered.
-            ports.call_core(core);
-        }
+        // Others' interrupts may have come meanwhile.
+        self.look_soon(core, ended.map(|(owner, _)| owner), ports);
         let context = beneath?;
         let (partition, compartment, seat) = self.seat(context.partition, context.home)?;
         if !seat.change(State::Displaced(core), State::Running(core)) {

@@ -24,7 +24,7 @@ pub(crate) const NOTIFICATION_PENDING: u32 = 5;
 pub(crate) const NOTIFICATION_BIT: u64 = bit(NOTIFICATION_PENDING);
 
 /// First bit of the physical interrupts.
-const PHYSICAL: u32 = 16;
+pub(crate) const PHYSICAL: u32 = 16;
 /// The EL1 timers: what they are by a GIC, the INTID by these calls, and its bit. The physical one, which OP-TEE uses,
 /// has the INTID of `hfic`.
 const TIMERS: [(u32, u32, u32); 2] = [(VIRTUAL_TIMER, VIRTUAL_TIMER, 14), (PHYSICAL_TIMER, 3, 3)];
@@ -165,6 +165,21 @@ pub(crate) fn lines(seat: &Seat) -> (bool, bool) {
 /// Makes the interrupt of pending notifications pending; whether it was not.
 pub(crate) fn pend_notification(seat: &Seat) -> bool {
     seat.pending.fetch_or(NOTIFICATION_BIT, Ordering::AcqRel) & NOTIFICATION_BIT == 0
+}
+
+/// Whether a context has interrupts that are more than a message to who runs it: one that asks for a managed exit, or
+/// tells of notifications, has nobody enter it.
+pub(crate) fn has_untaken(partition: &Partition, seat: &Seat) -> bool {
+    let pending = seat.pending.load(Ordering::Acquire);
+    if pending == 0 {
+        return false;
+    }
+    let messages = if partition.vgic {
+        0
+    } else {
+        bit(MANAGED_EXIT) | NOTIFICATION_BIT
+    };
+    pending & seat.enabled.load(Ordering::Relaxed) & !messages != 0
 }
 
 /// Makes a timer's interrupt pending, or not, as its line is high.

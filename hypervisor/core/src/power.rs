@@ -75,10 +75,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         cpu.set_current(None);
         if mode == Mode::CoreOn {
             self.set_alarm(core, ports);
-            if self.looks_again(core, ports.now()) {
-                // Whoever called it while it went off will not call it again before it has looked.
-                ports.wake(0);
-            }
+            // Whoever called it while it went off will not call it again before it has looked.
+            self.look_soon(core, None, ports);
             // Contexts that are entered for the first time have no earlier life to be told of.
             let message = [
                 u64::from(function::DIRECT_REQ_32),

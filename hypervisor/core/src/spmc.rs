@@ -414,6 +414,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Action {
         paravirtual::end_wait(here.seat);
+        if to == State::Waiting {
+            self.look_behind(here, ports);
+        }
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, to);
         self.depart(here.core, here.cpu, reply, ports)

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::api::{Context, Note, Ports};
 use crate::compartment::{Compartment, reported};
 use crate::context::Seat;
-use crate::paravirtual::MAX_INTERRUPTS;
+use crate::paravirtual::{self, MAX_INTERRUPTS};
 use crate::spmc::{Spmc, lists};
 use crate::table::{Core, Partition};
 
@@ -51,10 +51,6 @@ impl Lines {
                 }
             }; MAX_INTERRUPTS + 1],
         )
-    }
-
-    fn at(&self, place: Option<usize>) -> Option<&Line> {
-        self.0.get(place.unwrap_or(MAX_INTERRUPTS))
     }
 
     /// How often all lines came, and how often they were held back.
@@ -174,7 +170,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Counts a line that came.
     pub(crate) fn count_line(&self, index: usize, partition: &Partition, intid: u32) {
         let lines = self.compartments.get(index).map(|compartment| &compartment.lines);
-        if let Some(line) = lines.and_then(|lines| lines.at(place(partition, intid))) {
+        let place = place(partition, intid);
+        if let Some(line) = lines.zip(place).and_then(|(lines, place)| lines.0.get(place)) {
             line.came.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -198,24 +195,35 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !self.rests(owner, ports) {
             return false;
         }
-        let Some((partition, compartment, seat)) = self.seat(owner.partition, owner.home) else {
-            return false;
-        };
-        let place = intid.and_then(|intid| place(partition, intid));
-        if let Some(place) = place {
-            seat.share.held.fetch_or(1 << (place & 63), Ordering::SeqCst);
+        if let Some(partition) = self.table.partitions.get(owner.partition) {
+            let place = intid.and_then(|intid| place(partition, intid));
+            self.hold(owner, place.map_or(0, |place| 1 << (place & 63)), ports);
         }
-        if let Some(line) = compartment.lines.at(place) {
+        true
+    }
+
+    /// Counts these lines of a context as held back, and lets none of them in before it has rested; none: one of its
+    /// SGIs or timers.
+    fn hold<T: Ports>(&self, owner: Context, lines: u64, ports: &mut T) {
+        let Some((partition, compartment, seat)) = self.seat(owner.partition, owner.home) else {
+            return;
+        };
+        seat.share.held.fetch_or(lines, Ordering::SeqCst);
+        let places = (0..MAX_INTERRUPTS).filter(|place| lines >> place & 1 == 1);
+        let others = (lines == 0).then_some(MAX_INTERRUPTS);
+        for place in places.chain(others) {
+            let Some(line) = compartment.lines.0.get(place) else {
+                continue;
+            };
             let held = line.held.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
             if reported(held) {
                 ports.note(Note::Storm {
                     partition: owner.partition,
-                    intid,
+                    intid: partition.interrupts.get(place).map(|interrupt| interrupt.intid),
                     held,
                 });
             }
         }
-        true
     }
 
     /// Whether a context has to rest: its core is woken when it has. One that has rested has its lines let in
@@ -233,11 +241,39 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         true
     }
 
-    /// Whether a core is to look at a context that is at home there and has rested.
-    pub(crate) fn looks_again(&self, core: Core, now: u64) -> bool {
-        let weight = self.weight(core);
-        let seats = self.compartments.iter();
-        let mut seats = seats.filter_map(|compartment| compartment.seats.get(usize::from(core)));
-        seats.any(|seat| seat.kicked.load(Ordering::Acquire) && seat.share.rests(now, weight).is_none())
+    /// Has this core look at contexts that are at home there and are to be looked at: at once, or when they have
+    /// rested. One of them may just have left the core.
+    pub(crate) fn look_soon<T: Ports>(&self, core: Core, left: Option<Context>, ports: &mut T) {
+        let mut now = false;
+        for (partition, compartment) in self.compartments.iter().enumerate() {
+            let seat = compartment.seats.get(usize::from(core));
+            if seat.is_some_and(|seat| seat.kicked.load(Ordering::Acquire)) {
+                let context = Context {
+                    partition,
+                    home: core,
+                };
+                let rests = self.rests(context, ports);
+                if rests && left == Some(context) {
+                    // What it leaves behind is held back with it.
+                    self.hold(context, self.active_lines(context), ports);
+                }
+                now |= !rests;
+            }
+        }
+        if now {
+            ports.call_core(core);
+        }
+    }
+
+    /// A context's lines that came and were not dealt with.
+    fn active_lines(&self, context: Context) -> u64 {
+        let Some((partition, compartment, seat)) = self.seat(context.partition, context.home) else {
+            return 0;
+        };
+        if partition.vgic {
+            compartment.vgic.lock().active_lines(partition, context.home)
+        } else {
+            seat.active.load(Ordering::Acquire) >> paravirtual::PHYSICAL
+        }
     }
 }

@@ -62,6 +62,28 @@ pub enum RootSecret {
     Test(&'static [u8; 32]),
 }
 
+/// Where the log's frames leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// Nowhere.
+    None,
+    /// On the PL011 with this base, which nobody else uses.
+    Own(u64),
+    /// On the PL011 with this base, to which the normal world writes text.
+    Shared(u64),
+}
+
+impl Log {
+    /// The base of its device.
+    #[must_use]
+    pub const fn base(&self) -> Option<u64> {
+        match *self {
+            Self::None => None,
+            Self::Own(base) | Self::Shared(base) => Some(base),
+        }
+    }
+}
+
 /// The machine that the table was made for.
 #[derive(Debug)]
 pub struct Board {
@@ -87,8 +109,8 @@ pub struct Board {
     pub gicr: u64,
     /// Distance in bytes between two cores' redistributors, in the order of `cores`.
     pub gicr_stride: u64,
-    /// Base of the PL011 on which the log's frames leave.
-    pub log_uart: u64,
+    /// Where the log's frames leave.
+    pub log: Log,
     /// INTID of the secure EL2 physical timer (a PPI).
     pub timer_intid: u32,
     /// Accesses of secure EL1 to the GIC's CPU interface trap to secure EL2. Where they do not, those of a
@@ -127,15 +149,6 @@ pub struct Device {
     pub name: &'static str,
     /// Its registers.
     pub range: Range,
-}
-
-/// A write to a register of a device, when its owner fails.
-#[derive(Clone, Copy, Debug)]
-pub struct RegisterWrite {
-    /// The register's address, a multiple of 4.
-    pub address: u64,
-    /// What is written, as one 32-bit access.
-    pub value: u32,
 }
 
 /// A secure interrupt and the core it is routed to.
@@ -321,8 +334,6 @@ pub struct Partition {
     pub budget_us: u32,
     /// Bytes of log that it may have in a second, and at once.
     pub log_rate: u32,
-    /// What is written to its devices when it fails, in this order.
-    pub quiesce: &'static [RegisterWrite],
     /// What happens when it fails.
     pub on_failure: OnFailure,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.

@@ -87,11 +87,6 @@ pub const fn window_page(address: u64, non_secure: bool, writable: bool) -> u64 
     address | kind.attributes() | world
 }
 
-/// The descriptor of a page of a device, in the same place.
-pub const fn device_page(address: u64) -> u64 {
-    address | Kind::Device.attributes()
-}
-
 unsafe extern "C" {
     static __image_start: u8;
     static __text_end: u8;
@@ -109,7 +104,11 @@ macro_rules! symbol {
 
 // What the hypervisor itself reaches lies in the identity map; the copy windows lie above it.
 const_assert!(TABLE.hypervisor.end() <= REACH && REACH <= window::BASE);
-const_assert!(TABLE.board.gicd < REACH && TABLE.board.log_uart < REACH);
+const_assert!(TABLE.board.gicd < REACH);
+const_assert!(match TABLE.board.log.base() {
+    Some(base) => base < REACH,
+    None => true,
+});
 const_assert!(TABLE.board.gicr + TABLE.board.gicr_stride * (CORES as u64) <= REACH);
 
 /// Builds the tables and the registers' values. Runs on the boot core with the MMU off.
@@ -194,7 +193,9 @@ impl IdentityMap<'_> {
             let frame = board.gicr + core * board.gicr_stride;
             self.map(frame, frame + 2 * FRAME, Kind::Device);
         }
-        self.map(board.log_uart, board.log_uart + PAGE as u64, Kind::Device);
+        if let Some(log) = board.log.base() {
+            self.map(log, log + PAGE as u64, Kind::Device);
+        }
     }
 
     fn map(&mut self, from: u64, to: u64, kind: Kind) {

@@ -4,6 +4,8 @@ use tock_registers::interfaces::{Readable, Writeable};
 use tock_registers::registers::{ReadOnly, ReadWrite};
 use tock_registers::{register_bitfields, register_structs};
 
+use bulkhead_core::table::Log;
+
 use crate::table::TABLE;
 
 register_bitfields! { u32,
@@ -25,29 +27,51 @@ register_structs! {
     }
 }
 
-fn device() -> &'static Pl011 {
+/// Where half bytes of frames are among the bytes of a UART that others share: text has none of these.
+const HIGH: u8 = 0x80;
+const LOW: u8 = 0x90;
+
+fn device() -> Option<&'static Pl011> {
     // SAFETY: the board's log UART, mapped as a device by `stage1`, never unmapped, and used through
     // this shared reference with volatile accesses only.
-    unsafe { &*(TABLE.board.log_uart as usize as *const Pl011) }
+    TABLE
+        .board
+        .log
+        .base()
+        .map(|base| unsafe { &*(base as usize as *const Pl011) })
 }
 
-/// Turns the transmitter on.
+/// Turns the transmitter on. One that is shared was set up by firmware, and stays as it is.
 pub fn init() {
-    let uart = device();
-    uart.line.write(LCR_H::FEN::SET + LCR_H::WLEN::Bits8);
-    uart.control.write(CR::UARTEN::SET + CR::TXE::SET);
+    if let (Log::Own(_), Some(uart)) = (TABLE.board.log, device()) {
+        uart.line.write(LCR_H::FEN::SET + LCR_H::WLEN::Bits8);
+        uart.control.write(CR::UARTEN::SET + CR::TXE::SET);
+    }
 }
 
-/// Sends bytes. A device that does not take a byte in time loses it: the log may not stop the ship.
+/// Sends bytes of frames. Where others write to the same device at the same time, each is sent as two halves that
+/// can be told from text, so that it does not matter what comes between them.
 pub fn send(bytes: &[u8]) {
-    const PATIENCE: u32 = 100_000;
-    let uart = device();
+    let Some(uart) = device() else {
+        return;
+    };
     for byte in bytes {
-        for _ in 0..PATIENCE {
-            if !uart.flags.is_set(FR::TXFF) {
-                uart.data.set(u32::from(*byte));
-                break;
-            }
+        if matches!(TABLE.board.log, Log::Shared(_)) {
+            send_one(uart, HIGH | byte >> 4);
+            send_one(uart, LOW | byte & 0xf);
+        } else {
+            send_one(uart, *byte);
+        }
+    }
+}
+
+/// Sends a byte. A device that does not take it in time loses it: the log may not stop the ship.
+fn send_one(uart: &Pl011, byte: u8) {
+    const PATIENCE: u32 = 100_000;
+    for _ in 0..PATIENCE {
+        if !uart.flags.is_set(FR::TXFF) {
+            uart.data.set(byte.into());
+            return;
         }
     }
 }

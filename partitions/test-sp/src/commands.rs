@@ -70,10 +70,32 @@ pub const GIC_WAIT: u64 = 43;
 pub const ACCESS: u64 = 44;
 /// Reads the register x4 of `sp_rt::gic`: its value in x4.
 pub const REGISTER_READ: u64 = 45;
-/// Writes x5 to the register x4 of `sp_rt::gic`.
+/// Writes x5 to the register x4 of `sp_rt::gic`, and reads the one before x6, where that is not zero: its value in x4.
 pub const REGISTER_WRITE: u64 = 46;
 /// From now on, an interrupt of a device has the device's register at x4 set to zero.
 pub const GIC_QUIET: u64 = 47;
+
+/// Sets up the UART at x4 with the interrupt x5; what it sends comes back to itself where x6 has bit 0; by a GIC where
+/// it has bit 1.
+pub const UART_START: u64 = 48;
+/// Says x4 bytes on it, by interrupts, and hears as many; where x5 is 1 it never has the line fall.
+pub const UART_TALK: u64 = 49;
+/// Sets up the GPIO at x4 with the interrupt x5; by a GIC where x6 has bit 1.
+pub const GPIO_START: u64 = 50;
+/// Has a pin of it rise x4 times, each time when the last interrupt was taken, in x5 ms: how often it was (x4).
+pub const GPIO_PULSE: u64 = 51;
+/// Has its line go up and down at once, x4 times.
+pub const GPIO_FLICKER: u64 = 52;
+/// Has the line of its device stay up from now on (x4: 1), or no more (0).
+pub const DEVICE_STORM: u64 = 53;
+/// Answers what it said (x4), heard (x5), heard wrongly (x6), and how many interrupts of its device it took (x7).
+pub const DEVICE_STATE: u64 = 54;
+/// Has the virtual timer of this context go off x4 ticks behind the last time, for ever (0: no more); by a GIC where
+/// x5 has bit 1. How often it went off so far (x4), and interrupts of its device that were nothing (x5).
+pub const TICK: u64 = 55;
+/// Writes x6 to the words at x4 and x5 in turn, x7 times each.
+pub const HAMMER: u64 = 56;
+
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.
 pub mod wide {
@@ -149,8 +171,6 @@ pub mod wish {
     pub const LATE: u64 = 1 << 2;
     /// To be heard, and nothing else; the partition that works beside this one may send it, too.
     pub const NOISE: u64 = 1 << 3;
-    /// To give up (FFA_ABORT).
-    pub const FAIL: u64 = 1 << 4;
     /// All that the normal world may send.
-    pub const ALL: u64 = ECHO | PERIOD | NOISE | FAIL;
+    pub const ALL: u64 = ECHO | PERIOD | NOISE;
 }

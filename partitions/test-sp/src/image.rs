@@ -1,6 +1,6 @@
 //! The loop of each context, and the commands.
 use crate::commands as command;
-use crate::{arch, clock, wishes};
+use crate::{arch, clock, devices, wishes};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self, Error, Regs};
 use sp_rt::mailbox::{Mailbox, Pages};
@@ -90,7 +90,9 @@ fn serve(_context: usize) -> ! {
             // Cycles for an interrupt that could not have them when it came.
             ffa::INTERRUPT | ffa::RUN => {
                 wishes::serve();
-                let _ = interrupts::take();
+                if !devices::serve() {
+                    let _ = interrupts::take();
+                }
                 wait()
             }
             ffa::ERROR if waiting => park(),
@@ -227,6 +229,8 @@ fn respond(request: &Regs) -> Regs {
         Ok(results) => (0, results),
         Err(Error(status)) => (i64::from(status).cast_unsigned(), [0; 4]),
     };
+    // What came meanwhile would have nobody behind the answer.
+    devices::serve();
     let [a, b, c, d] = results;
     Regs::new(ffa::DIRECT_RESP_64, &[back(request), 0, status, a, b, c, d])
 }
@@ -316,6 +320,39 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::REGISTER_READ => [gic::read_register(a), 0, 0, 0],
         command::REGISTER_WRITE => {
             gic::write_register(a, b);
+            [c.checked_sub(1).map_or(0, gic::read_register), 0, 0, 0]
+        }
+        command::UART_START => {
+            devices::start_uart(a, b, c & 1 != 0, c & 2 != 0);
+            [0; 4]
+        }
+        command::UART_TALK => {
+            devices::talk(a, b == 1);
+            [0; 4]
+        }
+        command::GPIO_START => {
+            devices::start_gpio(a, b, c & 2 != 0);
+            [0; 4]
+        }
+        command::GPIO_PULSE => [devices::pulse(a, b), 0, 0, 0],
+        command::GPIO_FLICKER => {
+            devices::flicker(a);
+            [0; 4]
+        }
+        command::DEVICE_STORM => {
+            devices::storm(a == 1);
+            [0; 4]
+        }
+        command::DEVICE_STATE => devices::state(),
+        command::TICK => {
+            devices::tick(a, b & 2 != 0);
+            [devices::ticks(), devices::empty(), 0, 0]
+        }
+        command::HAMMER => {
+            for _ in 0..d {
+                arch::access(a, 4, Some(c));
+                arch::access(b, 4, Some(c));
+            }
             [0; 4]
         }
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],

@@ -10,6 +10,8 @@ mod clock;
 #[cfg(target_os = "none")]
 mod commands;
 #[cfg(target_os = "none")]
+mod devices;
+#[cfg(target_os = "none")]
 mod image;
 #[cfg(target_os = "none")]
 mod wishes;

@@ -30,12 +30,11 @@ pub fn draw(svg: &mut Svg, system: &System, top: f64) -> f64 {
     }
     let range = system.hypervisor;
     let memory = show_range(range.base, range.end());
-    let log = system
-        .board
-        .devices
-        .iter()
-        .find(|device| device.range.base == system.board.log_uart);
-    let log = log.map_or_else(String::new, |device| format!("{} (log)", device.name));
+    let log = match system.board.log() {
+        None => "no log".to_owned(),
+        Some((device, false)) => format!("{} (log)", device.name),
+        Some((device, true)) => format!("{} (log, shared)", device.name),
+    };
     let nothing = String::new;
     y = row(
         svg,

@@ -77,7 +77,6 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         dedicated: false,
         devices: &[],
         interrupts: &[],
-        quiesce: &[],
         window: Range {
             base: 0x4000_0000,
             size: 0x4_0000,
@@ -137,7 +136,7 @@ pub static TABLE: Table = Table {
         gicd: 0,
         gicr: 0,
         gicr_stride: 0,
-        log_uart: 0,
+        log: bulkhead_core::table::Log::None,
         timer_intid: 20,
         interface_traps: true,
         schedule_receiver_intid: 8,
@@ -275,8 +274,6 @@ impl Ports for Memory {
         };
         assert!(ours, "cleared memory of somebody else");
     }
-    fn quiesce(&mut self, _: usize) {}
-
     fn end_interrupt(&mut self, _: u32, core: Core) {
         assert!(core < 4);
     }

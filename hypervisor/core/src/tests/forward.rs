@@ -503,6 +503,7 @@ fn a_late_interrupt_of_the_only_context_is_dealt_with_first() {
     // Nobody on core 1 has to care: the request's cycles are the interrupt's, too.
     let on = run(m.step(1, Event::Called));
     assert_eq!((on.context.home, on.entry), (1, Entry::Resume));
+    assert_eq!(m.hvc(1, &[0xff04]), 40);
     assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
     assert_eq!(regs(come(&mut m, 3, ticket)).0[..2], [INTERRUPT, ticket]);
     assert_eq!(m.ports.called, [1, 1]);

@@ -429,6 +429,8 @@ impl Model {
             let failed = self.stopped[done.partition];
             if failed {
                 self.off.insert((done.partition, home));
+            } else {
+                self.look_behind(core, (done.partition, home));
             }
             let Some(caller) = self.chains[chain].links.last() else {
                 break failed;
@@ -919,6 +921,9 @@ impl Model {
             self.is_on[at] = event == 3;
             self.called[at] = false;
         }
+        if event == 3 && self.next.iter().any(|who| who.1 == core) {
+            self.to_look.push(core);
+        }
         self.telling[at] = Some((event, 0, message.to_vec()));
         self.tell_next(core)
     }
@@ -1018,6 +1023,16 @@ impl Model {
             self.to_look.push(other);
         }
         None
+    }
+
+    /// A context waits: its core looks at interrupts that it has not taken.
+    fn look_behind(&mut self, core: Core, who: Who) {
+        let lines = &self.lines[who.0][usize::from(who.1)];
+        let mut untaken = lines.enabled.intersection(&lines.pending);
+        let untaken = untaken.any(|intid| ![4, 5].contains(intid));
+        if untaken && who.1 == core && self.next.insert(who) && !self.handling[usize::from(core)] {
+            self.to_look.push(core);
+        }
     }
 
     /// Those whose interrupts were next on this core: the first that can be is entered.

@@ -207,8 +207,54 @@ fn one_that_comes_while_another_is_dealt_with_is_next() {
     assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
     assert_eq!((m.ports.called.as_slice(), m.ports.scheduled), (&[HOME][..], 0));
     assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 0);
+    assert_eq!(m.hvc(HOME, &[0xff04]), 27);
     assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
     assert_eq!(m.ports.called, [HOME], "there is no more");
+}
+
+/// It came behind its owner's last look, in a call and in a handler.
+#[test]
+fn one_that_its_owner_leaves_behind_comes_at_once() {
+    for (table, id) in [(&TABLE, B), (&GIC, B)] {
+        let mut m = ready(table);
+        m.enter(HOME, B);
+        m.step(HOME, Event::SecureInterrupt(LINE));
+        assert_eq!(x(m.respond(HOME, id), 0), u64::from(f::DIRECT_RESP_32));
+        assert_eq!(m.ports.called, [HOME]);
+        assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 1);
+        deal_with(&mut m, HOME);
+        m.step(HOME, Event::SecureInterrupt(LINE));
+        assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
+        assert_eq!(m.ports.called, [HOME; 2]);
+        assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 1);
+        deal_with(&mut m, HOME);
+        assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
+        assert_eq!((m.ports.called.len(), m.ports.scheduled), (2, 0));
+    }
+}
+
+/// One that never takes what it has enabled has its part of the core, too.
+#[test]
+fn an_owner_that_ignores_its_line_storms_nobody() {
+    let mut m = ready(&TABLE);
+    m.step(HOME, Event::SecureInterrupt(LINE));
+    let mut entered = 1;
+    while m.ports.now < 1_000_000 {
+        assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
+        loop {
+            let called = m.ports.called.pop().is_some();
+            match m.ports.wake.take() {
+                Some(wake) => m.ports.now += u64::from(wake),
+                None => assert!(called, "nobody looks again"),
+            }
+            if let Action::Run(_) = m.step(HOME, Event::Called) {
+                break;
+            }
+        }
+        entered += 1;
+    }
+    // Each time is counted as 20 us of an eighth.
+    assert!(entered <= 1_000_000 / 160 + FREE / 20 + 2, "{entered}");
 }
 
 #[test]
@@ -287,7 +333,7 @@ fn a_core_that_was_called_looks_when_it_comes_back() {
         &[f::DIRECT_REQ_32.into(), 0xffff_8000, 1 << 31, 0x8400_0002],
     );
     m.step(HOME, Event::CoreOn);
-    assert_eq!(m.ports.wake, Some(0));
+    assert_eq!(m.ports.called, [HOME]);
     assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 1);
 }
 

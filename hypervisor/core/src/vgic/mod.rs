@@ -138,6 +138,21 @@ impl<const C: usize> Vgic<C> {
         }
     }
 
+    /// The physical interrupts of a context's that came and were not dealt with, a bit each in the table's order.
+    pub(crate) fn active_lines(&mut self, partition: &Partition, home: Core) -> u64 {
+        let mut lines = 0;
+        for (place, interrupt) in partition.interrupts.iter().take(MAX_INTERRUPTS).enumerate() {
+            let own = interrupt.intid < SHARED || interrupt.core == home;
+            if own
+                && let Some((bank, bit)) = self.find(partition, home, interrupt.intid)
+                && bank.behind & bit != 0
+            {
+                lines |= 1 << (place & 63);
+            }
+        }
+        lines
+    }
+
     /// Sets or takes back the interrupt that tells of notifications.
     pub(crate) fn set_notification(&mut self, home: Core, pending: bool) {
         if let Some(private) = self.private.get_mut(usize::from(home)) {

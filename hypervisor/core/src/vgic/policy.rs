@@ -272,6 +272,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         None
     }
 
+    /// A context is about to wait with an interrupt that it has not taken: it came behind its last look. Its home
+    /// looks at it, as at one that came a moment later.
+    pub(crate) fn look_behind<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
+        let (mode, home) = (here.cpu.mode(), here.context.home);
+        if !paravirtual::has_untaken(here.partition, here.seat) || mode == Mode::Dedicated {
+            return;
+        }
+        if here.core != home {
+            self.tell_late(here.context, ports);
+        } else if !here.seat.kicked.swap(true, Ordering::AcqRel) && mode != Mode::Interrupt {
+            ports.call_core(home);
+        }
+    }
+
     /// Tells the other contexts of a partition whose lines went up: those that run, and those that wait on a core
     /// that is on.
     fn kick<T: Ports>(&self, from: Context, risen: u64, ports: &mut T) {

@@ -10,6 +10,7 @@ mod chains;
 mod clause;
 mod copies;
 mod cores;
+mod devices;
 pub mod discovery;
 mod driver;
 mod elsewhere;
@@ -82,6 +83,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
         Some("interrupts") => &[queued::CASES],
+        Some("devices") => &[devices::CASES],
         Some("own-core") => &[own::CASES],
         Some("ffa") => &[
             setup::CASES,

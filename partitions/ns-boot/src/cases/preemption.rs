@@ -45,6 +45,16 @@ pub fn start(target: u16, steps: u64, after: u64) -> sp_rt::ffa::Regs {
     ffa(f::DIRECT_REQ_64, &[to(target), 0, test_sp::BUSY, steps])
 }
 
+/// Sends a command that the timer interrupts; what FFA_RUN is to name.
+pub fn interrupted_call(target: u16, command: u64, [a, b, c, d]: [u64; 4]) -> Outcome<u64> {
+    set_timer(2_000);
+    let answer = ffa(f::DIRECT_REQ_64, &[to(target), 0, command, a, b, c, d]);
+    interrupted(&answer, target)?;
+    stop_timer();
+    let_in();
+    Ok(answer.x(1))
+}
+
 /// That a call was preempted, and of whom.
 pub fn interrupted(answer: &f::Regs, target: u16) -> Outcome {
     let right = answer.function() == f::INTERRUPT && answer.w(1) >> 16 == u32::from(target);

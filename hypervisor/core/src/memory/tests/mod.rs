@@ -97,7 +97,6 @@ const fn partition(
         dedicated: false,
         devices: &[],
         interrupts: &[],
-        quiesce: &[],
         window,
         shares,
         preemption: Preemption::AtOnce,
@@ -174,7 +173,7 @@ const fn table(normal: &'static [Range], partitions: &'static [Partition]) -> Ta
         gicd: 0x0800_0000,
         gicr: 0x080a_0000,
         gicr_stride: 0x2_0000,
-        log_uart: 0x0904_0000,
+        log: crate::table::Log::Own(0x0904_0000),
         timer_intid: 20,
         interface_traps: true,
         schedule_receiver_intid: 8,
@@ -321,8 +320,6 @@ impl Ports for Windows {
     fn now(&mut self) -> u64 {
         0
     }
-    fn quiesce(&mut self, _: usize) {}
-
     fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }

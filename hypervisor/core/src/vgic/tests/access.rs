@@ -269,6 +269,8 @@ fn an_sgi_reaches_contexts_of_the_partition_alone() {
     set(&mut m, 0, SGI1R, 1 << 24 | 1 << 40);
     assert_eq!(m.ports.called[1..], [1]);
     assert_eq!(run(m.step(1, Event::Called)).context.partition, 1);
+    assert_eq!(get(&mut m, 1, IAR1), 1);
+    set(&mut m, 1, EOIR1, 1);
     assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
     // To numbers and affinities that it does not have.
     for value in [0xfff0, 1 << 16 | 1, 1 << 32 | 1, 1 << 48 | 1, 1 << 44 | 1] {
