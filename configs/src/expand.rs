@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::draft::{ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
-use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Region, System};
+use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Quiesce, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
 #[must_use]
@@ -107,6 +107,7 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
     keys.extend([
         ("devices", list(devices)),
         ("interrupts", list(interrupts)),
+        ("quiesce", list(partition.quiesce.iter().map(quiesce))),
         ("on-failure", on_failure(partition.on_failure)),
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
@@ -191,6 +192,19 @@ fn preemption(preemption: Preemption) -> String {
         Preemption::ManagedExit { limit_us } => format!("{{ managed-exit = {} }}", duration(limit_us)),
         Preemption::Queued { limit_us } => format!("{{ queued = {} }}", duration(limit_us)),
     }
+}
+
+fn quiesce(write: &Quiesce) -> String {
+    let Quiesce {
+        device,
+        offset,
+        value,
+        ..
+    } = write;
+    format!(
+        "{{ device = {}, offset = {offset:#x}, value = {value:#x} }}",
+        quote(device)
+    )
 }
 
 fn on_failure(policy: OnFailure) -> String {

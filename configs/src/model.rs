@@ -124,6 +124,19 @@ pub enum OnFailure {
     },
 }
 
+/// A write to a register of a device, when its owner fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quiesce {
+    /// The device's name.
+    pub device: String,
+    /// The register, in bytes from the device's first one.
+    pub offset: u64,
+    /// Where that is.
+    pub address: u64,
+    /// What is written.
+    pub value: u32,
+}
+
 /// Further limits of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quotas {
@@ -203,6 +216,8 @@ pub struct Partition {
     pub action: Action,
     /// How interrupts reach it.
     pub delivery: Delivery,
+    /// What is written to its devices when it fails.
+    pub quiesce: Vec<Quiesce>,
     /// What happens when it fails.
     pub on_failure: OnFailure,
     /// Whether it is given a key of its own.

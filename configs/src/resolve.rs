@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::board::Board;
 use crate::draft::{self, Action, Cores, Draft, Message, Rights};
 use crate::model::{
-    Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quotas, Range,
-    Region, SPMC_ID, System,
+    Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quiesce,
+    Quotas, Range, Region, SPMC_ID, System,
 };
 use crate::preset::{self, Preset};
 use crate::source::At;
@@ -108,6 +108,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
                 .find(|interrupt| interrupt.name == name)
                 .cloned()
         })?,
+        quiesce: quiesce(&partition.quiesce, board)?,
         window: Range {
             base: board.window_base,
             size: partition
@@ -247,6 +248,20 @@ fn quotas(quotas: &draft::Quotas) -> Option<Quotas> {
         ranges: optional32(quotas.ranges.as_ref())?,
         log: optional32(quotas.log.as_ref())?,
     })
+}
+
+fn quiesce(writes: &[draft::Quiesce], board: &Board) -> Option<Vec<Quiesce>> {
+    let resolved = writes.iter().map(|write| {
+        let mut devices = board.devices.iter();
+        let device = devices.find(|device| device.name == write.device.value)?;
+        Some(Quiesce {
+            device: device.name.clone(),
+            offset: write.offset.value,
+            address: device.range.base.checked_add(write.offset.value)?,
+            value: u32::try_from(write.value.value).ok()?,
+        })
+    });
+    resolved.collect()
 }
 
 fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {

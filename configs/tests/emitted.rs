@@ -131,6 +131,7 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         fn main() {
             let [a, b] = TABLE.partitions else { panic!() };
             println!("{} {:#x} {:?}", a.devices[0].name, a.devices[0].range.base, a.interrupts);
+            println!("{:#x} {}", a.quiesce[0].address, a.quiesce[0].value);
             println!("{:?} {:?} {} {} {:#x} {:?} {:?}", b.memory[1].rights, b.preemption, a.interrupts_queued,
                 b.interrupts_queued, b.cores,
                 a.callers.iter().map(|caller| caller.id).collect::<Vec<_>>(), TABLE.boot_order);
@@ -139,6 +140,7 @@ fn devices_interrupts_and_regions_reach_the_table_and_the_manifest() {
         compile(&scratch("devices"), &text(&files, "table.rs"), main).unwrap_or_else(|why| panic!("{why}"));
     let output = String::from_utf8(Command::new(program).output().unwrap().stdout).unwrap();
     let expected = "secure-gpio 0x90b0000 [Interrupt { intid: 220, edge: true, core: 0 }]\n\
+                    0x90b0410 7\n\
                     ReadWrite Queued { limit_us: 2000 } false true 0x3 [0, 32770] [1, 0]\n";
     assert_eq!(output, expected);
     let tree = Fdt::new(&files["sp/test-a.dtb"]).unwrap();
@@ -254,6 +256,11 @@ fn a_table_that_breaks_an_invariant_does_not_compile() {
             "properties: 0x109",
             "properties: 0x10b",
             "a partition takes messages that are not known",
+        ),
+        (
+            "quiesce: &[]",
+            "quiesce: &[RegisterWrite { address: 0x90b0000, value: 0 }]",
+            "a register that is quiesced is no device's of the partition",
         ),
         (
             "power_messages: 0x0",

@@ -4,6 +4,7 @@ use bulkhead_core::api::{Access, Note, Page, Ports, Restored, World};
 use bulkhead_core::table::{Core as CoreIndex, Rights};
 
 use crate::arch::{PAGE, gic, stage2, timer, window};
+use crate::table::TABLE;
 use crate::{console, images, log, secrets};
 
 /// The machine as one core reaches it.
@@ -71,6 +72,12 @@ impl Ports for Machine {
 
     fn restore(&mut self, partition: usize, page: u32) -> Restored {
         images::restore(self.core, partition, page)
+    }
+
+    fn quiesce(&mut self, partition: usize) {
+        for write in TABLE.partitions.get(partition).map_or(&[][..], |p| p.quiesce) {
+            window::write_register(self.core, write.address, write.value);
+        }
     }
 
     fn end_interrupt(&mut self, intid: u32, core: CoreIndex) {

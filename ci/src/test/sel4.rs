@@ -32,7 +32,7 @@ pub fn linux(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     let built = build::build_with(paths, parts, build::load(&table)?, &table)?;
     let run = Run {
         name: NAME,
-        suites: "clients,names,parameters,beside",
+        suites: "clients,names,parameters,beside,overrun",
         arguments: "",
         sve: true,
         counting: false,

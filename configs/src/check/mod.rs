@@ -18,6 +18,7 @@ mod messages;
 mod needs;
 mod not_built;
 mod passthrough;
+mod quiesce;
 mod regions;
 mod windows;
 
@@ -51,6 +52,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         cores::check(draft, board, faults);
         devices::check(draft, board, faults);
         passthrough::check(draft, board, faults);
+        quiesce::check(draft, board, faults);
         failure::check(draft, board, faults);
         needs::check(draft, board, faults);
     }

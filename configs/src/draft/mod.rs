@@ -2,6 +2,7 @@
 
 mod caller;
 mod partition;
+mod quiesce;
 mod read;
 mod words;
 
@@ -11,6 +12,7 @@ use crate::source::{At, Span};
 
 pub use caller::Caller;
 pub use partition::{Cores, OnFailure, Partition, Quotas};
+pub use quiesce::Quiesce;
 pub use read::read;
 pub use words::*;
 

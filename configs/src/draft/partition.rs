@@ -1,6 +1,8 @@
 //! One `[[partition]]` as it was written.
 
-use super::{Action, Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Region, Tee};
+use super::{
+    Action, Caller, Client, Delivery, Failure, Image, Message, Power, Preemption, Quiesce, Region, Tee,
+};
 use crate::source::{At, Span};
 
 /// One `[[partition]]`.
@@ -58,6 +60,8 @@ pub struct Partition {
     pub devices: Vec<At<String>>,
     /// `interrupts`
     pub interrupts: Vec<At<String>>,
+    /// `quiesce`
+    pub quiesce: Vec<Quiesce>,
     /// `on-failure`
     pub on_failure: Option<OnFailure>,
     /// `key`

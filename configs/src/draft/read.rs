@@ -2,7 +2,7 @@
 
 use super::{
     ACTIONS, ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES,
-    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller,
+    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller, quiesce,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -127,6 +127,13 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
         boot_order: fields.may("boot-order", Item::integer, faults),
         devices: names(&mut fields, "devices", faults),
         interrupts: names(&mut fields, "interrupts", faults),
+        quiesce: fields
+            .optional("quiesce")
+            .and_then(|item| item.array(faults))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|item| quiesce::read(item, faults))
+            .collect(),
         on_failure: fields
             .optional("on-failure")
             .and_then(|item| read_failure(item, faults)),

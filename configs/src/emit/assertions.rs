@@ -99,6 +99,21 @@ mod invariants {
         }
     }
 
+    const fn registers_are_own(place: usize) {
+        let partition = &TABLE.partitions[place];
+        let mut index = 0;
+        while index < partition.quiesce.len() {
+            let address = partition.quiesce[index].address;
+            let (mut own, mut device) = (false, 0);
+            while device < partition.devices.len() {
+                own |= partition.devices[device].range.contains(address, 4);
+                device += 1;
+            }
+            assert!(own && address.is_multiple_of(4), "a register that is quiesced is no device's of the partition");
+            index += 1;
+        }
+    }
+
     const fn cores_are_own(place: usize) {
         let partition = &TABLE.partitions[place];
         let mut other = place + 1;
@@ -274,6 +289,7 @@ mod invariants {
             memory_is_own(place);
             image_fits(partition);
             devices_are_own(place);
+            registers_are_own(place);
             interrupts_are_own(place);
             cores_are_own(place);
             callers_hold(place);

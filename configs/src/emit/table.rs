@@ -190,6 +190,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("dedicated", partition.dedicated.to_string()),
         ("devices", devices(partition)),
         ("interrupts", interrupts(partition)),
+        ("quiesce", quiesce(partition)),
         ("window", range(partition.window)),
         ("shares", partition.shares.to_string()),
         ("preemption", preemption(partition)),
@@ -290,6 +291,16 @@ fn devices(partition: &Partition) -> String {
         )
     });
     format!("&[{}]", devices.collect::<Vec<_>>().join(", "))
+}
+
+fn quiesce(partition: &Partition) -> String {
+    let writes = partition.quiesce.iter().map(|write| {
+        format!(
+            "RegisterWrite {{ address: {:#x}, value: {:#x} }}",
+            write.address, write.value
+        )
+    });
+    format!("&[{}]", writes.collect::<Vec<_>>().join(", "))
 }
 
 /// A shared interrupt goes to the first of the partition's cores.

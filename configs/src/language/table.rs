@@ -209,6 +209,12 @@ pub static PARTITION: Table = Table {
             "Interrupts of the board that it owns.",
         ),
         Key::optional(
+            "quiesce",
+            Form::Each(&Form::Table(&QUIESCE)),
+            "nothing",
+            "What is written to its devices when it fails, in this order, so that they are quiet.",
+        ),
+        Key::optional(
             "on-failure",
             Form::Any(&[Form::Words(|| words(FAILURES)), Form::Table(&RESTART)]),
             "stop",
@@ -239,6 +245,20 @@ pub static PARTITION: Table = Table {
             "no client reaches it by name",
             "How GlobalPlatform clients find it.",
         ),
+    ],
+};
+
+pub static QUIESCE: Table = Table {
+    title: "an entry of `quiesce`",
+    doc: "A write to a register of a device of the partition's.",
+    keys: &[
+        Key::required("device", Form::Name, "The device."),
+        Key::required(
+            "offset",
+            Form::Address,
+            "The register: bytes from the device's first one.",
+        ),
+        Key::required("value", Form::Address, "What is written, 32 bits."),
     ],
 };
 

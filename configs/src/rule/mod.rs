@@ -245,6 +245,8 @@ rules! {
     InterruptsAction = "BH103", "interrupts are queued until another partition leaves the core, and a core of a partition's own has no other";
     /// Settings of a build are OP-TEE's, and not the table's own.
     ImageSettings = "BH104", "a setting is a make variable of the OP-TEE that is built here, beside those that the table decides itself";
+    /// What is written to devices of a partition that fails is to its own.
+    Quiesce = "BH110", "what is written when a partition fails is a 32-bit value to a register of a device that it owns";
     /// The log leaves by a device that it can have.
-    Log = "BH110", "the log leaves by the board's device for it, by another PL011 that the board names, or not at all";
+    Log = "BH111", "the log leaves by the board's device for it, by another PL011 that the board names, or not at all";
 }

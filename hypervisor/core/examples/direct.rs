@@ -69,6 +69,7 @@ static TABLE: Table = Table {
         dedicated: false,
         devices: &[],
         interrupts: &[],
+        quiesce: &[],
         window: Range {
             base: 0x4000_0000,
             size: 0x20_0000,
@@ -101,6 +102,8 @@ impl Ports for Nothing {
     fn unmap_window(&mut self, _: usize, _: u32, _: u32) {}
     fn set_secure(&mut self, _: usize, _: u64, _: u32, _: Option<Rights>) {}
     fn clear(&mut self, _: World, _: u64, _: u32) {}
+    fn quiesce(&mut self, _: usize) {}
+
     fn end_interrupt(&mut self, _: u32, _: Core) {}
     fn disable_interrupt(&mut self, _: u32, _: Core) {}
     fn now(&mut self) -> u64 {

@@ -372,6 +372,8 @@ pub trait Ports {
     /// measurement, and the others follow in order. Behind the last one the partition's boot information and
     /// manifest are written.
     fn restore(&mut self, partition: usize, page: u32) -> Restored;
+    /// Writes what the table says to the registers of a partition's devices ([`crate::table::Partition::quiesce`]).
+    fn quiesce(&mut self, partition: usize);
     /// The owner of a secure interrupt has dealt with it: deactivate it. `core` is the one on which it
     /// came; for a private interrupt (PPI) that need not be the one that says so.
     fn end_interrupt(&mut self, intid: u32, core: Core);

@@ -89,6 +89,7 @@ pub(crate) enum Mended {
 fn ends<T: Ports, const C: usize>(here: &Here<'_, C>, to: Life, cause: Cause, ports: &mut T) -> bool {
     let ended = here.compartment.life.end(to);
     if ended {
+        ports.quiesce(here.context.partition);
         ports.note(Note::Failed(Failure {
             context: here.context,
             core: here.core,
@@ -206,6 +207,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                         return None;
                     }
                     compartment.life.set(Life::Restoring);
+                    // Another core may have run a context of its for a moment longer.
+                    ports.quiesce(index);
                     self.forget_instance(index, compartment, ports);
                     mend.stage = Stage::Clears { region: 0, page: 0 };
                 }

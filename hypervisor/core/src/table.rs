@@ -151,6 +151,15 @@ pub struct Device {
     pub range: Range,
 }
 
+/// A write to a register of a device, when its owner fails.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisterWrite {
+    /// The register's address, a multiple of 4.
+    pub address: u64,
+    /// What is written, as one 32-bit access.
+    pub value: u32,
+}
+
 /// A secure interrupt and the core it is routed to.
 #[derive(Clone, Copy, Debug)]
 pub struct Interrupt {
@@ -334,6 +343,8 @@ pub struct Partition {
     pub budget_us: u32,
     /// Bytes of log that it may have in a second, and at once.
     pub log_rate: u32,
+    /// What is written to its devices when it fails, in this order.
+    pub quiesce: &'static [RegisterWrite],
     /// What happens when it fails.
     pub on_failure: OnFailure,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.

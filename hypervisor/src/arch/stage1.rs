@@ -87,6 +87,11 @@ pub const fn window_page(address: u64, non_secure: bool, writable: bool) -> u64 
     address | kind.attributes() | world
 }
 
+/// The descriptor of a page of a device, in the same place.
+pub const fn device_page(address: u64) -> u64 {
+    address | Kind::Device.attributes()
+}
+
 unsafe extern "C" {
     static __image_start: u8;
     static __text_end: u8;

@@ -37,12 +37,15 @@ struct Mapped {
 
 impl Mapped {
     fn new(core: usize, page: Page, writable: bool) -> Self {
+        let address = page.address & !(PAGE as u64 - 1);
+        Self::of(
+            core,
+            stage1::window_page(address, page.world == World::Normal, writable),
+        )
+    }
+
+    fn of(core: usize, entry: u64) -> Self {
         let slot = core * STRIDE;
-        let entry = stage1::window_page(
-            page.address & !(PAGE as u64 - 1),
-            page.world == World::Normal,
-            writable,
-        );
         set(slot, entry);
         // SAFETY: makes the new entry visible to this core's walker; touches no memory of Rust's.
         unsafe { core::arch::asm!("dsb nshst", "isb", options(nostack)) };
@@ -90,6 +93,15 @@ pub fn write(core: usize, page: Page, offset: usize, from: &[u8]) {
     let mapped = Mapped::new(core, page, true);
     // SAFETY: as in `read`, with the window mapped writable; nothing of the hypervisor's lies there.
     unsafe { copy_bytes(mapped.pointer().add(offset.min(PAGE)), from.as_ptr(), length) };
+}
+
+/// Writes a 32-bit register of a partition's device, which the table names.
+pub fn write_register(core: usize, address: u64, value: u32) {
+    let mapped = Mapped::of(core, stage1::device_page(address & !(PAGE as u64 - 1)));
+    let offset = address as usize % PAGE & !3;
+    // SAFETY: the window maps the device's page with device attributes until `mapped` is dropped, and the offset is
+    // one of its words. The table's compiler has seen that the device is a partition's own: nothing of Rust's lies there.
+    unsafe { mapped.pointer().add(offset).cast::<u32>().write_volatile(value) };
 }
 
 /// Fills a page with zeros.

@@ -171,6 +171,8 @@ pub mod wish {
     pub const LATE: u64 = 1 << 2;
     /// To be heard, and nothing else; the partition that works beside this one may send it, too.
     pub const NOISE: u64 = 1 << 3;
+    /// To give up (FFA_ABORT).
+    pub const FAIL: u64 = 1 << 4;
     /// All that the normal world may send.
-    pub const ALL: u64 = ECHO | PERIOD | NOISE;
+    pub const ALL: u64 = ECHO | PERIOD | NOISE | FAIL;
 }

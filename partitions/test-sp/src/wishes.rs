@@ -5,7 +5,7 @@ use crate::commands::wish;
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::interrupt_call::{DEACTIVATE, ENABLE, GET, NONE};
 use sp_rt::ffa::{self, Error, Regs};
-use sp_rt::{call, gic, hypercall, log};
+use sp_rt::{call, gic, hypercall, log, park};
 
 /// The notification-pending interrupt, and the one of the virtual timer.
 const PENDING: u32 = 5;
@@ -50,6 +50,9 @@ pub fn serve() {
             return;
         };
         let wishes = got.x(4);
+        if wishes & wish::FAIL != 0 {
+            park();
+        }
         if wishes & wish::ECHO != 0 {
             answer(own, wish::ECHO);
         }

@@ -77,6 +77,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         dedicated: false,
         devices: &[],
         interrupts: &[],
+        quiesce: &[],
         window: Range {
             base: 0x4000_0000,
             size: 0x4_0000,
@@ -274,6 +275,8 @@ impl Ports for Memory {
         };
         assert!(ours, "cleared memory of somebody else");
     }
+    fn quiesce(&mut self, _: usize) {}
+
     fn end_interrupt(&mut self, _: u32, core: Core) {
         assert!(core < 4);
     }

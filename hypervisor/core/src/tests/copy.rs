@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::machine::{Machine, Recorder, mark, regs, x};
 use super::memory::{ready, request, share, write};
-use super::table::{A, B, C, NORMAL, TABLE, memory};
+use super::table::{A, B, C, DEVICE, NORMAL, TABLE, memory};
 use crate::api::{Conduit, Event, Regs};
 use crate::function as f;
 
@@ -144,12 +144,12 @@ fn only_what_was_retrieved_is_in_the_window() {
 fn memory_is_the_caller_s_own() {
     let (mut m, _) = retrieved();
     let end = memory(0) + 0x10_0000;
-    // Another's, the hypervisor's, no RAM at all, the normal world's, its own window, the ends of its region, the top.
+    // Another's, the hypervisor's, a device of its own, the normal world's, its own window, the ends of its region, the top.
     for own in [
         memory(1),
         memory(2) + 0x5000,
         TABLE.hypervisor.base,
-        0x0900_0000,
+        DEVICE.range.base,
         LENT,
         WINDOW,
         end,

@@ -26,6 +26,8 @@ pub struct Recorder {
     pub pages: BTreeMap<(bool, u64), Box<[u8]>>,
     pub notes: Vec<Note>,
     pub console: Vec<(usize, Vec<u8>)>,
+    /// Partitions whose devices were quiesced.
+    pub quiesced: Vec<usize>,
     pub ended: Vec<(u32, Core)>,
     pub disabled: Vec<(u32, Core)>,
     pub scheduled: usize,
@@ -115,6 +117,10 @@ impl Ports for Recorder {
             _ if self.spoilt => Restored::Refused,
             _ => Restored::Whole,
         }
+    }
+
+    fn quiesce(&mut self, partition: usize) {
+        self.quiesced.push(partition);
     }
 
     fn end_interrupt(&mut self, intid: u32, core: Core) {

@@ -104,6 +104,27 @@ fn a_life_has_one_failure_and_the_first_one_counts() {
 }
 
 #[test]
+fn its_devices_are_quiet_when_it_fails_and_when_all_of_it_is_over() {
+    let mut m = machine();
+    m.enter(0, A);
+    m.enter(1, A);
+    assert_eq!(code(m.step(1, FAULT)), ABORTED);
+    assert_eq!(m.ports.quiesced, [0]);
+    // Its other context runs still.
+    m.ports.now += u64::from(BACK_OFF);
+    let ticket = parked(&mut m, 2, A);
+    assert_eq!(x(m.normal(2, &[RUN, ticket]), 1), ticket);
+    assert_eq!(m.ports.quiesced, [0]);
+    assert_eq!(code(m.step(0, Event::Called)), ABORTED);
+    m.normal(2, &[RUN, ticket]);
+    assert_eq!(m.ports.quiesced, [0, 0]);
+    // One that is not restarted, too.
+    let mut m = Machine::started();
+    fail(&mut m, 0, B);
+    assert_eq!(m.ports.quiesced, [1]);
+}
+
+#[test]
 fn a_restarted_partition_serves_again() {
     let mut m = machine();
     fail(&mut m, 0, A);

@@ -1,8 +1,8 @@
 //! The table of these tests.
 
 use crate::table::{
-    Board, Caller, Image, Interrupt, Log, Messages, OnFailure, Partition, Preemption, Range, Region, Rights,
-    RootSecret, Table, Uuid, VirtualMachine,
+    Board, Caller, Device, Image, Interrupt, Log, Messages, OnFailure, Partition, Preemption, Range, Region,
+    Rights, RootSecret, Table, Uuid, VirtualMachine,
 };
 
 /// A protocol that two partitions speak.
@@ -88,6 +88,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         interrupts_queued: false,
         budget_us: 0,
         log_rate: 1_000,
+        quiesce: &[],
         on_failure: OnFailure::Stop,
         key: false,
         inspects: false,
@@ -95,12 +96,22 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
     }
 }
 
+/// A device of A's.
+pub const DEVICE: Device = Device {
+    name: "device",
+    range: Range {
+        base: 0x0904_0000,
+        size: 0x1000,
+    },
+};
+
 static PARTITIONS: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         key: true,
         inspects: true,
         copies: true,
+        devices: const { &[DEVICE] },
         ..partition("a", A, 0, 0b1111)
     },
     Partition {

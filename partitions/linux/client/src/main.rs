@@ -17,6 +17,8 @@ mod heap;
 #[cfg(libteec)]
 mod notify;
 #[cfg(libteec)]
+mod overrun;
+#[cfg(libteec)]
 mod parameters;
 #[cfg(libteec)]
 mod sealed;
@@ -71,6 +73,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Killed => applications::run_killed(options),
         Task::Parameters => parameters::run(options),
         Task::Sessions => sessions::run(options),
+        Task::Overrun => return overrun::run(options).map(|()| true),
         #[cfg(target_arch = "aarch64")]
         Task::Sve => sve::run(options),
         #[cfg(not(target_arch = "aarch64"))]

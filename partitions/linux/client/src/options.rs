@@ -2,7 +2,7 @@
 
 /// How to use the client.
 pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sensors|sve|applications|killed|parameters|\
-                         sessions|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
+                         sessions|overrun|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
                          [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
                          [--seed NUMBER] [--periods 1..1000000000]";
 
@@ -33,6 +33,8 @@ pub enum Task {
     Parameters,
     /// Give the Rust TEE many sessions and threads, and cancel and close.
     Sessions,
+    /// Give the Rust TEE's services a command that does not end.
+    Overrun,
     /// Make an object in secure storage.
     Store,
     /// Say what is in an object in secure storage.
@@ -106,6 +108,7 @@ impl Options {
             Some("killed") => Task::Killed,
             Some("parameters") => Task::Parameters,
             Some("sessions") => Task::Sessions,
+            Some("overrun") => Task::Overrun,
             Some("store") => Task::Store,
             Some("fetch") => Task::Fetch,
             Some("erase") => Task::Erase,

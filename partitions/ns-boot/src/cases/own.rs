@@ -55,6 +55,7 @@ pub const CASES: &[Case] = &[
     isolation("own-core-keeps-its-period-in-a-storm-of-a-peer", || {
         with_bitmap(|| keeps_its_period([work, storm_of_a_peer]))
     }),
+    isolation("own-core-is-restarted-on-itself", || with_bitmap(restarted)),
     isolation("own-core-still-answers", || {
         with_bitmap(|| asked(wish::ECHO, 2_000_000))?;
         alive(WORKER)
@@ -75,13 +76,22 @@ fn hand_over() -> Outcome {
     Ok(())
 }
 
-/// Neither FFA_RUN nor PSCI gives the normal world the core, or the partition another one.
+/// Neither FFA_RUN nor PSCI gives the normal world the core, or the partition another one; and the system is not suspended,
+/// which firmware that offers it denies while another core is on (DEN0022, SYSTEM_SUSPEND).
 fn never_back() -> Outcome {
     const CPU_ON: u32 = 0xc400_0003;
+    const SYSTEM_SUSPEND: u32 = 0xc400_000e;
+    const NOT_SUPPORTED: u64 = -1_i64 as u64;
+    const DENIED: u64 = -3_i64 as u64;
     const ALREADY_ON: u64 = -4_i64 as u64;
     bad(f::RUN, &[to(OWN) << 16], Error::DENIED)?;
     let on = smc(&Regs::new(CPU_ON, &[CORE as u64, 0x6000_0000, 0])).x(0);
     ensure!(on == ALREADY_ON, "CPU_ON: {on:#x}");
+    let suspended = smc(&Regs::new(SYSTEM_SUSPEND, &[0x6000_0000, 0])).x(0);
+    ensure!(
+        [DENIED, NOT_SUPPORTED].contains(&suspended),
+        "SYSTEM_SUSPEND: {suspended:#x}"
+    );
     let back = CAME_BACK.load(Ordering::Acquire);
     ensure!(!core_is_off(CORE) && back == 0, "{back:#x}");
     Ok(())
@@ -105,6 +115,20 @@ fn answered(wish: u64, limit: u64) -> Outcome {
     })?;
     ensure!(got == wish, "{got:#x} instead of {wish:#x}");
     Ok(())
+}
+
+/// One that gives up comes back on its core, which the normal world does not get meanwhile.
+fn restarted() -> Outcome {
+    good(f::NOTIFICATION_SET, &[to(OWN), 0, wish::FAIL])?;
+    let mut before = 0;
+    wait_until(10_000_000, || {
+        let set = ffa(f::NOTIFICATION_SET, &[to(OWN), 0, wish::ECHO]);
+        before += u64::from(set.success().is_err());
+        before > 0 && asked(wish::ECHO, 100_000).is_ok()
+    })?;
+    let back = CAME_BACK.load(Ordering::Acquire);
+    ensure!(back == 0, "the normal world has it with {back:#x}");
+    alive(WORKER)
 }
 
 /// The period is kept, none of it later than its half, while two other cores work.

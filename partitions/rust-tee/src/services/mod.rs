@@ -13,8 +13,8 @@ pub mod storage;
 #[cfg(test)]
 mod tests;
 
-/// Bytes that are copied at once.
-const PIECE: usize = 512;
+/// Bytes that are copied at once: few copies where each is a call, and room left on a stack of 16 KiB.
+const PIECE: usize = 2048;
 
 /// A service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

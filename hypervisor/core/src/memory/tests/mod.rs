@@ -97,6 +97,7 @@ const fn partition(
         dedicated: false,
         devices: &[],
         interrupts: &[],
+        quiesce: &[],
         window,
         shares,
         preemption: Preemption::AtOnce,
@@ -320,6 +321,8 @@ impl Ports for Windows {
     fn now(&mut self) -> u64 {
         0
     }
+    fn quiesce(&mut self, _: usize) {}
+
     fn end_interrupt(&mut self, _: u32, _: u8) {
         unreachable!("the ledger has no interrupts");
     }

@@ -16,4 +16,10 @@ while read -r name _ kind device _; do
         # The client prints its own lines, unless it was stopped or ended early.
         [ $code -gt 1 ] && result $task "$name" "all of them" false 0 "the client ended with $code (143: time-out)"
     done
+    said=$(LD_PRELOAD=$ROUTE timeout 60 bulkhead-client sensors --tee "$name" 2>&1 </dev/null)
+    case $said in
+    *"this TEE finds no sensors"*) ok=true ;;
+    *) ok=false ;;
+    esac
+    result parameters "$name" "without a partition of sensors, who asks for its figures is told" $ok 0 "$said"
 done <$TEES

@@ -50,6 +50,10 @@ result "$suite" - "Linux cannot suspend the system" "$([ $deep != 0 ] && echo tr
 
 asked idle $((periods / 10)) "beside a Linux that does nothing"
 tell idle "beside a Linux that does nothing"
+if [ "$counted" = yes ]; then
+    latest=$(figure idle latest-ns)
+    result "$suite" - "no period is late by 50 us there" "$([ "${latest:-50000}" -lt 50000 ] && echo true || echo false)" 0 "$latest ns"
+fi
 
 # Each core has a program that computes, and clients of each TEE.
 seconds=$((patience + 120))
