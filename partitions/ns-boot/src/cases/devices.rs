@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     isolation("devices-of-two-at-once", both),
     isolation("device-of-another-stops", touch_each_other),
     isolation("device-of-who-came-back", after_restart),
+    isolation("device-of-who-failed-is-quiet", quiet),
     isolation("interrupt-that-went-away", flickers),
     isolation("storm-of-a-level", || shared_with(uart_storm, end_uart_storm)),
     isolation("storm-of-a-level-by-gic", || {
@@ -194,6 +195,27 @@ fn touch_each_other() -> Outcome {
 /// R1: both drive their devices as before.
 fn after_restart() -> Outcome {
     both()
+}
+
+/// D1, R1: the registers that the table says are written when the owner fails, before anybody drives the device again.
+fn quiet() -> Outcome {
+    const DIRECTION: u64 = GPIO + 0x400;
+    const ENABLED: u64 = GPIO + 0x410;
+    const WORD: u64 = 4;
+    for register in [DIRECTION, ENABLED] {
+        ask(B, ACCESS, [register, WORD, 1, 0x80])?;
+        let [value, ..] = ask(B, ACCESS, [register, WORD, 0, 0])?;
+        ensure!(value == 0x80, "{register:#x} holds {value:#x}");
+    }
+    let answer = ffa(f::DIRECT_REQ_64, &[to(B), 0, test_sp::CALL, u64::from(f::ABORT)]);
+    let told = answer.success().err();
+    ensure!(told == Some(Error::ABORTED), "{:#x}", answer.x(0));
+    wait_until(LIMIT, || Ok(alive(B).is_ok()))?;
+    for register in [DIRECTION, ENABLED] {
+        let [value, ..] = ask(B, ACCESS, [register, WORD, 0, 0])?;
+        ensure!(value == 0, "{register:#x} holds {value:#x} still");
+    }
+    Ok(())
 }
 
 static FLICKERED: AtomicBool = AtomicBool::new(false);
