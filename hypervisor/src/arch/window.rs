@@ -98,7 +98,7 @@ pub fn write(core: usize, page: Page, offset: usize, from: &[u8]) {
 /// Writes a 32-bit register of a partition's device, which the table names.
 pub fn write_register(core: usize, address: u64, value: u32) {
     let mapped = Mapped::of(core, stage1::device_page(address & !(PAGE as u64 - 1)));
-    let offset = address as usize % PAGE & !3;
+    let offset = (address as usize % PAGE) & !3;
     // SAFETY: the window maps the device's page with device attributes until `mapped` is dropped, and the offset is
     // one of its words. The table's compiler has seen that the device is a partition's own: nothing of Rust's lies there.
     unsafe { mapped.pointer().add(offset).cast::<u32>().write_volatile(value) };
