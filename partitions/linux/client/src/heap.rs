@@ -1,6 +1,6 @@
 //! What an OP-TEE says of its own memory: its heap, and the memory of its trusted applications.
 
-use bulkhead_client::options::{Kind, Options};
+use bulkhead_client::options::Options;
 
 use crate::teec::{Context, Parameter, Session, Uuid};
 

@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 #[cfg(libteec)]
 fn run(options: &Options) -> Result<bool, String> {
-    use bulkhead_client::options::{Kind, Task};
+    use bulkhead_client::options::Task;
     Ok(match options.task {
         Task::Open => return check::open(options).map(|()| true),
         Task::Store if options.kind.is_ours() => return sealed::store(options).map(|()| true),
