@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bulkhead_configs::{load, picture, plan};
+use bulkhead_configs::{load, load_bytes, picture, plan};
 
 fn text(table: &str) -> String {
     plan::text(&load(Path::new(table)).unwrap_or_else(|report| panic!("{report}")))
@@ -80,4 +80,58 @@ fn a_change_of_a_caller_s_limits_is_shown() {
         diff.starts_with("~ keys: callers: ") && diff.lines().count() == 1,
         "{diff}"
     );
+}
+
+/// Without the secure EL2 timer no time is promised: each key that would be is refused, and what is left is said and
+/// not built.
+#[test]
+fn a_board_without_its_timer_promises_no_time() {
+    let board = std::fs::read_to_string("../boards/qemu-virt/board.toml").unwrap();
+    let timer = "timer = \"secure-el2-timer\"\n";
+    assert!(board.contains(timer));
+    let board = board.replace(timer, "");
+    let with = |cores: &str, preemption: &str, more: &str| {
+        let table = format!(
+            "[system]\nname = \"x\"\nboard = \"qemu-virt\"\nhypervisor = {{ memory = \"1MiB\" }}\n[[partition]]\nname = \"alpha\"\n\
+             id = 0x8001\ntee = \"test\"\nimage = {{ build = \"test\" }}\nuuid = \"7e05d3f8-92ab-4176-b0c4-2d6f19ea8c35\"\n\
+             memory = \"1MiB\"\ncores = {cores}\ncallers = [\"normal-world\"]\npreemption = {preemption}\n{more}\n"
+        );
+        load_bytes(
+            Path::new("tests/x.toml"),
+            "table.toml",
+            table.as_bytes(),
+            Some(&board),
+        )
+    };
+    let (all, at_once) = ("\"all\"", "\"at-once\"");
+    let system = with(all, at_once, "").unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(
+        system
+            .not_built
+            .iter()
+            .map(|one| one.title.as_str())
+            .collect::<Vec<_>>(),
+        ["the hypervisor is not built for a board without a secure EL2 timer"]
+    );
+    let text = plan::text(&system);
+    assert!(text.contains("EL1 timers of partitions do not go off"), "{text}");
+    assert!(
+        text.contains("nothing could stop a device that reads or writes memory by itself"),
+        "{text}"
+    );
+    for (cores, preemption, more) in [
+        (all, "{ managed-exit = \"1ms\" }", ""),
+        (all, "{ queued = \"1ms\" }", ""),
+        (all, at_once, "budget = \"1s\""),
+        (all, at_once, "interrupt-interface = \"vgic\""),
+        (all, at_once, "on-failure = { restart = 1 }"),
+        (
+            "{ dedicated = [\"cpu3\"] }",
+            at_once,
+            "receives = [\"notifications\"]",
+        ),
+    ] {
+        let report = with(cores, preemption, more).expect_err(more).to_string();
+        assert!(report.contains("BH112"), "{more}: {report}");
+    }
 }

@@ -181,7 +181,7 @@ pub struct Board {
     /// Where a table may have it, instead.
     pub other_logs: Vec<usize>,
     /// INTID of the secure EL2 physical timer.
-    pub timer_intid: u32,
+    pub timer_intid: Option<u32>,
     /// The SGI that tells the normal world to schedule a receiver.
     pub schedule_receiver: u32,
     /// Where each partition's window starts (non-secure IPA).

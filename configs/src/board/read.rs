@@ -38,11 +38,12 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
     refuse_unknown(&devices, &interrupts, faults);
     let boot_core = find_name(&cores, &boot_core, "core", faults);
     let log = find_name(&devices, &own.log, "device", faults);
-    let timer = find_name(&interrupts, &own.timer, "interrupt", faults);
+    let timer = own.timer.as_ref();
+    let timer = timer.and_then(|timer| find_name(&interrupts, timer, "interrupt", faults));
     let other_logs = own.other_logs.iter();
     let other_logs = other_logs.filter_map(|name| find_name(&devices, name, "device", faults));
     let other_logs = other_logs.collect();
-    let (boot_core, log, timer) = (boot_core?, log?, timer?);
+    let (boot_core, log) = (boot_core?, log?);
     let mut board = Board {
         name,
         compatible,
@@ -51,7 +52,7 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         hypervisor_load: own.load,
         log: None,
         other_logs,
-        timer_intid: interrupts[timer].item.intid,
+        timer_intid: timer.map(|timer| interrupts[timer].item.intid),
         schedule_receiver: own.schedule_receiver,
         window_base: own.window,
         cores: items(cores),
@@ -64,7 +65,9 @@ pub fn board(mut file: Fields<'_>, faults: &mut Faults) -> Option<Board> {
         firmware,
         optee_platform,
     };
-    board.interrupts[timer].owner = Owner::Hypervisor;
+    if let Some(timer) = timer {
+        board.interrupts[timer].owner = Owner::Hypervisor;
+    }
     board.give_log(Some(log));
     Some(board)
 }
@@ -86,7 +89,7 @@ struct Own {
     load: u64,
     log: At<String>,
     other_logs: Vec<At<String>>,
-    timer: At<String>,
+    timer: Option<At<String>>,
     schedule_receiver: u32,
     window: u64,
     device_tree: u64,
@@ -101,7 +104,7 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
         .optional("other-logs")
         .and_then(|item| item.strings(faults))
         .unwrap_or_default();
-    let timer = fields.need("timer", Item::name, faults);
+    let timer = fields.may("timer", Item::name, faults);
     let sgi = fields.need("schedule-receiver", Item::integer32, faults);
     let window = fields.need("window", Item::integer, faults);
     let tree = fields.need("device-tree", Item::integer, faults);
@@ -126,7 +129,7 @@ fn read_own(item: Item<'_>, faults: &mut Faults) -> Option<Own> {
         load,
         log: log?,
         other_logs,
-        timer: timer?,
+        timer,
         schedule_receiver: sgi.value,
         window,
         device_tree,

@@ -7,8 +7,18 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
-/// INTIDs of shared peripheral interrupts.
-const SHARED: std::ops::RangeInclusive<u32> = 32..=1019;
+/// INTIDs of peripheral interrupts, private ones of each core and shared ones.
+const PERIPHERAL: std::ops::RangeInclusive<u32> = 16..=1019;
+
+/// Private ones that are nobody's: those of the timers, of which one serves both worlds or the hypervisor, and the
+/// GIC's own (DEN0094, the private interrupts of a base system).
+const RESERVED: [u32; 8] = [19, 20, 25, 26, 27, 28, 29, 30];
+
+/// Whether a partition can own the interrupt with this INTID, where nobody else has it.
+#[must_use]
+pub fn can_be_owned(intid: u32) -> bool {
+    PERIPHERAL.contains(&intid) && !RESERVED.contains(&intid)
+}
 
 /// A device or interrupt that was claimed.
 struct Claim<'a, T> {
@@ -138,11 +148,16 @@ fn twice<T>(
 }
 
 fn kind(claim: &Claim<'_, Interrupt>, faults: &mut Faults) {
-    if claim.item.owner != Owner::Free || SHARED.contains(&claim.item.intid) {
+    let intid = claim.item.intid;
+    if claim.item.owner != Owner::Free || can_be_owned(intid) {
         return;
     }
     let title = format!("the interrupt `{}` cannot go to a partition", claim.name.value);
-    let label = format!("its INTID is {}: each core has its own", claim.item.intid);
+    let label = match intid {
+        0..16 => format!("its INTID is {intid}: software sends it from core to core"),
+        16..32 => format!("its INTID is {intid}: a timer's or the GIC's own, of which each core has one"),
+        _ => format!("its INTID is {intid}: no peripheral has it"),
+    };
     let fault = Diagnostic::new(Rule::InterruptKind, title).at(&claim.name.span, label);
     faults.push(fault.help("remove it from this list"));
 }

@@ -20,6 +20,7 @@ mod not_built;
 mod passthrough;
 mod quiesce;
 mod regions;
+mod timer;
 mod windows;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ use crate::report::Diagnostic;
 use crate::rule::Rule;
 use crate::source::At;
 
+pub use devices::can_be_owned;
 pub use doubts::doubts;
 pub use log::choose as choose_log;
 pub use not_built::not_built;
@@ -54,6 +56,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         passthrough::check(draft, board, faults);
         quiesce::check(draft, board, faults);
         failure::check(draft, board, faults);
+        timer::check(draft, board, faults);
         needs::check(draft, board, faults);
     }
 }

@@ -18,6 +18,7 @@ const BLOCK: u64 = 2 << 20;
 pub fn not_built(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     out.extend(own_reach(draft, board));
+    out.extend(without_timer(draft, board));
     for partition in &draft.partitions {
         let wishes = [
             cores(partition),
@@ -37,6 +38,15 @@ pub fn not_built(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
         out.extend(devices(partition, board));
     }
     out
+}
+
+/// Starts have their time, and every partition has EL1 timers: nothing is built for a board that can promise neither.
+fn without_timer(draft: &Draft, board: &Board) -> Option<Diagnostic> {
+    let name = draft.board.as_ref().filter(|_| board.timer_intid.is_none())?;
+    let title = "the hypervisor is not built for a board without a secure EL2 timer";
+    let label = "it has no `timer` in its `[hypervisor]`";
+    let fault = Diagnostic::new(Rule::NotBuilt, title.to_owned()).at(&name.span, label);
+    Some(fault.help("choose another board to build this table"))
 }
 
 /// A wish and where it stands.

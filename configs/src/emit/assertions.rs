@@ -131,7 +131,8 @@ mod invariants {
         let mut index = 0;
         while index < interrupts.len() {
             let interrupt = &interrupts[index];
-            assert!(interrupt.intid >= 32 && interrupt.intid <= 1019, "an interrupt cannot go to a partition");
+            assert!(interrupt.intid >= 16 && interrupt.intid <= 1019, "an interrupt cannot go to a partition");
+            assert!(interrupt.intid != TABLE.board.timer_intid, "the hypervisor's timer goes to a partition");
             assert!(TABLE.partitions[place].cores & (1 << interrupt.core) != 0, "an interrupt goes to a foreign core");
             let mut other = place + 1;
             while other < PARTITIONS {

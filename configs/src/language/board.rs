@@ -111,9 +111,10 @@ pub static HYPERVISOR: Table = Table {
             "none",
             "Further PL011s on which a table may have the log. One of the normal world's is shared with it.",
         ),
-        Key::required(
+        Key::optional(
             "timer",
             Form::Name,
+            "the board has none, and nothing is built for it",
             "The interrupt of the secure EL2 physical timer.",
         ),
         Key::required(

@@ -1,6 +1,7 @@
 //! What of the board nobody has, and what holds for the whole system.
 
 use crate::board::{Kind, Owner, Secret};
+use crate::check;
 use crate::emit::picture::memory::pieces;
 use crate::model::System;
 use crate::units::{PAGE, show_size};
@@ -63,7 +64,7 @@ pub fn devices(system: &System) -> String {
     names.join(", ")
 }
 
-/// Shared interrupts that a partition could still claim.
+/// Interrupts that a partition could still claim.
 pub fn interrupts(system: &System) -> String {
     let claimed = |name: &str| {
         let mut all = system
@@ -73,7 +74,8 @@ pub fn interrupts(system: &System) -> String {
         all.any(|interrupt| interrupt.name == name)
     };
     let free = system.board.interrupts.iter();
-    let free = free.filter(|interrupt| interrupt.owner == Owner::Free && interrupt.intid >= 32);
+    let free =
+        free.filter(|interrupt| interrupt.owner == Owner::Free && check::can_be_owned(interrupt.intid));
     let names: Vec<&str> = free
         .map(|interrupt| interrupt.name.as_str())
         .filter(|name| !claimed(name))
@@ -97,9 +99,21 @@ pub fn remarks(system: &System) -> Vec<String> {
         });
     }
     out.push(match board.smmu {
-        Some(base) => format!("an SMMU at {base:#010x} checks devices' accesses"),
-        None => "no SMMU: no partition can have a device that reads or writes memory by itself".to_owned(),
+        Some(base) => format!(
+            "the SMMU at {base:#010x} is not programmed by the hypervisor: a partition can have no device that reads or writes \
+             memory by itself (DMA), and firmware has to keep the normal world's out of secure memory"
+        ),
+        None => "no SMMU for secure streams: nothing could stop a device that reads or writes memory by itself (DMA), so no \
+                 partition can have one"
+            .to_owned(),
     });
+    if board.timer_intid.is_none() {
+        out.push(
+            "no secure EL2 timer: nothing ends what takes too long, and EL1 timers of partitions do not go off; \
+             nothing is built for this board"
+                .to_owned(),
+        );
+    }
     out.push(match board.secret {
         Secret::None => "no root secret: no partition can have a key of its own".to_owned(),
         Secret::Test => {

@@ -145,7 +145,7 @@ rules! {
     /// An interrupt has one owner.
     InterruptOwner = "BH053", "an interrupt is delivered to one partition";
     /// An interrupt can go to a partition.
-    InterruptKind = "BH054", "only shared peripheral interrupts (32 to 1019) can be routed to a partition";
+    InterruptKind = "BH054", "a partition owns peripheral interrupts (16 to 1019), private ones on the cores that it has; those of timers (19, 20, 26 to 30) and of the GIC (25) belong to nobody, since the worlds share them or the hypervisor has them";
     /// Devices are where stage 2 reaches.
     DeviceReach = "BH055", "stage 2 has one table for each device: it lies in the first 4 GiB, within one 2 MiB block";
     /// Devices that read and write memory are kept to their partition's.
@@ -249,4 +249,6 @@ rules! {
     Quiesce = "BH110", "what is written when a partition fails is a 32-bit value to a register of a device that it owns";
     /// The log leaves by a device that it can have.
     Log = "BH111", "the log leaves by the board's device for it, by another PL011 that the board names, or not at all";
+    /// Times are promised by who can keep them.
+    Timer = "BH112", "limits, budgets, restarts, EL1 timers of partitions and cores of their own are kept by the secure EL2 timer, which not every board has";
 }

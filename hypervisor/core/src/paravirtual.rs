@@ -10,7 +10,7 @@ use crate::api::{Context, Note, Ports, Regs};
 use crate::context::Seat;
 use crate::decode::low;
 use crate::function as f;
-use crate::spmc::{Here, Spmc};
+use crate::spmc::{Here, Spmc, lists};
 use crate::storm;
 use crate::table::{Core, Partition, Preemption};
 use crate::vgic::{PHYSICAL_TIMER, VIRTUAL_TIMER};
@@ -255,6 +255,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 continue;
             };
             let home = if intid < 32 { core } else { interrupt.core };
+            if !lists(partition, home) {
+                // A private one of a core that its owner does not have.
+                continue;
+            }
             if let Some(seat) = compartment.seats.get(usize::from(home))
                 && let Some(bit) = bit_of(partition, intid)
             {

@@ -106,13 +106,11 @@ pub fn init_core(index: usize) {
     write(sends, read(sends) & !(0b11 << (CALL * 2)));
     enable(frame, CALL);
     set_group(frame, TABLE.board.schedule_receiver_intid, Group::Normal);
-    for interrupt in TABLE
-        .partitions
-        .iter()
-        .flat_map(|p| p.interrupts)
-        .filter(|i| i.intid < 32)
-    {
+    let here = TABLE.partitions.iter().filter(|p| p.cores >> index & 1 == 1);
+    for interrupt in here.flat_map(|p| p.interrupts).filter(|i| i.intid < FIRST_SHARED) {
         set_group(frame, interrupt.intid, Group::Secure);
+        let config = frame + ICFGR + u64::from(interrupt.intid / 16) * 4;
+        change_bit(config, (interrupt.intid % 16) * 2 + 1, interrupt.edge);
         enable(frame, interrupt.intid);
     }
     enable_cpu_interface();

@@ -93,6 +93,9 @@ pub const DEVICE_STATE: u64 = 54;
 /// Has the virtual timer of this context go off x4 ticks behind the last time, for ever (0: no more); by a GIC where
 /// x5 has bit 1. How often it went off so far (x4), and interrupts of its device that were nothing (x5).
 pub const TICK: u64 = 55;
+/// Takes the interrupt x4 on this context, of which it can quiet nothing; by a GIC where x6 has bit 1. What it says is
+/// then where it came, a bit for each context.
+pub const TAKE_LINE: u64 = 57;
 /// Writes x6 to the words at x4 and x5 in turn, x7 times each.
 pub const HAMMER: u64 = 56;
 

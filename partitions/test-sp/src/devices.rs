@@ -37,6 +37,7 @@ const PIN_CLEAR: u64 = 0x41c;
 /// What the partition drives: nothing, the UART or the GPIO.
 const UART: u64 = 1;
 const GPIO: u64 = 2;
+const LINE: u64 = 3;
 static KIND: AtomicU64 = AtomicU64::new(0);
 static BASE: AtomicU64 = AtomicU64::new(0);
 static INTID: AtomicU64 = AtomicU64::new(0);
@@ -186,6 +187,18 @@ pub fn storm(on: bool) {
     }
 }
 
+/// Takes an interrupt of which it can quiet nothing, on the context that calls: one at a time.
+pub fn take_line(intid: u64, vgic: bool) {
+    if KIND.load(Ordering::Relaxed) != LINE {
+        own(LINE, 0, intid, vgic);
+        STORM.store(true, Ordering::Relaxed);
+    } else if vgic {
+        gic::enable(intid as u32, 0x80);
+    } else {
+        let _ = hypercall(ENABLE, intid, 1, 0);
+    }
+}
+
 /// What it said, heard, heard wrongly, and how many interrupts it took.
 pub fn state() -> [u64; 4] {
     [&SENT, &HEARD, &WRONG, &TAKEN].map(|counter| counter.load(Ordering::Acquire))
@@ -216,6 +229,10 @@ pub fn serve() -> bool {
         if intid == INTID.load(Ordering::Relaxed) {
             if !STORM.load(Ordering::Relaxed) && !deal_with(kind) {
                 EMPTY.fetch_add(1, Ordering::Relaxed);
+            }
+            if kind == LINE {
+                // Where it came: a bit for each context.
+                SENT.fetch_or(1 << sp_rt::context_index(), Ordering::Relaxed);
             }
             TAKEN.fetch_add(1, Ordering::Release);
         } else if intid == u64::from(gic::VIRTUAL_TIMER) {
@@ -277,7 +294,7 @@ static TICKS: AtomicU64 = AtomicU64::new(0);
 
 /// Has the virtual timer of this context go off again and again, so many ticks behind each time; 0: no more.
 pub fn tick(period: u64, vgic: bool) {
-    const KIND_OF_NOTHING: u64 = 3;
+    const KIND_OF_NOTHING: u64 = 4;
     const CONTROL_OF_TIMER: u64 = 8;
     VGIC.store(vgic, Ordering::Relaxed);
     PERIOD.store(period, Ordering::Relaxed);

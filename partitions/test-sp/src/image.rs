@@ -348,6 +348,10 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             devices::tick(a, b & 2 != 0);
             [devices::ticks(), devices::empty(), 0, 0]
         }
+        command::TAKE_LINE => {
+            devices::take_line(a, c & 2 != 0);
+            [0; 4]
+        }
         command::HAMMER => {
             for _ in 0..d {
                 arch::access(a, 4, Some(c));

@@ -173,6 +173,25 @@ pub fn stop_timer() {
     unsafe { asm!("msr cnthp_ctl_el2, xzr", "isb") };
 }
 
+/// Has the cycle counter of this core's performance monitors overflow after so many cycles; 0: not any more, and its
+/// interrupt's line falls.
+pub fn overflow_after(cycles: u64) {
+    const CYCLES: u64 = 1 << 31;
+    const AT_EL2: u64 = 1 << 27;
+    const ON: u64 = 1 | 1 << 6;
+    // SAFETY: counters that nothing else here uses.
+    unsafe {
+        asm!("msr pmintenclr_el1, {0}", "msr pmcntenclr_el0, {0}", "msr pmovsclr_el0, {0}", "isb", in(reg) CYCLES);
+        if cycles != 0 {
+            asm!(
+                "msr pmccfiltr_el0, {filter}", "msr pmccntr_el0, {start}", "msr pmintenset_el1, {one}",
+                "msr pmcntenset_el0, {one}", "msr pmcr_el0, {on}", "isb",
+                filter = in(reg) AT_EL2, start = in(reg) cycles.wrapping_neg(), one = in(reg) CYCLES, on = in(reg) ON
+            );
+        }
+    }
+}
+
 /// The counter, and its frequency in Hz.
 pub fn counter() -> (u64, u64) {
     let (count, frequency): (u64, u64);

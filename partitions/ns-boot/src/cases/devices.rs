@@ -1,9 +1,11 @@
 //! Two real devices, each used by its TEE with interrupts, and lines that storm: what the others have meanwhile.
 use super::{A, B, Case, Outcome, alive, ask, complete, ffa, inside, isolation, to};
-use crate::arch::machine::{SCHEDULE_RECEIVER, came, core_is_off, core_on, now, pause, stop_timer};
+use crate::arch::machine::{
+    SCHEDULE_RECEIVER, came, core_index, core_is_off, core_on, now, overflow_after, pause, stop_timer,
+};
 use crate::ensure;
 use crate::test_sp::{self, ACCESS, AWAIT, DEVICE_STATE, DEVICE_STORM, GIC_START, GPIO_FLICKER, GPIO_PULSE};
-use crate::test_sp::{GPIO_START, HAMMER, TICK, UART_START, UART_TALK};
+use crate::test_sp::{GPIO_START, HAMMER, TAKE_LINE, TICK, UART_START, UART_TALK};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sp_rt::ffa::{self as f, Error};
 
@@ -17,6 +19,8 @@ pub const CASES: &[Case] = &[
     isolation("device-of-who-came-back", after_restart),
     isolation("device-of-who-failed-is-quiet", quiet),
     isolation("interrupt-that-went-away", flickers),
+    isolation("private-interrupt-of-a-core", private_line),
+    isolation("private-interrupt-of-another-core", private_line_elsewhere),
     isolation("storm-of-a-level", || shared_with(uart_storm, end_uart_storm)),
     isolation("storm-of-a-level-by-gic", || {
         shared_with(gpio_storm, end_gpio_storm)
@@ -56,11 +60,12 @@ const UART: u64 = 0x0904_0000;
 const UART_LINE: u64 = 40;
 const GPIO: u64 = 0x090b_0000;
 const GPIO_LINE: u64 = 32;
+const PMU_LINE: u64 = 23;
 const LOOPS_BACK: u64 = 1;
 const BY_GIC: u64 = 2;
 /// Bytes of a talk, and edges of a pin.
 const BYTES: u64 = 300;
-const EDGES: u64 = 200;
+const EDGES: u64 = 60;
 /// Time in which an interrupt comes that another core takes, in milliseconds; an emulated machine may be slow.
 const PATIENCE: u64 = 5_000;
 const LIMIT: u64 = 20_000_000;
@@ -103,7 +108,7 @@ fn uart_is_heard() -> Outcome<bool> {
 fn uart_alone() -> Outcome {
     ask(A, UART_START, [UART, UART_LINE, LOOPS_BACK, 0])?;
     ask(A, UART_TALK, [BYTES, 0, 0, 0])?;
-    rest(500_000);
+    rest(100_000);
     let [said, heard, wrong, taken] = ask(A, DEVICE_STATE, [0; 4])?;
     ensure!(
         (said, heard, wrong) == (BYTES, BYTES, 0),
@@ -237,9 +242,49 @@ fn flickers() -> Outcome {
     gpio_pulses()
 }
 
+/// I1: a private interrupt (PPI) comes to its owner's context of this core: here the overflow of the performance
+/// monitors' counter, which the normal world programs.
+fn private_line() -> Outcome {
+    const CYCLES: u64 = 1_000_000;
+    let bit = 1 << core_index();
+    ask(TIMER, GIC_START, [DISTRIBUTOR, REDISTRIBUTORS, 0, 0])?;
+    ask(TIMER, TAKE_LINE, [PMU_LINE, 0, BY_GIC, 0])?;
+    let [_, _, _, before] = ask(TIMER, DEVICE_STATE, [0; 4])?;
+    overflow_after(CYCLES);
+    rest(100_000);
+    // Nobody but the normal world can have the line fall.
+    overflow_after(0);
+    rest(50_000);
+    let [places, _, _, after] = ask(TIMER, DEVICE_STATE, [0; 4])?;
+    ensure!(after > before, "it did not come");
+    ensure!(
+        places & bit != 0 && places & !(bit | 1) == 0,
+        "it came to {places:#b}"
+    );
+    rest(50_000);
+    let [.., later] = ask(TIMER, DEVICE_STATE, [0; 4])?;
+    ensure!(later == after, "it comes though its line has fallen");
+    Ok(())
+}
+
+/// Whether it came on another core, too.
+static ELSEWHERE: AtomicBool = AtomicBool::new(false);
+
+fn private_line_elsewhere() -> Outcome {
+    ELSEWHERE.store(false, Ordering::Release);
+    let started = core_on(1, |_| ELSEWHERE.store(private_line().is_ok(), Ordering::Release));
+    ensure!(started, "core 1 does not start");
+    wait_until(LIMIT, || Ok(core_is_off(1)))?;
+    ensure!(
+        ELSEWHERE.load(Ordering::Acquire),
+        "it did not come on core 1, or elsewhere"
+    );
+    Ok(())
+}
+
 /// How far this core comes in a time: calls of the peer that were answered, and turns of the normal world.
 fn progress() -> Outcome<[u64; 2]> {
-    const TIME: u64 = 150_000;
+    const TIME: u64 = 60_000;
     let (mut calls, mut turns) = (0, 0);
     let until = now() + TIME;
     while now() < until {
@@ -346,7 +391,7 @@ fn hammered() -> Outcome {
     start_gpio()?;
     let started = core_on(1, |_| {
         let pend = REDISTRIBUTORS + 0x1_0200;
-        let _ = ask(B, HAMMER, [pend, pend + 0x80, 1 << 3, 30_000]);
+        let _ = ask(B, HAMMER, [pend, pend + 0x80, 1 << 3, 3_000]);
     });
     ensure!(started, "core 1 does not start");
     // SGI 3 of context 0 is enabled.
@@ -379,7 +424,14 @@ fn counted() -> Outcome {
             all.x(2)
         );
     }
-    let timer = inside(PEER, INSPECT, &[3, LINES])?;
+    let private = inside(PEER, INSPECT, &[3, LINES])?;
+    ensure!(
+        private.x(1) == PMU_LINE && private.x(2) > 0,
+        "{:#x} {}",
+        private.x(1),
+        private.x(2)
+    );
+    let timer = inside(PEER, INSPECT, &[3, LINES + 1])?;
     ensure!(timer.x(1) == 0 && timer.x(3) > 0, "timer: {}", timer.x(3));
     let peer = inside(PEER, INSPECT, &[4, ALL])?;
     ensure!(
