@@ -20,6 +20,11 @@ pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
         if partition.builds(Tee::Optee) && partition.is(Tee::Optee) {
             optee(partition, faults);
         }
+        for tee in [Tee::Optee, Tee::Rust] {
+            if partition.builds(tee) && partition.is(tee) {
+                drives_no_gic(partition, tee, faults);
+            }
+        }
         if partition.is(Tee::Sel4) {
             sel4(partition, board, faults);
         }
@@ -56,10 +61,14 @@ fn optee(partition: &Partition, faults: &mut Faults) {
         let fault = Diagnostic::new(Rule::OpteeMemory, title).at(&size.span, "its first region");
         faults.push(fault.help(format!("give it at least {}", show_size(OPTEE_LEAST))));
     }
+}
+
+/// The ones that are built here have a driver for hypervisor calls.
+fn drives_no_gic(partition: &Partition, tee: Tee, faults: &mut Faults) {
     let delivery = partition.delivery.as_ref();
     if let Some(delivery) = delivery.filter(|delivery| delivery.value == Delivery::Vgic) {
-        let title = format!("the OP-TEE of {} drives no GIC", partition.title());
-        let fault = Diagnostic::new(Rule::OpteeInterrupts, title).at(&delivery.span, "this interface");
+        let title = format!("the {} of {} drives no GIC", tee.title(), partition.title());
+        let fault = Diagnostic::new(Rule::CallsOnly, title).at(&delivery.span, "this interface");
         faults.push(fault.help("remove `interrupt-interface`"));
     }
 }

@@ -2,7 +2,7 @@
 //! built from it, so that nobody takes a key without effect for a promise. What is built leaves this list.
 
 use crate::board::{Board, Secret};
-use crate::draft::{Cores, Delivery, Draft, Partition, Preemption, Rights, Tee};
+use crate::draft::{Cores, Draft, Partition, Rights};
 use crate::model::Range;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
@@ -20,12 +20,7 @@ pub fn not_built(draft: &Draft, board: &Board) -> Vec<Diagnostic> {
     out.extend(own_reach(draft, board));
     out.extend(without_timer(draft, board));
     for partition in &draft.partitions {
-        let wishes = [
-            cores(partition),
-            calls(partition),
-            trust(partition, board),
-            interrupts(partition),
-        ];
+        let wishes = [cores(partition), calls(partition), trust(partition, board)];
         for (what, span) in wishes.into_iter().flatten() {
             let title = format!(
                 "{} asks for {what}, which the hypervisor does not do yet",
@@ -92,21 +87,6 @@ fn trust<'a>(partition: &'a Partition, board: &Board) -> Vec<Wish<'a>> {
     let narrow = rights.filter(|rights| matches!(rights.value, Rights::Read | Rights::ReadExecute));
     out.extend(narrow.map(|rights| ("memory that it cannot write", &rights.span)));
     out
-}
-
-fn interrupts(partition: &Partition) -> Vec<Wish<'_>> {
-    let tee = partition.tee.as_ref().map(|tee| tee.value);
-    let drives_gic = match &partition.delivery {
-        Some(delivery) => delivery.value == Delivery::Vgic,
-        None => tee == Some(Tee::Sel4),
-    };
-    let what = "a managed exit by a virtual GIC";
-    match (&partition.preemption, &partition.delivery) {
-        (Some(Preemption::ManagedExit(limit)), _) if drives_gic => vec![(what, &limit.span)],
-        // It has one by default.
-        (None, Some(delivery)) if drives_gic && tee == Some(Tee::Rust) => vec![(what, &delivery.span)],
-        _ => Vec::new(),
-    }
 }
 
 fn own_reach(draft: &Draft, board: &Board) -> Option<Diagnostic> {

@@ -207,8 +207,8 @@ rules! {
     KeySecret = "BH083", "a partition's key is made from the board's root secret";
     /// OP-TEE has the memory that it needs.
     OpteeMemory = "BH084", "3.5 MiB is the least with which the OP-TEE that is built here was seen to pass its own tests";
-    /// OP-TEE gets its interrupts by hypervisor calls.
-    OpteeInterrupts = "BH085", "the OP-TEE that is built here has the driver for hypervisor calls, and none for a GIC";
+    /// OP-TEE and the Rust TEE get their interrupts by hypervisor calls.
+    CallsOnly = "BH085", "the OP-TEE and the Rust TEE that are built here have a driver for hypervisor calls, and none for a GIC";
     /// Linux knows the protocol of its clients' TEEs.
     ClientProtocol = "BH086", "Linux's driver binds to the UUID of OP-TEE's protocol and to no other";
     /// seL4 has one core.

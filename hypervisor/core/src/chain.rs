@@ -81,7 +81,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Action {
         let (partition, parts) = callee;
         let pressed = here.seat.pressed();
-        paravirtual::end_wait(here.seat);
+        paravirtual::end_wait(here);
         here.seat.kept.keep(call);
         // Its registers are saved before the callee is entered, and nobody resumes it before that.
         here.seat.leave(State::Blocked);
@@ -208,7 +208,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Action {
         let (cpu, home) = (here.cpu, here.context.home);
         let pressed = here.seat.pressed();
-        paravirtual::end_wait(here.seat);
+        paravirtual::end_wait(here);
         if to == State::Waiting {
             self.look_behind(here, ports);
         }

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use spin::Mutex;
 
-use crate::api::Ports;
+use crate::api::{Context, Ports};
 use crate::callee::NOTIFICATIONS;
 use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, high_half, low};
@@ -191,7 +191,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) {
         if let Party::Partition(index) = receiver {
-            let news = self.pend_notification(index, vcpu);
+            let news = self.pend_notification(index, vcpu, ports);
             if self.table.partitions.get(index).is_some_and(|p| p.dedicated) {
                 // One that has it before its eyes is not disturbed: whoever floods it has no more of its core than
                 // each look of it takes.
@@ -214,9 +214,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// Makes the notification-pending interrupt pending: at one context, or at all. Whether a context did not have it
-    /// pending; one with a virtual GIC counts as such.
-    pub(crate) fn pend_notification(&self, index: usize, vcpu: Option<u16>) -> bool {
+    /// Makes the notification-pending interrupt pending: at one context, or at all. Those that run, but on cores of
+    /// their own, are told at once. Whether a context did not have it pending; one with a virtual GIC counts as such.
+    pub(crate) fn pend_notification<T: Ports>(&self, index: usize, vcpu: Option<u16>, ports: &mut T) -> bool {
         let Some(partition) = self.table.partitions.get(index) else {
             return false;
         };
@@ -227,11 +227,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         for (home, seat) in (0u8..).zip(&compartment.seats) {
             let named = vcpu.is_none_or(|vcpu| vcpu == Self::vcpu(partition, home));
             if lists(partition, home) && named {
-                if partition.vgic {
-                    Self::show_notification(partition, compartment, home, true);
+                let risen = if partition.vgic {
                     news = true;
+                    Self::show_notification(partition, compartment, home, true)
                 } else {
-                    news |= paravirtual::pend_notification(seat);
+                    paravirtual::pend_notification(seat)
+                };
+                news |= risen;
+                if risen && !partition.dedicated {
+                    let partition = index;
+                    self.nudge(Context { partition, home }, ports);
                 }
             }
         }

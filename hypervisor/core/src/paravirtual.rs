@@ -7,13 +7,14 @@
 use core::sync::atomic::Ordering;
 
 use crate::api::{Context, Note, Ports, Regs};
+use crate::compartment::Compartment;
 use crate::context::Seat;
 use crate::decode::low;
 use crate::function as f;
 use crate::spmc::{Here, Spmc, lists};
 use crate::storm;
 use crate::table::{Core, Partition, Preemption};
-use crate::vgic::{PHYSICAL_TIMER, VIRTUAL_TIMER};
+use crate::vgic::{self, PHYSICAL_TIMER, VIRTUAL_TIMER};
 
 /// Virtual INTID that asks for a managed exit (DEN0077A 1.2, section 9.3.1).
 pub(crate) const MANAGED_EXIT: u32 = 4;
@@ -169,17 +170,17 @@ pub(crate) fn pend_notification(seat: &Seat) -> bool {
 
 /// Whether a context has interrupts that are more than a message to who runs it: one that asks for a managed exit, or
 /// tells of notifications, has nobody enter it.
-pub(crate) fn has_untaken(partition: &Partition, seat: &Seat) -> bool {
-    let pending = seat.pending.load(Ordering::Acquire);
+pub(crate) fn has_untaken<const C: usize>(here: &Here<'_, C>) -> bool {
+    let pending = here.seat.pending.load(Ordering::Acquire);
     if pending == 0 {
         return false;
     }
-    let messages = if partition.vgic {
-        0
-    } else {
-        bit(MANAGED_EXIT) | NOTIFICATION_BIT
-    };
-    pending & seat.enabled.load(Ordering::Relaxed) & !messages != 0
+    if here.partition.vgic {
+        let vgic = here.compartment.vgic.lock();
+        return vgic.has_untaken(here.partition, here.context.home);
+    }
+    let messages = bit(MANAGED_EXIT) | NOTIFICATION_BIT;
+    pending & here.seat.enabled.load(Ordering::Relaxed) & !messages != 0
 }
 
 /// Makes a timer's interrupt pending, or not, as its line is high.
@@ -224,20 +225,34 @@ pub(crate) fn end_active<T: Ports>(partition: &Partition, home: Core, seat: &Sea
 }
 
 /// Whether a context takes part in managed exits: it may have disabled the interrupt that asks for them.
-pub(crate) fn takes_part(seat: &Seat) -> bool {
+pub(crate) fn takes_part<const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    home: Core,
+    seat: &Seat,
+) -> bool {
+    if partition.vgic {
+        return compartment.vgic.lock().takes_part(home);
+    }
     seat.enabled.load(Ordering::Relaxed) & bit(MANAGED_EXIT) != 0
 }
 
-/// Asks for a managed exit.
-pub(crate) fn show_managed_exit(seat: &Seat) {
-    set(&seat.pending, bit(MANAGED_EXIT), true);
+/// Asks the context that runs here for a managed exit, or no more.
+pub(crate) fn set_managed_exit<const C: usize>(here: &Here<'_, C>, asked: bool) {
+    if here.partition.vgic {
+        vgic::policy::show_managed_exit(here.partition, here.compartment, here.context.home, asked);
+    } else {
+        set(&here.seat.pending, bit(MANAGED_EXIT), asked);
+    }
 }
 
-/// No interrupt of the normal world waits for a context any more: a managed exit that may be under way is over.
-pub(crate) fn end_wait(seat: &Seat) {
-    if seat.pressed() {
-        set(&seat.pending, bit(MANAGED_EXIT), false);
-        seat.set_pressed(false);
+/// No interrupt of the normal world waits for the context that runs here any more: a managed exit that may be under
+/// way is over.
+#[inline]
+pub(crate) fn end_wait<const C: usize>(here: &Here<'_, C>) {
+    if here.seat.pressed() {
+        set_managed_exit(here, false);
+        here.seat.set_pressed(false);
     }
 }
 

@@ -50,7 +50,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let limit_us = match self.response(here) {
             Response::AtOnce => return None,
             Response::ManagedExit(limit_us) => {
-                paravirtual::show_managed_exit(here.seat);
+                paravirtual::set_managed_exit(here, true);
                 limit_us
             }
             Response::Waits(limit_us) => limit_us,
@@ -67,7 +67,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut context = here.context;
         // Each turn is one context of the chain, from the innermost on.
         for _ in 0..P {
-            let Some((partition, _, seat)) = self.seat(context.partition, context.home) else {
+            let Some((partition, compartment, seat)) = self.seat(context.partition, context.home) else {
                 break;
             };
             match partition.preemption {
@@ -77,7 +77,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     queued = Some(queued.map_or(limit_us, |least| least.min(limit_us)));
                 }
                 Preemption::ManagedExit { limit_us }
-                    if managed.is_none() && paravirtual::takes_part(seat) =>
+                    if managed.is_none()
+                        && paravirtual::takes_part(partition, compartment, context.home, seat) =>
                 {
                     managed = Some(if context == here.context {
                         Response::ManagedExit(limit_us)

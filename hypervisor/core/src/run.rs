@@ -288,6 +288,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(action) = self.cut(&here, ports) {
             return Ok(action);
         }
+        self.bring_timers(&here, ports);
         let deadline = match seat.task() {
             Task::Request { .. } | Task::Forwarded { .. } | Task::Orphan { .. } => {
                 budget::go_on(partition, seat, ports)

@@ -413,7 +413,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         reply: &Reply,
         ports: &mut T,
     ) -> Action {
-        paravirtual::end_wait(here.seat);
+        paravirtual::end_wait(here);
         if to == State::Waiting {
             self.look_behind(here, ports);
         }

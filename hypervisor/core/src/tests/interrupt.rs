@@ -143,6 +143,34 @@ fn a_managed_exit_goes_before_another_partitions_interrupt() {
 }
 
 #[test]
+fn one_that_came_while_its_owner_had_it_masked_is_next() {
+    let mut m = enabled(1);
+    m.enter(1, B);
+    assert!(run(m.step(1, Event::SecureInterrupt(40))).virtual_irq);
+    assert_eq!(x(m.respond(1, B), 0), f::DIRECT_RESP_32.into());
+    assert_eq!(core::mem::take(&mut m.ports.called), [1]);
+    let entered = run(m.step(1, Event::Called));
+    assert_eq!((entered.context.partition, entered.virtual_irq), (1, true));
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+    assert!(m.ports.called.is_empty());
+    // Where it answers away from home, the scheduler gives it cycles.
+    m.enter(1, B);
+    m.step(1, Event::SecureInterrupt(40));
+    m.step(1, Event::NormalInterrupt);
+    m.normal(3, &[RUN, u64::from(B) << 16 | 1]);
+    assert_eq!(x(m.respond(3, B), 0), f::DIRECT_RESP_32.into());
+    assert_eq!((m.ports.called.len(), m.ports.scheduled), (0, 1));
+    // One that is dealt with is over, and a notification is the scheduler's.
+    m.enter(1, B);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff03, 5, 1, 0])), (40, 0));
+    m.spmc.pend_notification(1, None, &mut m.ports);
+    m.ports.called.clear();
+    m.respond(1, B);
+    assert!(m.ports.called.is_empty());
+}
+
+#[test]
 fn a_second_interrupt_does_not_nest() {
     let mut m = enabled(1);
     m.step(1, Event::SecureInterrupt(40));

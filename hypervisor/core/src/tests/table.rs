@@ -177,7 +177,11 @@ static DRIVES: [Partition; 3] = [
         interrupts: &SHOWN,
         ..partition("b", B, 1, 0b1111)
     },
-    partition("c", C, 2, 0b1111),
+    Partition {
+        vgic: true,
+        preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        ..partition("c", C, 2, 0b1111)
+    },
 ];
 
 static SHOWN: [Interrupt; 3] = [

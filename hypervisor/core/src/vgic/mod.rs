@@ -38,6 +38,8 @@ const SPECIAL: u32 = 1020;
 const SPURIOUS: u32 = 1023;
 /// Virtual INTID of pending notifications: an SGI's.
 const NOTIFICATION: u32 = crate::paravirtual::NOTIFICATION_PENDING;
+/// Virtual INTID that asks for a managed exit: an SGI's, too.
+const MANAGED_EXIT: u32 = crate::paravirtual::MANAGED_EXIT;
 /// Banks of shared interrupts.
 const BANKS: usize = MAX_INTERRUPTS.div_ceil(32);
 
@@ -160,6 +162,19 @@ impl<const C: usize> Vgic<C> {
         }
     }
 
+    /// Sets or takes back the interrupt that asks for a managed exit.
+    pub(crate) fn set_managed_exit(&mut self, home: Core, pending: bool) {
+        if let Some(private) = self.private.get_mut(usize::from(home)) {
+            private.bank.set_pending(bit(MANAGED_EXIT), pending);
+        }
+    }
+
+    /// Whether a context has that interrupt enabled.
+    pub(crate) fn takes_part(&self, home: Core) -> bool {
+        let private = self.private.get(usize::from(home));
+        private.is_some_and(|private| private.bank.enabled & bit(MANAGED_EXIT) != 0)
+    }
+
     /// The context has dealt with an interrupt.
     fn deactivate(&mut self, partition: &Partition, home: Core, intid: u32, end: End<'_>) {
         if let Some((bank, bit)) = self.find(partition, home, intid)
@@ -203,6 +218,12 @@ impl<const C: usize> Vgic<C> {
         }
         self.next(partition, home)
             .filter(|(_, priority)| private.interface.takes(*priority))
+    }
+
+    /// Whether what a context would acknowledge is more than a message to who runs it.
+    pub(crate) fn has_untaken(&self, partition: &Partition, home: Core) -> bool {
+        let next = self.deliverable(partition, home);
+        next.is_some_and(|(intid, _)| ![NOTIFICATION, MANAGED_EXIT].contains(&intid))
     }
 
     /// Whether a context's virtual IRQ is asserted.

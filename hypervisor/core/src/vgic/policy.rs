@@ -127,19 +127,45 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let due = apply_timers(here.partition, here.compartment, &mut vgic, home, now);
         drop(vgic);
         here.seat.alarm.store(due, Ordering::Release);
-        if here.core == home {
-            self.set_alarm(home, ports);
-        } else if !here.seat.kicked.swap(true, Ordering::AcqRel) {
+        self.set_alarm(here.core, ports);
+        // It may have left this core by then.
+        if here.core != home && !here.seat.kicked.swap(true, Ordering::AcqRel) {
             ports.call_core(home);
         }
         Some(0)
     }
 
-    /// Has the core's timer go off for the first of the contexts that are at home there.
+    /// The context that is about to run here is away from its home, which may be off: its timers go off here.
+    pub(crate) fn bring_timers<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
+        if here.context.home != here.core && here.seat.alarm.load(Ordering::Acquire) != NEVER {
+            let now = ports.counter();
+            self.look_at_timers(here.context, now);
+            self.set_alarm(here.core, ports);
+        }
+    }
+
+    /// Brings a context's timers up to date; false where the time of none has come.
+    fn look_at_timers(&self, context: Context, now: u64) -> bool {
+        let Context { partition, home } = context;
+        let Some((partition, compartment, seat)) = self.seat(partition, home) else {
+            return false;
+        };
+        let come = seat.alarm.load(Ordering::Acquire) <= now;
+        if come {
+            let due = apply_timers(partition, compartment, &mut compartment.vgic.lock(), home, now);
+            seat.alarm.store(due, Ordering::Release);
+        }
+        come
+    }
+
+    /// Has the core's timer go off for the first of the contexts that are at home there, or run there.
     pub(crate) fn set_alarm<T: Ports>(&self, core: Core, ports: &mut T) {
         let seats = self.compartments.iter().filter(|c| !c.stopped());
         let seats = seats.filter_map(|compartment| compartment.seats.get(usize::from(core)));
-        let first = seats.map(|seat| seat.alarm.load(Ordering::Acquire)).min();
+        let guest = self.cpus.get(usize::from(core)).and_then(Cpu::current);
+        let guest = guest.and_then(|context| Some(self.seat(context.partition, context.home)?.2));
+        let alarms = seats.chain(guest).map(|seat| seat.alarm.load(Ordering::Acquire));
+        let first = alarms.min();
         ports.set_alarm(first.filter(|first| *first != NEVER));
     }
 
@@ -156,19 +182,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Action {
         let now = ports.counter();
         let mut entered = None;
-        for (index, partition) in self.table.partitions.iter().enumerate() {
-            let Some((_, compartment, seat)) = self.seat(index, core) else {
-                continue;
-            };
-            if compartment.stopped() || seat.alarm.load(Ordering::Acquire) > now {
-                continue;
-            }
-            let due = apply_timers(partition, compartment, &mut compartment.vgic.lock(), core, now);
-            seat.alarm.store(due, Ordering::Release);
+        if let Some(guest) = here.filter(|here| here.context.home != core) {
+            self.look_at_timers(guest.context, now);
+        }
+        for (partition, compartment) in self.compartments.iter().enumerate() {
             let owner = Context {
-                partition: index,
+                partition,
                 home: core,
             };
+            if compartment.stopped() || !self.look_at_timers(owner, now) {
+                continue;
+            }
             let signalled = self.signal(core, cpu, here, (owner, None), ports);
             entered = entered.or(signalled);
         }
@@ -276,7 +300,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// looks at it, as at one that came a moment later.
     pub(crate) fn look_behind<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
         let (mode, home) = (here.cpu.mode(), here.context.home);
-        if !paravirtual::has_untaken(here.partition, here.seat) || mode == Mode::Dedicated {
+        if !paravirtual::has_untaken(here) || mode == Mode::Dedicated {
             return;
         }
         if here.core != home {
@@ -307,16 +331,25 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// Sets a context's interrupt of pending notifications, or takes it back.
+    /// Sets a context's interrupt of pending notifications, or takes it back; whether its line went up.
     pub(crate) fn show_notification(
         partition: &Partition,
         compartment: &Compartment<C>,
         home: Core,
         pending: bool,
-    ) {
+    ) -> bool {
         let mut vgic = compartment.vgic.lock();
         vgic.set_notification(home, pending);
-        publish(partition, compartment, &vgic);
+        publish(partition, compartment, &vgic) >> (home & 63) & 1 == 1
+    }
+
+    /// A context's line went up, which nobody is entered for: it is told if it runs.
+    pub(crate) fn nudge<T: Ports>(&self, context: Context, ports: &mut T) {
+        if let Some((_, _, seat)) = self.seat(context.partition, context.home)
+            && let State::Running(core) = seat.state()
+        {
+            ports.call_core(core);
+        }
     }
 
     /// A physical interrupt of a partition with a virtual GIC came.
@@ -348,6 +381,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
         }
     }
+}
+
+/// Asks a context for a managed exit, or no more.
+#[cold]
+pub(crate) fn show_managed_exit<const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    home: Core,
+    asked: bool,
+) {
+    let mut vgic = compartment.vgic.lock();
+    vgic.set_managed_exit(home, asked);
+    publish(partition, compartment, &vgic);
 }
 
 /// Brings the lines of all contexts up to date, each the one bit of its seat; those that went up.

@@ -1,11 +1,11 @@
 //! Accesses of a partition with a virtual GIC, and of others, as the dispatcher answers them.
 
-use crate::api::{Action, Entry, Event, Fault, Place, SystemRegister, Trapped};
+use crate::api::{Action, Deadline, Entry, Event, Fault, Place, SystemRegister, Trapped};
 use crate::context::State;
 use crate::function as f;
 use crate::table::Core;
 use crate::tests::machine::{Machine, request, run, x};
-use crate::tests::table::{A, B, GIC, GICD, GICR};
+use crate::tests::table::{A, B, C, GIC, GICD, GICR};
 
 const IAR1: SystemRegister = SystemRegister::new(3, 0, 12, 12, 0);
 const EOIR1: SystemRegister = SystemRegister::new(3, 0, 12, 12, 1);
@@ -332,8 +332,8 @@ fn a_timer_of_one_that_moved_calls_its_core() {
     m.normal(2, &[RUN, u64::from(B) << 16 | 1]);
     set(&mut m, 2, CNTV_TVAL, 500);
     assert!(!set(&mut m, 2, CNTV_CTL, 1));
-    // Once, however often it changes its timers before that core has looked.
-    assert_eq!((m.ports.alarm, m.ports.called.as_slice()), (None, &[1][..]));
+    // Once, however often it changes its timers before that core has looked. It goes off here, too.
+    assert_eq!((m.ports.alarm, m.ports.called.as_slice()), (Some(500), &[1][..]));
     assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
     assert_eq!(m.ports.alarm, Some(500));
     m.ports.counter = 600;
@@ -400,7 +400,185 @@ fn one_that_was_stopped_is_quiet() {
 fn it_is_told_of_notifications_by_an_interrupt() {
     let mut m = driving(0);
     set_word(&mut m, 0, GICR + 0x1_0100, 1 << 5);
-    m.spmc.pend_notification(1, Some(0));
+    m.spmc.pend_notification(1, Some(0), &mut m.ports);
     assert!(run(m.step(0, Event::Called)).virtual_irq);
     assert_eq!(get(&mut m, 0, IAR1), 5);
+}
+
+/// The core goes off.
+fn off(m: &mut Machine, core: Core) {
+    let goes = [f::DIRECT_REQ_32.into(), 0xffff_8000, 1 << 31, 0x8400_0002];
+    m.normal(core, &goes);
+}
+
+#[test]
+fn a_timer_of_one_whose_home_is_off_goes_off_where_it_runs() {
+    let name = u64::from(B) << 16 | 1;
+    let mut m = driving(1);
+    set(&mut m, 1, CNTV_TVAL, 500);
+    set(&mut m, 1, CNTV_CTL, 1);
+    m.step(1, Event::NormalInterrupt);
+    off(&mut m, 1);
+    m.ports.alarm = None;
+    // Not due yet: the core where it goes on has its alarm from then on.
+    assert!(!run(m.normal(2, &[RUN, name])).virtual_irq);
+    assert_eq!(m.ports.alarm, Some(500));
+    m.ports.counter = 500;
+    assert!(run(m.step(2, Event::Alarm)).virtual_irq);
+    assert_eq!(get(&mut m, 2, IAR1), 27);
+    set(&mut m, 2, CNTV_TVAL, 500);
+    assert_eq!(m.ports.alarm, Some(1_000), "and when it is set there, too");
+    set(&mut m, 2, EOIR1, 27);
+    // It leaves, and the time comes while it runs nowhere: at its next run.
+    m.step(2, Event::NormalInterrupt);
+    m.ports.counter = 1_000;
+    assert_eq!(x(m.step(2, Event::Alarm), 0), RESUME, "what was set is void");
+    assert_eq!(m.ports.alarm, None);
+    assert!(run(m.normal(3, &[RUN, name])).virtual_irq);
+    assert_eq!((get(&mut m, 3, IAR1), m.ports.scheduled), (27, 0));
+}
+
+#[test]
+fn what_becomes_deliverable_while_it_runs_is_signalled_at_once() {
+    let own = GICR + 0x2_0000 + 0x1_0000;
+    let sgi = 1 << 24 | 1 << 1;
+    // Each thing that can keep an interrupt back, and what lets it in.
+    type Step = fn(&mut Machine) -> bool;
+    let gates: [(Step, Step); 6] = [
+        (|m| set(m, 1, PMR, 0), |m| set(m, 1, PMR, 0xf0)),
+        (|m| set(m, 1, IGRPEN1, 0), |m| set(m, 1, IGRPEN1, 1)),
+        (|m| set_word(m, 1, GICD, 0), |m| set_word(m, 1, GICD, 2)),
+        (
+            |m| set_word(m, 1, GICR + 0x2_0014, 2),
+            |m| set_word(m, 1, GICR + 0x2_0014, 0),
+        ),
+        (
+            |m| set_word(m, 1, GICR + 0x3_0180, u64::MAX),
+            |m| set_word(m, 1, GICR + 0x3_0100, 1 << 1 | 1 << 25),
+        ),
+        (
+            |m| set_word(m, 1, GICR + 0x3_0400, 0xf8f8_f8f8) | set_word(m, 1, GICR + 0x3_0418, 0xf8f8_f8f8),
+            |m| set_word(m, 1, GICR + 0x3_0400, 0) | set_word(m, 1, GICR + 0x3_0418, 0),
+        ),
+    ];
+    for (n, (close, open)) in gates.into_iter().enumerate() {
+        // Raised by itself, and by its device.
+        for device in [false, true] {
+            let mut m = driving(1);
+            assert!(!close(&mut m), "{n}");
+            let raised = if device {
+                run(m.step(1, Event::SecureInterrupt(25))).virtual_irq
+            } else {
+                set(&mut m, 1, SGI1R, sgi) | set_word(&mut m, 1, own + 0x200, 1 << 1)
+            };
+            assert!(!raised, "{n} {device}: it came while it was kept back");
+            assert!(open(&mut m), "{n} {device}: it did not come at once");
+            let intid = get(&mut m, 1, IAR1);
+            assert_eq!(intid, if device { 25 } else { 1 }, "{n}");
+        }
+    }
+    // Behind one that is more urgent, and at the end of that.
+    let mut m = driving(1);
+    set_word(&mut m, 1, own + 0x400, 0x8000);
+    assert!(set(&mut m, 1, SGI1R, sgi));
+    assert_eq!(get(&mut m, 1, IAR1), 1);
+    assert!(!set(&mut m, 1, SGI1R, sgi));
+    assert!(set(&mut m, 1, EOIR1, 1));
+}
+
+#[test]
+fn so_is_what_another_context_lets_in() {
+    // 220 is core 0's, where its context runs with all kept back, and then with one line masked.
+    let mut m = driving(0);
+    drive(&mut m, 2);
+    let line = 1 << (220 % 32);
+    let at = 4 * (220 / 32);
+    for (close, open) in [(GICD, GICD), (GICD + 0x180 + at, GICD + 0x100 + at)] {
+        assert!(!set_word(&mut m, 2, close, if close == open { 0 } else { line }));
+        assert!(!set_word(&mut m, 2, GICD + 0x200 + at, line));
+        assert!(m.ports.called.is_empty());
+        set_word(&mut m, 2, open, if close == open { 2 } else { line });
+        assert_eq!(core::mem::take(&mut m.ports.called), [0]);
+        assert!(run(m.step(0, Event::Called)).virtual_irq);
+        assert_eq!(get(&mut m, 0, IAR1), 220);
+        assert!(!set(&mut m, 0, EOIR1, 220));
+    }
+    // A notification for one that runs, too, once until it has taken it.
+    set_word(&mut m, 0, GICR + 0x1_0100, 1 << 5);
+    for called in [&[0][..], &[]] {
+        m.spmc.pend_notification(1, Some(0), &mut m.ports);
+        assert_eq!(core::mem::take(&mut m.ports.called), called);
+    }
+    assert!(run(m.step(0, Event::Called)).virtual_irq);
+    assert_eq!(get(&mut m, 0, IAR1), 5);
+}
+
+/// C, which takes part in managed exits, runs on a core with SGI 4 enabled.
+fn exits(core: Core) -> Machine {
+    let mut m = Machine::of(&GIC).start();
+    m.enter(core, C);
+    set_word(&mut m, core, GICD, 2);
+    set(&mut m, core, PMR, 0xf0);
+    set(&mut m, core, IGRPEN1, 1);
+    let own = GICR + u64::from(core) * 0x2_0000 + 0x1_0000;
+    set_word(&mut m, core, own + 0x100, 1 << 4);
+    m
+}
+
+#[test]
+fn a_managed_exit_is_an_sgi_of_its_own_redistributor() {
+    let mut m = exits(1);
+    // FFA_FEATURES names it.
+    let told = m.call(1, &[f::FEATURES.into(), 3]);
+    assert_eq!((x(told, 0), x(told, 2)), (f::SUCCESS_32.into(), 4));
+    let told = run(m.step(1, Event::NormalInterrupt));
+    assert_eq!(told.deadline, Deadline::Micros(10_000));
+    assert!(told.hold_normal && told.virtual_irq && !told.virtual_fiq);
+    assert_eq!(word(&mut m, 1, GICR + 0x3_0200), 1 << 4);
+    assert_eq!(word(&mut m, 1, GICR + 0x1_0200), 0, "another context's");
+    // It takes it, and goes on for a while; then it answers.
+    assert_eq!(get(&mut m, 1, IAR1), 4);
+    let on = run(access(&mut m, 1, Place::Register(EOIR1), Some(4)));
+    assert!(on.hold_normal && !on.virtual_irq && on.deadline == Deadline::Keep);
+    assert_eq!(x(m.respond(1, C), 0), f::DIRECT_RESP_32.into());
+    assert!(m.ports.ended.is_empty(), "nothing physical was behind it");
+    assert!(!m.enter(1, C).virtual_irq);
+}
+
+#[test]
+fn one_that_is_not_taken_in_time_is_taken_back() {
+    let mut m = exits(1);
+    m.step(1, Event::NormalInterrupt);
+    assert_eq!(x(m.step(1, Event::Deadline), 0), f::INTERRUPT.into());
+    let on = run(m.normal(1, &[RUN, u64::from(C) << 16 | 1]));
+    assert!(!on.virtual_irq && !on.hold_normal);
+    assert_eq!(get(&mut m, 1, IAR1), 1023);
+    // Masked, it waits for the same time; disabled, there is none.
+    set(&mut m, 1, PMR, 0);
+    let on = run(m.step(1, Event::NormalInterrupt));
+    assert!(!on.virtual_irq && on.hold_normal);
+    assert!(set(&mut m, 1, PMR, 0xf0), "unmasked in time");
+    m.respond(1, C);
+    m.enter(1, C);
+    set_word(&mut m, 1, GICR + 0x3_0180, 1 << 4);
+    assert_eq!(x(m.step(1, Event::NormalInterrupt), 0), f::INTERRUPT.into());
+}
+
+#[test]
+fn what_was_raised_while_it_ran_masked_is_next() {
+    let mut m = driving(1);
+    assert!(set(&mut m, 1, SGI1R, 1 << 24 | 1 << 1));
+    m.ports.called.clear();
+    assert_eq!(x(m.respond(1, B), 0), f::DIRECT_RESP_32.into());
+    assert_eq!(core::mem::take(&mut m.ports.called), [1]);
+    assert!(run(m.step(1, Event::Called)).virtual_irq);
+    assert_eq!(get(&mut m, 1, IAR1), 1);
+    set(&mut m, 1, EOIR1, 1);
+    m.call(1, &[MSG_WAIT]);
+    // What its priority mask keeps back is not.
+    m.enter(1, B);
+    set(&mut m, 1, PMR, 0);
+    set(&mut m, 1, SGI1R, 1 << 24 | 1 << 1);
+    m.respond(1, B);
+    assert!(m.ports.called.is_empty());
 }
