@@ -179,6 +179,12 @@ pub fn fill_vectors(value: u64) {
     }
 }
 
+/// Gives an emulated machine that runs one core at a time the hint to go on with another one.
+pub fn pause() {
+    // SAFETY: a hint.
+    unsafe { asm!("yield", options(nomem, nostack, preserves_flags)) };
+}
+
 /// Fills the FP registers and a few general ones, counts down, and counts those that changed.
 pub fn busy(count: u64) -> u64 {
     let mut all = [0_u64; 64];

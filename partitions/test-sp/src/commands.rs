@@ -25,8 +25,8 @@ pub const CLOBBER: u64 = 7;
 /// Answers how many system registers no longer hold what the last [`CLOBBER`] of this context put
 /// there (x4).
 pub const CHECK: u64 = 8;
-/// Fills general and FP registers, counts x4 down to zero, and answers how many registers changed
-/// meanwhile (x4).
+/// Fills general and FP registers, counts x4 down to zero, in x5 parts if that is not zero, and answers how many
+/// registers changed meanwhile (x4), and the counter's value then (x5).
 pub const BUSY: u64 = 9;
 /// Does the thing numbered in x4 (see [`forbidden`]) with the argument in x5: the syndrome in x5
 /// (0 if it was let through) and what it got in x4.

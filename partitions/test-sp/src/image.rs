@@ -272,7 +272,7 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::WRITE => [0, probe(|| arch::write(a, b)).unwrap_or(0), 0, 0],
         command::CLOBBER => clobber(context, a, b),
         command::CHECK => check(context),
-        command::BUSY => [arch::busy(a), 0, 0, 0],
+        command::BUSY => [busy(a, b), clock::ticks(), 0, 0],
         command::FORBIDDEN => forbid(a, b),
         command::CALL => {
             let answer = call(&Regs::new(a as u32, &[b, c, d]));
@@ -362,6 +362,18 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })
+}
+
+/// Is busy for so many steps, in parts between which an emulated machine that runs one core at a time may go on with
+/// another one; registers that changed.
+fn busy(steps: u64, parts: u64) -> u64 {
+    let parts = parts.max(1);
+    let mut changed = 0;
+    for _ in 0..parts {
+        arch::pause();
+        changed += arch::busy(steps / parts);
+    }
+    changed
 }
 
 fn with_mailbox<T>(f: impl FnOnce(&mut Mailbox) -> Result<T, Error>) -> Result<T, Error> {

@@ -192,6 +192,16 @@ pub fn overflow_after(cycles: u64) {
     }
 }
 
+/// Sleeps until the timer of this core, which is set, wakes it at this moment (microseconds): an emulated machine that
+/// runs one core at a time runs others meanwhile, and this one then.
+pub fn sleep_until(until: u64) {
+    while now() < until {
+        // SAFETY: interrupts are masked; the timer's, which is pending then, ends the wait.
+        unsafe { asm!("wfi", options(nomem, nostack, preserves_flags)) };
+    }
+    stop_timer();
+}
+
 /// The counter, and its frequency in Hz.
 pub fn counter() -> (u64, u64) {
     let (count, frequency): (u64, u64);

@@ -47,29 +47,29 @@ const CALLS: u16 = 0x8003;
 const VICTIM_1: u16 = 0x8004;
 const VICTIM_2: u16 = 0x8005;
 
-const DISTRIBUTOR: u64 = 0x0800_0000;
-const REDISTRIBUTORS: u64 = 0x080a_0000;
+pub const DISTRIBUTOR: u64 = 0x0800_0000;
+pub const REDISTRIBUTORS: u64 = 0x080a_0000;
 const STRIDE: u64 = 0x2_0000;
-const SGI_FRAME: u64 = 0x1_0000;
+pub const SGI_FRAME: u64 = 0x1_0000;
 const TYPER: u64 = 0x4;
 const ISENABLER: u64 = 0x100;
-const ISPENDR: u64 = 0x200;
+pub const ISPENDR: u64 = 0x200;
 const IPRIORITYR: u64 = 0x400;
 const ICFGR: u64 = 0xc00;
 const IROUTER: u64 = 0x6000;
 const PIDR2: u64 = 0xffe8;
 
-const VIRTUAL: u64 = 27;
+pub const VIRTUAL: u64 = 27;
 const PHYSICAL: u64 = 30;
 /// A's device, and its interrupt.
-const GPIO: u64 = 0x090b_0000;
-const GPIO_SENSE: u64 = 0x404;
-const GPIO_BOTH: u64 = 0x408;
-const GPIO_EVENT: u64 = 0x40c;
-const GPIO_ENABLE: u64 = 0x410;
-const DEVICE: u64 = 32;
+pub const GPIO: u64 = 0x090b_0000;
+pub const GPIO_SENSE: u64 = 0x404;
+pub const GPIO_BOTH: u64 = 0x408;
+pub const GPIO_EVENT: u64 = 0x40c;
+pub const GPIO_ENABLE: u64 = 0x410;
+pub const DEVICE: u64 = 32;
 /// B's interrupt.
-const SPARE: u64 = 220;
+pub const SPARE: u64 = 220;
 
 /// Numbers of registers, as `sp_rt::gic` has them.
 const PMR: u64 = 0;
@@ -79,14 +79,14 @@ const IAR: u64 = 5;
 const HPPIR: u64 = 6;
 const EOIR: u64 = 14;
 const DIR: u64 = 15;
-const SGI1R: u64 = 16;
+pub const SGI1R: u64 = 16;
 
 /// How often what depends on time is tried.
 const TRIES: u32 = 8;
 /// Microseconds in which an interrupt comes by itself.
 const WITHOUT_CALLS: u64 = 50_000;
 /// Looks in a loop that take some hundred milliseconds, if nothing comes.
-const LOOKS: u64 = 20_000_000;
+pub const LOOKS: u64 = 20_000_000;
 /// Microseconds in which an interrupt has to come; an emulated machine may be slow.
 const LIMIT: u64 = 5_000_000;
 
@@ -99,7 +99,7 @@ fn read(target: u16, address: u64, size: u64) -> Outcome<u64> {
     Ok(value)
 }
 
-fn write(target: u16, address: u64, size: u64, value: u64) -> Outcome {
+pub fn write(target: u16, address: u64, size: u64, value: u64) -> Outcome {
     let [_, syndrome, ..] = ask(target, ACCESS, [address, size, 1, value])?;
     ensure!(
         syndrome == 0,
@@ -112,13 +112,13 @@ fn register(target: u16, number: u64) -> Outcome<u64> {
     Ok(ask(target, REGISTER_READ, [number, 0, 0, 0])?[0])
 }
 
-fn set_register(target: u16, number: u64, value: u64) -> Outcome {
+pub fn set_register(target: u16, number: u64, value: u64) -> Outcome {
     ask(target, REGISTER_WRITE, [number, value, 0, 0])?;
     Ok(())
 }
 
 /// Starts the GIC of this core's context, with both timers and three SGIs enabled.
-fn start(target: u16) -> Outcome {
+pub fn start(target: u16) -> Outcome {
     ask(target, GIC_START, [DISTRIBUTOR, REDISTRIBUTORS, 0, 0])?;
     for (intid, priority) in [(VIRTUAL, 0x80), (PHYSICAL, 0x90), (3, 0xa0), (4, 0x40), (5, 0xa8)] {
         ask(target, GIC_ENABLE, [intid, priority, 0, 0])?;
@@ -126,12 +126,12 @@ fn start(target: u16) -> Outcome {
     Ok(())
 }
 
-fn taken(target: u16, context: u64, intid: u64) -> Outcome<u64> {
+pub fn taken(target: u16, context: u64, intid: u64) -> Outcome<u64> {
     Ok(ask(target, GIC_TAKEN, [intid, context, 0, 0])?[0])
 }
 
 /// Sets a timer of the context on this core, in microseconds from now.
-fn set_timer(target: u16, timer: u64, micros: u64) -> Outcome {
+pub fn set_timer(target: u16, timer: u64, micros: u64) -> Outcome {
     let (control, value) = if timer == VIRTUAL { (8, 9) } else { (11, 12) };
     set_register(target, value, counter().1 * micros / 1_000_000)?;
     set_register(target, control, 1)
@@ -338,7 +338,7 @@ fn on_core(core: usize, work: fn(usize)) -> Outcome {
     gone(core)
 }
 
-fn gone(core: usize) -> Outcome {
+pub fn gone(core: usize) -> Outcome {
     let deadline = now() + LIMIT;
     while !core_is_off(core) {
         ensure!(now() < deadline, "core {core} does not go off");
@@ -411,10 +411,10 @@ fn sgi_self() -> Outcome {
 }
 
 /// The context of a further core is ready.
-static READY: AtomicBool = AtomicBool::new(false);
+pub static READY: AtomicBool = AtomicBool::new(false);
 
 /// Starts the context of a further core, and goes on there with this.
-fn ready(core: usize, work: fn(usize)) -> Outcome {
+pub fn ready(core: usize, work: fn(usize)) -> Outcome {
     READY.store(false, Ordering::Release);
     ensure!(core_on(core, work), "core {core} does not start");
     let deadline = now() + LIMIT;

@@ -20,6 +20,7 @@ mod gic;
 mod indirect;
 mod info;
 mod inspect;
+mod interrupts;
 mod lend;
 mod managed;
 mod memory;
@@ -82,8 +83,10 @@ fn groups() -> &'static [&'static [Case]] {
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
-        Some("interrupts") => &[queued::CASES],
         Some("devices") => &[devices::CASES],
+        Some("interrupts" | "interrupts-queued") => {
+            &[queued::CASES, interrupts::CASES, interrupts::MANAGED_BY_GIC]
+        }
         Some("own-core") => &[own::CASES],
         Some("ffa") => &[
             setup::CASES,
