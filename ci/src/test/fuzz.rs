@@ -31,7 +31,12 @@ struct Folder {
 const FOLDERS: [Folder; 2] = [
     Folder {
         path: "hypervisor/core/fuzz",
-        targets: &[("calls", &[]), ("descriptors", &[]), ("lives", &[])],
+        targets: &[
+            ("calls", &[]),
+            ("descriptors", &[]),
+            ("lives", &[]),
+            ("vgic", &[]),
+        ],
         options: &["-max_len=2048"],
         part: 1,
     },

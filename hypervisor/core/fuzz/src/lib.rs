@@ -1,6 +1,6 @@
 //! A machine without hardware for the fuzzers: memory, windows, four cores, three partitions, two virtual machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Ports, Regs, World};
 use bulkhead_core::function as f;
@@ -118,79 +118,110 @@ static MACHINES: [VirtualMachine; 2] = [
     },
 ];
 
-/// The table.
-pub static TABLE: Table = Table {
-    name: "fuzz",
-    digest: [0xd1; 32],
-    board: Board {
-        name: "none",
-        compatible: "none",
-        device_tree: 0x4000_0000,
-        cores: &[0, 1, 2, 3],
-        boot_core: 0,
-        secure: &[Range {
-            base: 0x0e10_0000,
-            size: 0xf0_0000,
-        }],
-        store: &[],
-        normal: &[NORMAL],
-        gicd: 0,
-        gicr: 0,
-        gicr_stride: 0,
-        log: bulkhead_core::table::Log::None,
-        timer_intid: 20,
-        interface_traps: true,
-        schedule_receiver_intid: 8,
-        root_secret: RootSecret::None,
-    },
-    hypervisor: Range {
-        base: 0x0e10_0000,
-        size: 0x10_0000,
-    },
-    spmc_id: 0x8000,
-    partitions: &[
-        Partition {
-            callers: &[
-                Caller::unlimited(0),
-                Caller::unlimited(VMS[0]),
-                sending(VMS[1], Messages::INDIRECT.and(Messages::NOTIFICATIONS), 0),
-                upto(IDS[2], 6),
-            ],
-            power_messages: 0b1111,
-            ..partition("a", 0, 0b1111)
+const B: Partition = Partition {
+    callers: &[
+        sending(0, Messages::DIRECT.and(Messages::NOTIFICATIONS), u32::MAX),
+        upto(IDS[0], 12),
+    ],
+    preemption: Preemption::AtOnce,
+    interrupts: &[
+        Interrupt {
+            intid: 40,
+            edge: false,
+            core: 1,
         },
-        Partition {
-            callers: &[
-                sending(0, Messages::DIRECT.and(Messages::NOTIFICATIONS), u32::MAX),
-                upto(IDS[0], 12),
-            ],
-            preemption: Preemption::AtOnce,
-            interrupts: &[
-                Interrupt {
-                    intid: 40,
-                    edge: false,
-                    core: 1,
-                },
-                Interrupt {
-                    intid: 25,
-                    edge: true,
-                    core: 0,
-                },
-            ],
-            power_messages: 0b0001,
-            forwards: true,
-            ..partition("b", 1, 0b0011)
-        },
-        Partition {
-            callers: &[
-                Caller::unlimited(IDS[0]),
-                sending(IDS[1], Messages::DIRECT.and(Messages::DIRECT2), 3),
-            ],
-            ..partition("c", 2, 0b0111)
+        Interrupt {
+            intid: 25,
+            edge: true,
+            core: 0,
         },
     ],
-    virtual_machines: &MACHINES,
-    boot_order: &[1, 0, 2],
+    power_messages: 0b0001,
+    forwards: true,
+    ..partition("b", 1, 0b0011)
+};
+
+static PARTITIONS: [Partition; 3] = [
+    Partition {
+        callers: &[
+            Caller::unlimited(0),
+            Caller::unlimited(VMS[0]),
+            sending(VMS[1], Messages::INDIRECT.and(Messages::NOTIFICATIONS), 0),
+            upto(IDS[2], 6),
+        ],
+        power_messages: 0b1111,
+        ..partition("a", 0, 0b1111)
+    },
+    B,
+    Partition {
+        callers: &[
+            Caller::unlimited(IDS[0]),
+            sending(IDS[1], Messages::DIRECT.and(Messages::DIRECT2), 3),
+        ],
+        ..partition("c", 2, 0b0111)
+    },
+];
+
+const BOARD: Board = Board {
+    name: "none",
+    compatible: "none",
+    device_tree: 0x4000_0000,
+    cores: &[0, 1, 2, 3],
+    boot_core: 0,
+    secure: &[Range {
+        base: 0x0e10_0000,
+        size: 0xf0_0000,
+    }],
+    store: &[],
+    normal: &[NORMAL],
+    gicd: 0,
+    gicr: 0,
+    gicr_stride: 0,
+    log: bulkhead_core::table::Log::None,
+    timer_intid: 20,
+    interface_traps: true,
+    schedule_receiver_intid: 8,
+    root_secret: RootSecret::None,
+};
+
+/// The table.
+pub static TABLE: Table = table();
+
+const fn table() -> Table {
+    Table {
+        name: "fuzz",
+        digest: [0xd1; 32],
+        board: BOARD,
+        hypervisor: Range {
+            base: 0x0e10_0000,
+            size: 0x10_0000,
+        },
+        spmc_id: 0x8000,
+        partitions: &PARTITIONS,
+        virtual_machines: &MACHINES,
+        boot_order: &[1, 0, 2],
+    }
+}
+
+/// Where the board of [`DRIVES`] has its distributor and redistributors.
+pub const GICD: u64 = 0x0800_0000;
+/// See [`GICD`].
+pub const GICR: u64 = 0x080a_0000;
+
+/// The same, but b drives a virtual GIC.
+pub static DRIVES: Table = Table {
+    board: Board {
+        gicd: GICD,
+        gicr: GICR,
+        gicr_stride: 0x2_0000,
+        ..BOARD
+    },
+    partitions: &[
+        partition("a", 0, 0b1111),
+        Partition { vgic: true, ..B },
+        partition("c", 2, 0b0111),
+    ],
+    ..table()
 };
 
 /// Memory, and what stands in the partitions' windows: partition and slot to address.
@@ -201,7 +232,9 @@ pub struct Memory {
     /// Secure pages whose reach has changed for a partition, and whether it reaches them now.
     reach: BTreeMap<(usize, u64), bool>,
     /// Each look at the time takes a microsecond.
-    time: u64,
+    pub time: u64,
+    /// Where somebody keeps account of them: interrupts that came on a core and were not ended since.
+    pub lines: Option<BTreeSet<(u32, Core)>>,
 }
 
 impl Memory {
@@ -277,8 +310,14 @@ impl Ports for Memory {
     }
     fn quiesce(&mut self, _: usize) {}
 
-    fn end_interrupt(&mut self, _: u32, core: Core) {
+    fn end_interrupt(&mut self, intid: u32, core: Core) {
         assert!(core < 4);
+        if let Some(lines) = &mut self.lines {
+            assert!(
+                lines.remove(&(intid, core)),
+                "{intid} is ended, and did not come on {core}"
+            );
+        }
     }
 
     fn disable_interrupt(&mut self, _: u32, core: Core) {
@@ -306,7 +345,6 @@ impl Ports for Memory {
     fn restore(&mut self, _: usize, _: u32) -> bulkhead_core::api::Restored {
         bulkhead_core::api::Restored::Whole
     }
-
 
     fn call_core(&mut self, core: Core) {
         assert!(core < 4);
@@ -340,8 +378,13 @@ impl Default for Machine {
 impl Machine {
     /// All partitions wait on all their cores.
     pub fn new() -> Self {
+        Self::of(&TABLE)
+    }
+
+    /// The same of one of the tables here.
+    pub fn of(table: &'static Table) -> Self {
         let mut machine = Self {
-            spmc: Box::new(Spmc::new(&TABLE)),
+            spmc: Box::new(Spmc::new(table)),
             memory: Memory::default(),
             runs: [None; 4],
             named: 0,
