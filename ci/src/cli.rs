@@ -127,10 +127,14 @@ pub struct TestArgs {
     #[arg(long, conflicts_with = "only")]
     pub ffa: bool,
     /// Run the GlobalPlatform clients on QEMU alone: xtest on each OP-TEE and on all at once, a PKCS#11 tool, ours.
-    #[arg(long, conflicts_with_all = ["only", "ffa"])]
+    #[arg(long, conflicts_with_all = ["only", "ffa"], group = "linux")]
     pub gp: bool,
-    /// With --gp: every case of xtest, ten minutes of load; with all suites, write docs/gp-results.md, too.
-    #[arg(long, requires = "gp")]
+    /// Run Linux on QEMU alone, while a TEE is made to fail from outside, again and again.
+    #[arg(long, conflicts_with_all = ["only", "ffa", "gp"], group = "linux")]
+    pub faults: bool,
+    /// With --gp: every case of xtest, ten minutes of load; with all suites, write docs/gp-results.md, too. With
+    /// --faults: 200 of them.
+    #[arg(long, requires = "linux")]
     pub full: bool,
     /// Fuzz each target of the policy for this long, and each of the tables for half of it.
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
@@ -177,13 +181,15 @@ pub enum Group {
     Cost,
     /// The stock normal world on QEMU.
     Linux,
+    /// TEEs that fail while the stock normal world uses them, on QEMU.
+    Faults,
 }
 
 impl TestArgs {
     /// Whether this group is to run; all are where none is named.
     pub fn wants(&self, group: Group) -> bool {
-        if self.gp {
-            return false;
+        if self.gp || self.faults {
+            return self.faults && group == Group::Faults;
         }
         match (self.ffa || !self.tables.is_empty(), self.only.is_empty()) {
             (true, _) => group == Group::Bare,

@@ -210,8 +210,16 @@ fn quiesce(write: &Quiesce) -> String {
 fn on_failure(policy: OnFailure) -> String {
     match policy {
         OnFailure::Word(failure) => quote(word(FAILURES, failure)),
-        OnFailure::Restart { limit, back_off_us } => {
-            format!("{{ restart = {limit}, back-off = {} }}", duration(back_off_us))
+        OnFailure::Restart {
+            limit,
+            back_off_us,
+            within_us,
+        } => {
+            let within = within_us.map_or_else(String::new, |us| format!(", within = {}", duration(us)));
+            format!(
+                "{{ restart = {limit}, back-off = {}{within} }}",
+                duration(back_off_us)
+            )
         }
     }
 }

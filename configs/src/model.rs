@@ -121,6 +121,8 @@ pub enum OnFailure {
         limit: u32,
         /// Microseconds before the first restart.
         back_off_us: u32,
+        /// Failures that are more microseconds apart are not counted together.
+        within_us: Option<u32>,
     },
 }
 

@@ -268,9 +268,15 @@ fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
     Some(match &partition.on_failure {
         None => OnFailure::Word(draft::Failure::Stop),
         Some(draft::OnFailure::Word(word)) => OnFailure::Word(word.value),
-        Some(draft::OnFailure::Restart { limit, back_off, .. }) => OnFailure::Restart {
+        Some(draft::OnFailure::Restart {
+            limit,
+            back_off,
+            within,
+            ..
+        }) => OnFailure::Restart {
             limit: u32::try_from(limit.as_ref()?.value).ok()?,
             back_off_us: optional32(back_off.as_ref())?.unwrap_or(BACK_OFF_US),
+            within_us: optional32(within.as_ref())?,
         },
     })
 }

@@ -18,6 +18,8 @@ pub struct LinuxWish {
     pub folder: PathBuf,
     /// The longest time in which it may say nothing; that of the whole run where nobody changes it.
     pub quiet: Duration,
+    /// A socket for the machine's gdb stub.
+    pub stub: Option<PathBuf>,
     elf: PathBuf,
     programs: Programs,
     limit: Duration,
@@ -34,6 +36,7 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
     LinuxWish {
         folder,
         quiet: limit,
+        stub: None,
         elf,
         programs: built.firmware.programs.clone(),
         limit,
@@ -74,7 +77,12 @@ pub fn boot(
 ) -> Result<()> {
     let ports = Ports::open()?;
     let names = ports.names();
-    let command = command(built, &wish.folder, arguments, machine, [&names[0], &names[1]])?;
+    let mut command = command(built, &wish.folder, arguments, machine, [&names[0], &names[1]])?;
+    if let Some(stub) = &wish.stub {
+        command
+            .arg("-gdb")
+            .arg(format!("unix:{},server=on,wait=off", stub.display()));
+    }
     let wish = Wish {
         elf: &wish.elf,
         programs: &wish.programs,

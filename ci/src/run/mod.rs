@@ -3,6 +3,7 @@
 pub mod apart;
 mod decoder;
 pub mod events;
+pub mod gdb;
 pub mod linux;
 pub mod log;
 pub mod machine;

@@ -7,6 +7,7 @@ use crate::run::events::{Event, Line};
 use crate::run::machine::Machine;
 use crate::run::session::Next;
 use crate::run::{linux, log};
+use anyhow::Result;
 use std::path::Path;
 use std::time::Duration;
 
@@ -125,6 +126,17 @@ pub fn seed(args: &TestArgs) -> String {
 
 /// Boots once; a run that breaks off is a failure of its own.
 pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
+    boot_with(built, run, None, tally, &mut |_| Ok(()))
+}
+
+/// As `boot`, with a socket for the machine's gdb stub; `on_note` sees what the suites say for people.
+pub fn boot_with(
+    built: &Built,
+    run: &Run<'_>,
+    stub: Option<&Path>,
+    tally: &mut Tally,
+    on_note: &mut dyn FnMut(&str) -> Result<()>,
+) -> Outcome {
     let suites = run.suites;
     eprintln!("  .. {}: {suites}", run.name);
     let mut wish = linux::wish(built, run.name, run.limit, false, false);
@@ -135,7 +147,13 @@ pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
     let mut outcome = Outcome::default();
     let machine = Machine::of(&built.firmware.system, run.sve);
     let machine = if run.counting { machine.counting() } else { machine };
+    wish.stub = stub.map(Path::to_path_buf);
     let result = linux::boot(built, &wish, &arguments, machine, |line| {
+        if let Line::Event(Event::Note { text }) = &line
+            && let Err(error) = on_note(text)
+        {
+            tally.note(&format!("{}: {text}", run.name), false, &format!("{error:#}"));
+        }
         match line {
             Line::Event(event) => note(run.name, event, &mut ended, &mut outcome, tally),
             // What it reported is lost, so it cannot count as passed.

@@ -3,6 +3,7 @@
 mod bare;
 #[cfg(test)]
 mod clauses;
+mod faults;
 mod figures;
 mod fuzz;
 mod gp;
@@ -30,7 +31,7 @@ use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 7] = [
+const GROUPS: [(Group, &str, &str); 8] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     (
@@ -49,6 +50,11 @@ const GROUPS: [(Group, &str, &str); 7] = [
         Group::Linux,
         "linux",
         "stock Linux, clients and xtest against the TEEs on QEMU",
+    ),
+    (
+        Group::Faults,
+        "faults",
+        "TEEs that crash and hang while Linux uses them",
     ),
 ];
 
@@ -84,6 +90,11 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
                     tally.note(&format!("cost of {operation}"), ok, &detail);
                 }
             }
+            Group::Faults if args.suites.is_some() => {}
+            Group::Faults => {
+                let parts = provided(paths, args, &mut parts)?;
+                faults::test(&phone(paths, parts)?, args, &mut tally)?;
+            }
             Group::Linux => {
                 let parts = provided(paths, args, &mut parts)?;
                 if args.suites.as_deref() != Some(sel4::NAME) {
@@ -105,7 +116,9 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
 
 /// The parts that the wanted groups need, provided once.
 fn provided<'a>(paths: &Paths, args: &TestArgs, parts: &'a mut Option<Parts>) -> Result<&'a Parts> {
-    let all = args.wants(Group::Lint) || args.wants(Group::Linux);
+    let all = [Group::Lint, Group::Linux, Group::Faults]
+        .into_iter()
+        .any(|group| args.wants(group));
     let wanted = if all { &parts::ALL[..] } else { &[Part::Tfa] };
     match parts {
         Some(parts) => Ok(parts),

@@ -9,6 +9,8 @@ use crate::units::show_duration;
 
 /// How often a partition may be restarted.
 const RESTARTS: std::ops::RangeInclusive<u64> = 1..=1000;
+/// The time within which failures are counted together, in microseconds.
+const WITHIN: std::ops::RangeInclusive<u64> = 1_000_000..=3_600_000_000;
 /// The rest before the first restart in microseconds.
 const BACK_OFFS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000;
 
@@ -25,6 +27,7 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         span,
         limit,
         back_off,
+        within,
     }) = &partition.on_failure
     else {
         return;
@@ -42,6 +45,15 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         );
         let fault = Diagnostic::new(Rule::Restart, title).at(&rest.span, "this duration");
         faults.push(fault.help("use a duration from \"1ms\" to \"60s\""));
+    }
+    if let Some(within) = within.as_ref().filter(|within| !WITHIN.contains(&within.value)) {
+        let title = format!(
+            "{} cannot count its failures within {}",
+            partition.title(),
+            show_duration(within.value)
+        );
+        let fault = Diagnostic::new(Rule::Restart, title).at(&within.span, "this duration");
+        faults.push(fault.help("use a duration from \"1s\" to \"3600s\""));
     }
     if !board.has_store() {
         let title = format!("{} has no pristine image to restart from", partition.title());

@@ -149,7 +149,7 @@ pub struct Quotas {
 pub enum OnFailure {
     /// `"stop"` or `"halt"`
     Word(At<Failure>),
-    /// `{ restart, back-off }`
+    /// `{ restart, back-off, within }`
     Restart {
         /// Where it stands.
         span: Span,
@@ -157,5 +157,7 @@ pub enum OnFailure {
         limit: Option<At<u64>>,
         /// Microseconds before the first one.
         back_off: Option<At<u64>>,
+        /// Microseconds within which failures are counted together.
+        within: Option<At<u64>>,
     },
 }

@@ -300,6 +300,7 @@ fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
         span: fields.span.clone(),
         limit: fields.need("restart", Item::integer, faults),
         back_off: fields.may("back-off", Item::duration, faults),
+        within: fields.may("within", Item::duration, faults),
     };
     fields.finish(faults);
     Some(failure)

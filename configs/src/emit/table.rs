@@ -166,8 +166,15 @@ fn on_failure(policy: OnFailure) -> String {
     match policy {
         OnFailure::Word(Failure::Stop) => "OnFailure::Stop".to_owned(),
         OnFailure::Word(Failure::Halt) => "OnFailure::Halt".to_owned(),
-        OnFailure::Restart { limit, back_off_us } => {
-            format!("OnFailure::Restart {{ limit: {limit}, back_off_us: {back_off_us} }}")
+        OnFailure::Restart {
+            limit,
+            back_off_us,
+            within_us,
+        } => {
+            let within = within_us.unwrap_or(0);
+            format!(
+                "OnFailure::Restart {{ limit: {limit}, back_off_us: {back_off_us}, within_us: {within} }}"
+            )
         }
     }
 }

@@ -423,6 +423,12 @@ pub static RESTART: Table = Table {
             "100 ms",
             "How long it rests before the first restart; twice as long before each next one.",
         ),
+        Key::optional(
+            "within",
+            Form::Duration,
+            "for ever",
+            "Counting and resting begin anew at a failure that comes later than this after the one before, 1 s to 3600 s.",
+        ),
     ],
 };
 

@@ -266,9 +266,15 @@ fn preempts(action: Action) -> String {
 fn fails(policy: OnFailure) -> String {
     match policy {
         OnFailure::Word(failure) => word(crate::draft::FAILURES, failure).to_owned(),
-        OnFailure::Restart { limit, back_off_us } => {
+        OnFailure::Restart {
+            limit,
+            back_off_us,
+            within_us,
+        } => {
+            let within =
+                within_us.map_or_else(String::new, |us| format!(" within {}", show_duration(us.into())));
             format!(
-                "restart {limit} times, rest {}",
+                "restart {limit} times{within}, rest {}",
                 show_duration(back_off_us.into())
             )
         }

@@ -105,7 +105,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Ends the life of the partition that runs here as the table says; false where another core has done that.
     pub(crate) fn end_life<T: Ports>(&self, here: &Here<'_, C>, cause: Cause, ports: &mut T) -> bool {
         let life = &here.compartment.life;
-        let OnFailure::Restart { limit, back_off_us } = here.partition.on_failure else {
+        let OnFailure::Restart {
+            limit,
+            back_off_us,
+            within_us,
+        } = here.partition.on_failure
+        else {
             return ends(here, Life::Stopped, cause, ports);
         };
         if !life.get().lives() {
@@ -114,6 +119,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         // Nobody holds it for longer while the partition lives.
         let mut mend = here.compartment.mend.lock();
         let partition = here.context.partition;
+        let now = ports.now();
+        if within_us != 0 && now.saturating_sub(mend.failed) > u64::from(within_us) {
+            mend.restarts = 0;
+        }
         if mend.restarts >= limit {
             let ended = ends(here, Life::Stopped, cause, ports);
             if ended {
@@ -126,7 +135,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !ends(here, Life::Failed, cause, ports) {
             return false;
         }
-        let now = ports.now();
         *mend = Mend {
             restarts: mend.restarts.saturating_add(1),
             failed: now,

@@ -203,6 +203,9 @@ pub enum OnFailure {
         limit: u32,
         /// How long it rests before the first restart, in microseconds; twice as long before each next one.
         back_off_us: u32,
+        /// Counting and resting begin anew at a failure that comes later than this many microseconds after the one
+        /// before; 0: never.
+        within_us: u32,
     },
 }
 

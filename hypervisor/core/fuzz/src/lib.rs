@@ -94,6 +94,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         on_failure: OnFailure::Restart {
             limit: 1000,
             back_off_us: 1,
+            within_us: 0,
         },
         key: false,
         inspects: false,

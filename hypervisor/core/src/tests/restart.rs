@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
 use super::machine::{FAULT, Machine, code, regs, request, run, succeeded, x};
-use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, memory};
+use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, WITHIN, memory};
 use crate::Life;
 use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
@@ -122,6 +122,26 @@ fn its_devices_are_quiet_when_it_fails_and_when_all_of_it_is_over() {
     let mut m = Machine::started();
     fail(&mut m, 0, B);
     assert_eq!(m.ports.quiesced, [1]);
+}
+
+#[test]
+fn failures_that_are_far_apart_are_not_counted_together() {
+    let mut m = machine();
+    // More often than the limit, which is two.
+    for _ in 0..4 {
+        m.ports.now += u64::from(WITHIN) + 1;
+        m.ports.wake = None;
+        fail(&mut m, 0, A);
+        assert_eq!(m.ports.wake, Some(BACK_OFF), "it rests as long as the first time");
+        revive(&mut m, 0, A);
+    }
+    // One in time counts.
+    m.ports.wake = None;
+    fail(&mut m, 0, A);
+    assert_eq!(m.ports.wake, Some(2 * BACK_OFF));
+    revive(&mut m, 0, A);
+    fail(&mut m, 0, A);
+    assert_eq!(life(&m, 0), Life::Stopped);
 }
 
 #[test]

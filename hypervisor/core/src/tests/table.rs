@@ -350,6 +350,7 @@ static OWNER_IS_MENDED: [Partition; 2] = [
         on_failure: OnFailure::Restart {
             limit: 3,
             back_off_us: BACK_OFF,
+            within_us: 0,
         },
         ..partition("b", B, 1, 0b0100)
     },
@@ -439,6 +440,8 @@ pub const BUDGET: u32 = 50_000;
 
 /// How long a and c rest before their first restart, in microseconds.
 pub const BACK_OFF: u32 = 5_000;
+/// Failures of the first partition of [`RESTARTS`] that are further apart count by themselves, in microseconds.
+pub const WITHIN: u32 = 60_000_000;
 
 static FAILING: [Partition; 3] = [
     Partition {
@@ -449,6 +452,7 @@ static FAILING: [Partition; 3] = [
         on_failure: OnFailure::Restart {
             limit: 2,
             back_off_us: BACK_OFF,
+            within_us: WITHIN,
         },
         ..partition("a", A, 0, 0b1111)
     },
@@ -465,6 +469,7 @@ static FAILING: [Partition; 3] = [
         on_failure: OnFailure::Restart {
             limit: 1000,
             back_off_us: BACK_OFF,
+            within_us: 0,
         },
         ..partition("c", C, 2, 0b0011)
     },
