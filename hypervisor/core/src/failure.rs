@@ -36,6 +36,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         {
             self.tell_late(owner, ports);
         }
+        if event == Event::Called {
+            // Interrupts of others that the core was called for: when it is entered.
+            self.look_soon(here.core, None, ports);
+        }
         self.end_context(here, ports)
     }
 

@@ -216,7 +216,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Event::Called => match self.halted() {
                 Some(partition) => return Action::Halt(partition),
                 None => self
-                    .take_kicks(core, cpu, None, ports)
+                    .take_kicks_first(core, cpu, ports)
                     .or_else(|| self.finish_orphan(core, cpu, ports))
                     .or_else(|| self.mend_some(core, cpu, ports))
                     .or_else(|| self.take_forwarded(core, cpu, ports)),
@@ -224,6 +224,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             _ => None,
         };
         action.unwrap_or(Action::Normal(RESUME))
+    }
+
+    /// As `take_kicks`, where nothing runs: a restart that the core was woken for has its time behind the handler.
+    fn take_kicks_first<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
+        let entered = self.take_kicks(core, cpu, None, ports);
+        if entered.is_some() {
+            self.remember_restarts(ports);
+        }
+        entered
     }
 
     /// Another core has called this one while a context ran.
@@ -235,6 +244,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     self.remember_restarts(ports);
                 }
                 let entered = self.cut(here, ports);
+                if entered.is_some() {
+                    // Interrupts that the core was called for: when it is entered.
+                    self.look_soon(here.core, None, ports);
+                }
                 let entered = entered.or_else(|| self.take_kicks(here.core, here.cpu, Some(here), ports));
                 entered.unwrap_or_else(|| self.resume(here))
             }

@@ -810,10 +810,20 @@ impl Model {
         self.called[usize::from(core)] = false;
         if let Some(chain) = self.on(core) {
             let stopped = self.stopped[self.chains[chain].inner()];
-            if stopped {
-                return self.finish(core, error(ABORTED));
+            let waits = self.next.iter().any(|who| who.1 == core);
+            let ended = if stopped {
+                Some(self.finish(core, error(ABORTED)))
+            } else {
+                self.cut(core)
+            };
+            if let Some(expect) = ended {
+                if waits {
+                    // For those it looks as soon as it runs.
+                    self.to_look.push(core);
+                }
+                return expect;
             }
-            return match self.cut(core).or_else(|| self.take_next(core)) {
+            return match self.take_next(core) {
                 Some(expect) => expect,
                 None => self.run(chain, core, How::Resume, Until::Keep),
             };

@@ -1,7 +1,7 @@
 //! Lines that come too often: they cost their owner its part of a core, and nobody else.
 
 use super::machine::{Machine, run, x};
-use super::table::{A, B, GIC, GICD, GICR, RESTARTS, TABLE};
+use super::table::{A, B, C, GIC, GICD, GICR, RESTARTS, TABLE};
 use crate::api::{Action, Event, Fault, Note, Place, SystemRegister, Trapped};
 use crate::function as f;
 use crate::table::{Core, Table};
@@ -399,6 +399,26 @@ fn a_restart_lets_lines_in() {
         m.step(0, Event::Called);
     }
     assert_eq!(m.ports.ended, [(LINE, HOME)]);
+}
+
+/// The core was woken for a restart, too: that has its turn behind the handler.
+#[test]
+fn a_storm_does_not_keep_others_from_their_restart() {
+    let mut m = Machine::of(&RESTARTS).start();
+    m.enter(HOME, A);
+    m.hvc(HOME, &[0xff03, LINE.into(), 1, 0]);
+    m.respond(HOME, A);
+    m.enter(HOME, C);
+    m.step(HOME, super::machine::FAULT);
+    m.spmc.compartments[0].seats[usize::from(HOME)]
+        .kicked
+        .store(true, std::sync::atomic::Ordering::Relaxed);
+    m.spmc.compartments[0].seats[usize::from(HOME)]
+        .pending
+        .store(1 << 16, std::sync::atomic::Ordering::Relaxed);
+    m.ports.wake = None;
+    assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 0);
+    assert!(m.ports.wake.is_some());
 }
 
 #[test]
