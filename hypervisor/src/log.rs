@@ -51,6 +51,10 @@ pub fn note(note: Note) {
                 since
             );
         }
+        Note::NoManagedExit { partition } => defmt::warn!(
+            "{=str}: leaves its managed exits unfinished: it is preempted at once from now on",
+            name(partition)
+        ),
         Note::Dropped { partition, bytes } => defmt::warn!(
             "{=str}: {=u64} bytes of its log were dropped: more than its quota",
             name(partition),

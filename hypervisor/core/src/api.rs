@@ -323,6 +323,11 @@ pub enum Note {
         /// How often it was held back.
         held: u32,
     },
+    /// A partition has left so many managed exits in a row unfinished that it is preempted at once from now on.
+    NoManagedExit {
+        /// Index in the table.
+        partition: usize,
+    },
     /// A partition has logged more than it may; the rest was dropped.
     Dropped {
         /// Index in the table.

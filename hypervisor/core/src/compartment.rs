@@ -24,6 +24,9 @@ pub(crate) fn reported(total: u32) -> bool {
     total.is_multiple_of(REPORT_EVERY) || (total < REPORT_EVERY && total.is_power_of_two())
 }
 
+/// Managed exits in a row that a partition may leave unfinished; then it is preempted at once.
+const PATIENCE: u32 = 64;
+
 /// Preemption figures; they wrap around at 2^32.
 #[derive(Debug)]
 pub(crate) struct Counters {
@@ -31,6 +34,8 @@ pub(crate) struct Counters {
     pub managed: AtomicU32,
     pub forced: AtomicU32,
     pub migrated: AtomicU32,
+    /// Managed exits since the last one that was finished in time; no more than [`PATIENCE`].
+    unfinished: AtomicU32,
 }
 
 impl Counters {
@@ -40,7 +45,35 @@ impl Counters {
             managed: AtomicU32::new(0),
             forced: AtomicU32::new(0),
             migrated: AtomicU32::new(0),
+            unfinished: AtomicU32::new(0),
         }
+    }
+
+    /// A managed exit was finished in time.
+    pub(crate) fn finished(&self) {
+        count(&self.managed);
+        self.forgive();
+    }
+
+    /// A managed exit was not finished in time: the last one that the partition is asked for, where too many were not.
+    pub(crate) fn overdue<T: Ports>(&self, partition: usize, ports: &mut T) {
+        let more = |unfinished: u32| (unfinished < PATIENCE).then_some(unfinished.saturating_add(1));
+        let before = self
+            .unfinished
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        if before == Ok(PATIENCE - 1) {
+            ports.note(Note::NoManagedExit { partition });
+        }
+    }
+
+    /// Whether the partition is asked for managed exits.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.unfinished.load(Ordering::Relaxed) < PATIENCE
+    }
+
+    /// As if all managed exits had been finished.
+    pub(crate) fn forgive(&self) {
+        self.unfinished.store(0, Ordering::Relaxed);
     }
 
     /// Counts a preemption, and reports now and then.

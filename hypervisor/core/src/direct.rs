@@ -237,7 +237,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Hands the outcome of what a context did to its caller; the context waits.
     pub(crate) fn complete<T: Ports>(&self, here: &Here<'_, C>, reply: &Reply, ports: &mut T) -> Action {
         if here.seat.pressed() {
-            crate::compartment::count(&here.compartment.counters.managed);
+            here.compartment.counters.finished();
         }
         let task = here.seat.task();
         here.seat.set_task(Task::Cycles);

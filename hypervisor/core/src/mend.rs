@@ -309,6 +309,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             seat.alarm.store(NEVER, Ordering::Release);
             seat.kicked.store(false, Ordering::Release);
         }
+        compartment.counters.forgive();
         let now = ports.now();
         mend.limit = now.saturating_add(u64::from(START_LIMIT_US));
         mend.stage = Stage::Ends;

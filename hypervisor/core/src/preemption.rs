@@ -78,6 +78,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 }
                 Preemption::ManagedExit { limit_us }
                     if managed.is_none()
+                        && compartment.counters.is_asked()
                         && paravirtual::takes_part(partition, compartment, context.home, seat) =>
                 {
                     managed = Some(if context == here.context {
@@ -131,6 +132,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
         }
         if here.seat.pressed() {
+            if let Response::ManagedExit(_) = self.response(here) {
+                here.compartment.counters.overdue(here.context.partition, ports);
+            }
             return self.preempt(here, ports);
         }
         if let Some(action) = self.over_budget(here, ports) {

@@ -348,7 +348,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.answer(here, &reply, call);
         }
         if here.seat.pressed() {
-            count(&here.compartment.counters.managed);
+            here.compartment.counters.finished();
         }
         here.seat.kept.keep(call);
         let own = target(here.partition.id, Self::vcpu(here.partition, here.context.home));

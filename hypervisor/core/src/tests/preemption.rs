@@ -70,6 +70,49 @@ fn a_managed_exit_that_does_not_come_is_forced() {
     assert_eq!(x(m.respond(2, A), 0), u64::from(f::DIRECT_RESP_32));
 }
 
+/// One managed exit that is not finished: whether the partition was asked for it.
+fn unfinished(m: &mut Machine) -> bool {
+    let asked = match m.step(2, Event::NormalInterrupt) {
+        Action::Run(told) => {
+            assert_eq!(told.deadline, Deadline::Micros(10_000));
+            assert_eq!(x(m.step(2, Event::Deadline), 0), u64::from(f::INTERRUPT));
+            true
+        }
+        back => {
+            assert_eq!(x(back, 0), u64::from(f::INTERRUPT));
+            false
+        }
+    };
+    run(m.normal(2, &[RUN, target(A, 2)]));
+    asked
+}
+
+#[test]
+fn who_never_finishes_a_managed_exit_is_not_asked_for_it_any_more() {
+    let mut m = Machine::started();
+    let lost = Note::NoManagedExit { partition: 0 };
+    m.enter(2, A);
+    for _ in 0..63 {
+        assert!(unfinished(&mut m));
+    }
+    // One that is finished makes up for them.
+    run(m.step(2, Event::NormalInterrupt));
+    m.respond(2, A);
+    m.enter(2, A);
+    for _ in 0..64 {
+        assert!(!m.ports.notes.contains(&lost));
+        assert!(unfinished(&mut m));
+    }
+    for _ in 0..3 {
+        assert!(!unfinished(&mut m), "it has lost that right");
+    }
+    // On all its cores, told once; it answers as before, and its peers are not concerned.
+    assert_eq!(x(m.respond(2, A), 0), u64::from(f::DIRECT_RESP_32));
+    m.enter(0, A);
+    assert_eq!(x(m.step(0, Event::NormalInterrupt), 0), u64::from(f::INTERRUPT));
+    assert_eq!(m.ports.notes.iter().filter(|note| **note == lost).count(), 1);
+}
+
 #[test]
 fn without_managed_exit_the_core_goes_back_at_once() {
     let mut m = Machine::started();
