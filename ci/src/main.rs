@@ -4,6 +4,7 @@
 #[cfg(not(test))]
 #[macro_use]
 mod out;
+mod panics;
 
 mod bench;
 mod build;

@@ -1,9 +1,9 @@
 //! `cargo xtask size`: how big the hypervisor is, as an image and as source.
 
-use crate::build;
 use crate::parts::host::CROSS;
 use crate::paths::{Paths, read};
 use crate::tool::Tool;
+use crate::{build, panics};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -36,6 +36,12 @@ pub fn size(paths: &Paths, table: &Path) -> Result<()> {
         "source without tests, blank lines and comments: {} lines of Rust, {} of assembly",
         lines.rust, lines.assembly
     );
+    let panics = panics::places(elf)?;
+    let all: usize = panics.iter().map(|(_, count)| count).sum();
+    println!("checks of the compiler's that are left in the image, and would end in the fatal stop: {all}");
+    for (file, count) in panics {
+        println!("{count:6} {file}");
+    }
     Ok(())
 }
 
