@@ -65,6 +65,28 @@ impl Gdb {
         self.expect_ok(&format!("P{number:x}={}", hex(&value.to_le_bytes())))
     }
 
+    /// The value of a system register of the core that was looked at last, by its name.
+    pub fn system_register(&mut self, name: &str) -> Result<u64> {
+        let mut list = String::new();
+        loop {
+            let part = self.ask(&format!(
+                "qXfer:features:read:system-registers.xml:{:x},800",
+                list.len()
+            ))?;
+            let (more, text) = part
+                .split_at_checked(1)
+                .context("the stub lists no system registers")?;
+            list.push_str(text);
+            match more {
+                "m" => {}
+                "l" => break,
+                _ => bail!("the stub answers `{part}` when it is asked for its system registers"),
+            }
+        }
+        let number = number_of(&list, name).with_context(|| format!("the stub knows no register {name}"))?;
+        self.register(number)
+    }
+
     /// Gives PSTATE of the core that was looked at last another value.
     pub fn set_pstate(&mut self, value: u32) -> Result<()> {
         self.expect_ok(&format!("P{PSTATE:x}={}", hex(&value.to_le_bytes())))
@@ -132,6 +154,14 @@ impl Drop for Gdb {
     }
 }
 
+/// The number of a register in the stub's list of them.
+fn number_of(list: &str, name: &str) -> Option<usize> {
+    let (_, entry) = list.split_once(&format!("name=\"{name}\""))?;
+    let (entry, _) = entry.split_once("/>")?;
+    let (_, number) = entry.split_once("regnum=\"")?;
+    number.split_once('"')?.0.parse().ok()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -150,7 +180,16 @@ fn take_packet(bytes: &mut Vec<u8>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::take_packet;
+    use super::{number_of, take_packet};
+
+    #[test]
+    fn registers_are_found_by_name() {
+        let list = "<reg name=\"TTBR0_EL1\" bitsize=\"64\" regnum=\"172\" group=\"cp_regs\"/>\
+                    <reg name=\"TTBR0_EL12\" regnum=\"9\"/><reg name=\"A\"/><reg name=\"B\" regnum=\"1\"/>";
+        assert_eq!(number_of(list, "TTBR0_EL1"), Some(172));
+        assert_eq!(number_of(list, "A"), None);
+        assert_eq!(number_of(list, "TTBR0"), None);
+    }
 
     #[test]
     fn packets_are_taken_one_by_one() {

@@ -43,15 +43,18 @@ enum Injury {
     StackContents,
     /// The 256 bytes of code around it are others.
     Code,
+    /// The first entries of its translation table lead nowhere.
+    PageTable,
 }
 
-const INJURIES: [Injury; 6] = [
+const INJURIES: [Injury; 7] = [
     Injury::ForbiddenInstruction,
     Injury::EndlessLoop,
     Injury::ProgramCounter,
     Injury::StackPointer,
     Injury::StackContents,
     Injury::Code,
+    Injury::PageTable,
 ];
 
 /// Numbers that look like chance, from a seed.
@@ -156,6 +159,8 @@ fn injure(gdb: &mut Gdb, injury: Injury, pc: u64, dice: &mut Dice) -> Result<()>
     const READ_COUNTER: u32 = 0xd53b_9c00;
     const BRANCH_TO_ITSELF: u32 = 0x1400_0000;
     const ALL_MASKED: u64 = 0x3c0;
+    /// The address in TTBR0_EL1: what is beside it is an ASID and a hint.
+    const TABLE: u64 = 0xffff_ffff_fffe;
     match injury {
         Injury::ForbiddenInstruction => gdb.write(pc, &READ_COUNTER.to_le_bytes()),
         Injury::EndlessLoop => {
@@ -168,6 +173,10 @@ fn injure(gdb: &mut Gdb, injury: Injury, pc: u64, dice: &mut Dice) -> Result<()>
         Injury::StackContents => {
             let stack = gdb.register(gdb::SP)?;
             gdb.write(stack, &dice.bytes::<256>())
+        }
+        Injury::PageTable => {
+            let table = gdb.system_register("TTBR0_EL1")? & TABLE;
+            gdb.write(table, &[0; 32])
         }
         Injury::Code => gdb.write(pc & !0xff, &dice.bytes::<256>()),
     }
