@@ -1,5 +1,6 @@
 //! A client of QEMU's gdb stub: stops the machine, looks at its cores, and changes what they run.
 
+use crate::stamp::hex;
 use anyhow::{Context, Result, bail};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -60,9 +61,9 @@ impl Gdb {
         self.expect_ok(&format!("M{address:x},{:x}:{}", bytes.len(), hex(bytes)))
     }
 
-    /// Gives a register of the core that was looked at last another value.
-    pub fn set_register(&mut self, number: usize, value: u64) -> Result<()> {
-        self.expect_ok(&format!("P{number:x}={}", hex(&value.to_le_bytes())))
+    /// Gives a register of the core that was looked at last another value: as many bytes as it has, the lowest first.
+    pub fn set_register(&mut self, number: usize, value: &[u8]) -> Result<()> {
+        self.expect_ok(&format!("P{number:x}={}", hex(value)))
     }
 
     /// The value of a system register of the core that was looked at last, by its name.
@@ -85,11 +86,6 @@ impl Gdb {
         }
         let number = number_of(&list, name).with_context(|| format!("the stub knows no register {name}"))?;
         self.register(number)
-    }
-
-    /// Gives PSTATE of the core that was looked at last another value.
-    pub fn set_pstate(&mut self, value: u32) -> Result<()> {
-        self.expect_ok(&format!("P{PSTATE:x}={}", hex(&value.to_le_bytes())))
     }
 
     /// The value of a register of the core that was looked at last.
@@ -160,10 +156,6 @@ fn number_of(list: &str, name: &str) -> Option<usize> {
     let (entry, _) = entry.split_once("/>")?;
     let (_, number) = entry.split_once("regnum=\"")?;
     number.split_once('"')?.0.parse().ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The first whole packet of what came; it and what came before it are taken away.

@@ -24,7 +24,19 @@ pub struct Log {
     pub ready: BTreeSet<String>,
     /// Preemptions by partition.
     pub preemptions: BTreeMap<String, Preemptions>,
+    /// Failures of partitions.
+    pub failures: usize,
+    /// Microseconds from each failure until its partition was ready again.
+    pub back_after: Vec<u64>,
 }
+
+/// How the hypervisor's lines of failures begin, behind the partition's name.
+const FAILURES: [&str; 4] = [
+    "failed on core",
+    "gave itself up",
+    "did not start",
+    "failed to start",
+];
 
 /// Reads the log of the run in `folder`.
 pub fn read(folder: &Path) -> Result<Log> {
@@ -32,7 +44,8 @@ pub fn read(folder: &Path) -> Result<Log> {
     Ok(parse(&String::from_utf8_lossy(&bytes)))
 }
 
-fn parse(text: &str) -> Log {
+/// What these lines of a log say.
+pub fn parse(text: &str) -> Log {
     let mut log = Log::default();
     for line in text.lines() {
         // time, level, partition with a colon, what happened; a partition's own console has no level
@@ -47,6 +60,8 @@ fn parse(text: &str) -> Log {
         let rest: Vec<&str> = words.collect();
         match (level, rest.as_slice()) {
             ("info", ["ready"]) => drop(log.ready.insert(name.to_owned())),
+            ("info", ["ready", "again", micros, ..]) => log.back_after.extend(micros.parse::<u64>()),
+            ("error", what) if is_failure(what) => log.failures += 1,
             (
                 "debug",
                 [
@@ -75,9 +90,27 @@ fn parse(text: &str) -> Log {
     log
 }
 
+/// Whether these words, behind a partition's name, tell of its failure.
+fn is_failure(words: &[&str]) -> bool {
+    let what = words.join(" ");
+    FAILURES.iter().any(|failure| what.starts_with(failure))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_and_returns_are_read() {
+        let log = parse(
+            "    0.1 info  a: ready\n\
+                 0.2       a| 0.2 error a: failed on core 0\n\
+                 0.3 error a: failed on core 0 by a load\n\
+                 1.2 info  a: ready again 1500 us after its failure\n\
+                 1.3       b| c: ready again 7 us after its failure\n",
+        );
+        assert_eq!((log.failures, log.back_after.as_slice()), (1, &[1500][..]));
+    }
 
     #[test]
     fn figures_and_starts_are_read() {

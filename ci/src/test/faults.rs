@@ -9,8 +9,8 @@ use super::linux::{self, Run};
 use super::tally::Tally;
 use crate::build::Built;
 use crate::cli::TestArgs;
-use crate::paths::read;
 use crate::run::gdb::{self, Gdb};
+use crate::run::log;
 use anyhow::{Context, Result, bail};
 use bulkhead_configs::{Partition, System};
 use std::path::Path;
@@ -108,8 +108,7 @@ pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         injected > 0 && injected == asked,
         &format!("{injected} of {asked}; repeat with --seed {seed}"),
     );
-    let log = read(&built.firmware.folder.join(run.name).join("hypervisor.log"))?;
-    let mut times = back_after(&String::from_utf8_lossy(&log));
+    let mut times = log::read(&built.firmware.folder.join(run.name))?.back_after;
     times.sort_unstable();
     if let (Some(median), Some(longest)) = (times.get(times.len() / 2), times.last()) {
         eprintln!(
@@ -118,16 +117,6 @@ pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Microseconds from each failure until its partition was ready again, as the hypervisor's log says.
-fn back_after(log: &str) -> Vec<u64> {
-    let mut own = log.lines().filter(|line| !line.contains("| "));
-    let read = |line: &str| {
-        let (_, rest) = line.split_once(": ready again ")?;
-        rest.split_once(" us after its failure")?.0.parse().ok()
-    };
-    own.by_ref().filter_map(read).collect()
 }
 
 fn named<'a>(system: &'a System, name: &str) -> Result<&'a Partition> {
@@ -165,11 +154,11 @@ fn injure(gdb: &mut Gdb, injury: Injury, pc: u64, dice: &mut Dice) -> Result<()>
         Injury::ForbiddenInstruction => gdb.write(pc, &READ_COUNTER.to_le_bytes()),
         Injury::EndlessLoop => {
             let state = gdb.register(gdb::PSTATE)?;
-            gdb.set_pstate((state | ALL_MASKED) as u32)?;
+            gdb.set_register(gdb::PSTATE, &((state | ALL_MASKED) as u32).to_le_bytes())?;
             gdb.write(pc, &BRANCH_TO_ITSELF.to_le_bytes())
         }
-        Injury::ProgramCounter => gdb.set_register(gdb::PC, dice.next() & 0xffff_fffc),
-        Injury::StackPointer => gdb.set_register(gdb::SP, dice.next() & 0xffff_fff0),
+        Injury::ProgramCounter => gdb.set_register(gdb::PC, &(dice.next() & 0xffff_fffc).to_le_bytes()),
+        Injury::StackPointer => gdb.set_register(gdb::SP, &(dice.next() & 0xffff_fff0).to_le_bytes()),
         Injury::StackContents => {
             let stack = gdb.register(gdb::SP)?;
             gdb.write(stack, &dice.bytes::<256>())
@@ -179,18 +168,5 @@ fn injure(gdb: &mut Gdb, injury: Injury, pc: u64, dice: &mut Dice) -> Result<()>
             gdb.write(table, &[0; 32])
         }
         Injury::Code => gdb.write(pc & !0xff, &dice.bytes::<256>()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::back_after;
-
-    #[test]
-    fn times_are_read_from_the_hypervisor_s_own_lines() {
-        let log = "  1.2 info  a: ready again 1500 us after its failure\n  \
-                   1.3       b| c: ready again 7 us after its failure\n  \
-                   1.4 info  a: ready\n";
-        assert_eq!(back_after(log), [1500]);
     }
 }

@@ -1,16 +1,9 @@
 //! The black box: each failure of a partition in a run's log has its record, whole, with the place in its program.
 
 use crate::paths::read;
+use crate::run::log;
 use anyhow::Result;
 use std::path::Path;
-
-/// How the hypervisor's lines of failures begin, behind the partition's name.
-const FAILURES: [&str; 4] = [
-    "failed on core",
-    "gave itself up",
-    "did not start",
-    "failed to start",
-];
 
 /// What is missing in the records of the run in `folder`; none where it has no failures.
 pub fn check(folder: &Path) -> Result<Option<Result<(), String>>> {
@@ -22,7 +15,7 @@ pub fn check(folder: &Path) -> Result<Option<Result<(), String>>> {
 }
 
 fn compare(log: &str, records: &str) -> Option<Result<(), String>> {
-    let failures = log.lines().filter(|line| is_failure(line)).count();
+    let failures = log::parse(log).failures;
     if failures == 0 {
         return None;
     }
@@ -35,14 +28,6 @@ fn compare(log: &str, records: &str) -> Option<Result<(), String>> {
         (_, false) => Err("no record names a place in its partition's program".to_owned()),
         _ => Ok(()),
     })
-}
-
-/// `time error name: failure`; a partition's own lines have no level.
-fn is_failure(line: &str) -> bool {
-    let mut words = line.trim_start().splitn(3, ' ').skip(1);
-    let rest = words.next().filter(|level| *level == "error").and(words.next());
-    let what = rest.and_then(|rest| rest.split_once(": "));
-    what.is_some_and(|(_, what)| FAILURES.iter().any(|failure| what.starts_with(failure)))
 }
 
 fn is_whole(record: &str) -> bool {

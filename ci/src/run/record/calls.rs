@@ -4,13 +4,15 @@ use crate::test::name_of_call;
 use bulkhead_core::function as f;
 
 /// The names of calls that are not FF-A's.
-const OTHERS: [(u32, &str); 6] = [
+const OTHERS: [(u32, &str); 8] = [
     (f::INTERRUPT_ENABLE, "interrupt enable"),
     (f::INTERRUPT_GET, "interrupt get"),
     (f::INTERRUPT_DEACTIVATE, "interrupt deactivate"),
     (f::INTERRUPT_RECONFIGURE, "interrupt reconfigure"),
     (f::PARTITION_KEY, "partition key"),
     (f::INSPECT, "inspect"),
+    (f::WINDOW_READ, "window read"),
+    (f::WINDOW_WRITE, "window write"),
 ];
 
 /// A call with its arguments x1 to x3.

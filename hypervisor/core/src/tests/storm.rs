@@ -175,14 +175,19 @@ fn what_comes_seldom_is_never_held_back() {
     assert!(m.ports.notes.is_empty() && m.ports.ended.len() == 1_000);
 }
 
+/// The timer of the first partition, which makes hypervisor calls, is to go off at 5,000.
+fn set_timer(m: &mut Machine) {
+    m.enter(HOME, A);
+    m.hvc(HOME, &[0xff03, 27, 1, 0]);
+    set(m, HOME, CNTV_CVAL, 5_000);
+    set(m, HOME, CNTV_CTL, 1);
+    m.respond(HOME, A);
+}
+
 #[test]
 fn anothers_interrupt_is_not_late_for_it() {
     let mut m = ready(&GIC);
-    m.enter(HOME, A);
-    m.hvc(HOME, &[0xff03, 27, 1, 0]);
-    set(&mut m, HOME, CNTV_CVAL, 5_000);
-    set(&mut m, HOME, CNTV_CTL, 1);
-    m.respond(HOME, A);
+    set_timer(&mut m);
     storm(&mut m, 50_000, 1_000);
     // The storm's owner rests now, or would have to behind the next one.
     m.step(HOME, Event::SecureInterrupt(LINE));
@@ -194,11 +199,7 @@ fn anothers_interrupt_is_not_late_for_it() {
 #[test]
 fn one_that_comes_while_another_is_dealt_with_is_next() {
     let mut m = ready(&GIC);
-    m.enter(HOME, A);
-    m.hvc(HOME, &[0xff03, 27, 1, 0]);
-    set(&mut m, HOME, CNTV_CVAL, 5_000);
-    set(&mut m, HOME, CNTV_CTL, 1);
-    m.respond(HOME, A);
+    set_timer(&mut m);
     run(m.step(HOME, Event::SecureInterrupt(LINE)));
     m.ports.counter = 5_000;
     let on = run(m.step(HOME, Event::Alarm));
