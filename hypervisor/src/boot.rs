@@ -8,15 +8,15 @@ use bulkhead_core::table::Core as CoreIndex;
 use crate::arch::guest::Core;
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
-use crate::table::{CORES, PARTITIONS, TABLE, VIRTUAL_MACHINES};
+use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
 use crate::{board, fatal, images};
 
 /// Transactions and ranges of borrowed memory that the ledger can hold at once.
 const SHARES: usize = memory::shares(&TABLE);
 const RANGES: usize = memory::ranges(&TABLE);
 
-/// The one policy of this image.
-pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES, VIRTUAL_MACHINES> = Spmc::new(&TABLE);
+/// The one policy of this image. It is all zeros at first.
+pub static SPMC: Spmc<PARTITIONS, CORES, SHARES, RANGES, VIRTUAL_MACHINES, Compiled> = Spmc::new(Compiled);
 
 /// FFA_SECONDARY_EP_REGISTER (DEN0077A 1.2, section 18.2) and its answer, both in the 64-bit form.
 const FFA_SECONDARY_EP_REGISTER: u64 = 0xc400_0087;

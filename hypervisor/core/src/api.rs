@@ -194,11 +194,13 @@ pub enum Action {
     Idle,
 }
 
-/// Who owns a page that the policy copies from or to.
+/// Who owns a page that the policy copies from or to. None of them is zero: where there may be none, that is, and zeros
+/// take no room in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
 pub enum World {
     /// Secure physical address space.
-    Secure,
+    Secure = 1,
     /// Non-secure physical address space.
     Normal,
 }

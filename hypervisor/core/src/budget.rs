@@ -10,7 +10,7 @@ use core::sync::atomic::Ordering;
 use crate::api::{Action, Cause, Deadline, Ports};
 use crate::context::Seat;
 use crate::spmc::{Here, Spmc};
-use crate::table::Partition;
+use crate::table::{Partition, Source};
 
 /// The deadline of a context that is entered with a call of the normal world.
 #[inline]
@@ -76,8 +76,8 @@ fn charge<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> bool {
     used >= u64::from(partition.budget_us)
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The context that ran here has called another partition, or could not.
     pub(crate) fn called_on<T: Ports>(&self, here: &Here<'_, C>, action: Action, ports: &mut T) -> Action {

@@ -3,7 +3,7 @@
 use crate::compartment::Compartment;
 use crate::error::Error;
 use crate::spmc::{Party, SECURE, Spmc, lists};
-use crate::table::{Caller, Core, Messages, Partition};
+use crate::table::{Caller, Core, Messages, Partition, Source};
 
 /// A kind of message, and the partition property that says who takes it (DEN0077A 1.2, table 6.2).
 #[derive(Clone, Copy)]
@@ -72,8 +72,8 @@ impl<const C: usize> Callee<'_, C> {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The partition of an endpoint ID.
     ///

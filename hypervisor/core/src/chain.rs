@@ -19,10 +19,10 @@ use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Spmc};
-use crate::table::{Core, Partition};
+use crate::table::{Core, Partition, Source};
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
     pub(crate) fn call_partition(&self, here: &Here<'_, C>, request: &Direct, call: &Regs) -> Action {

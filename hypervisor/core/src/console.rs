@@ -4,6 +4,7 @@ use crate::api::{Note, Ports, Regs};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
+use crate::table::Source;
 use crate::version::V1_2;
 
 /// Most characters of the SMC32 form: w2 to w7.
@@ -15,8 +16,8 @@ const MOST_64: usize = 128;
 /// What a partition may still log: as many bytes in a second as the table says, and as many at once.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    /// Millionths of bytes that it has left.
-    left: u64,
+    /// Millionths of bytes that it has had of a second's worth.
+    had: u64,
     /// When that was (microseconds).
     at: u64,
     /// Bytes that were dropped since the last ones that were not.
@@ -24,10 +25,10 @@ pub(crate) struct Allowance {
 }
 
 impl Allowance {
-    /// A second's worth, whatever the table says that is.
+    /// Nothing was logged yet.
     pub(crate) const fn new() -> Self {
         Self {
-            left: u64::MAX,
+            had: 0,
             at: 0,
             dropped: 0,
         }
@@ -38,15 +39,16 @@ impl Allowance {
     fn take(&mut self, now: u64, rate: u32, bytes: usize) -> Option<u64> {
         let most = u64::from(rate).saturating_mul(SECOND_US);
         let since = now.saturating_sub(self.at);
-        let refill = since.saturating_mul(rate.into());
-        self.left = most.min(self.left.saturating_add(refill));
+        let regained = since.saturating_mul(rate.into());
+        self.had = self.had.saturating_sub(regained);
         self.at = self.at.max(now);
         let bytes = bytes as u64;
-        let Some(left) = self.left.checked_sub(bytes.saturating_mul(SECOND_US)) else {
+        let had = self.had.saturating_add(bytes.saturating_mul(SECOND_US));
+        if had > most {
             self.dropped = self.dropped.saturating_add(bytes);
             return None;
-        };
-        self.left = left;
+        }
+        self.had = had;
         Some(core::mem::take(&mut self.dropped))
     }
 }
@@ -54,8 +56,8 @@ impl Allowance {
 /// A second in microseconds.
 const SECOND_US: u64 = 1_000_000;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_CONSOLE_LOG: 1 to 24 characters in w2 to w7, or 1 to 48 or 128 in x2 on. What is more than the table
     /// lets the partition log is dropped, and told when it is less again.

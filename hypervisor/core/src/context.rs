@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::Regs;
 use crate::decode::{Direct, Form, low};
+use crate::moment::Moment;
 use crate::power::POWER_ANSWER;
 use crate::spmc::SECURE;
 use crate::storm::Share;
@@ -229,8 +230,8 @@ pub(crate) struct Seat {
     pub late: AtomicBool,
     /// Those signalled as virtual FIQ, not IRQ.
     pub fiq: AtomicU64,
-    /// When its next timer goes off, as a value of the counter; `vgic::policy::NEVER`.
-    pub alarm: AtomicU64,
+    /// When its next timer goes off.
+    pub alarm: Moment,
     /// Its core is to look at it: it was called, or will be woken. An interrupt may be pending.
     pub kicked: AtomicBool,
     /// What it has had of its home for interrupts.
@@ -251,7 +252,7 @@ impl Seat {
             active: AtomicU64::new(0),
             late: AtomicBool::new(false),
             fiq: AtomicU64::new(0),
-            alarm: AtomicU64::new(u64::MAX),
+            alarm: Moment::new(),
             kicked: AtomicBool::new(false),
             share: Share::new(),
         }

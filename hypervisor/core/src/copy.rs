@@ -12,6 +12,7 @@ use crate::reply::Reply;
 use crate::rxtx::PAGE;
 use crate::service::done;
 use crate::spmc::Spmc;
+use crate::table::Source;
 
 /// Results of SMCCC (DEN0028E, return codes).
 const SUCCESS: u64 = 0;
@@ -20,8 +21,8 @@ const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
 /// Registers behind the parameters that have to be zero: x4 to x7.
 const RESERVED: usize = 4;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// WINDOW_READ and WINDOW_WRITE: x1 is an address of the partition's own memory, x2 one in its window, x3 how many
     /// bytes, 1 to 4096, which end in the page in which they begin, on both sides. x0 is 0, or INVALID_PARAMETER (-3),
@@ -44,10 +45,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut mailbox = self.compartments.get(partition)?.mailbox.lock();
         let staged = mailbox.staging.get_mut(..length as usize)?;
         let ledger = self.ledger.lock();
-        if !ledger.owns(self.table, partition, own) || ledger.overlaps(own, 1) {
+        if !ledger.owns(self.table.table(), partition, own) || ledger.overlaps(own, 1) {
             return None;
         }
-        let (behind, access) = ledger.behind(self.table, partition, lent)?;
+        let (behind, access) = ledger.behind(self.table.table(), partition, lent)?;
         let page = |world, address| Page { world, address };
         let own = (page(World::Secure, own), own_offset as usize);
         let lent = (page(World::Normal, behind), lent_offset as usize);

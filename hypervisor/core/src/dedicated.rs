@@ -15,10 +15,10 @@ use crate::mend::{Mended, PAUSE_US, wake_at};
 use crate::paravirtual;
 use crate::reply::target;
 use crate::spmc::{Here, Spmc, lists};
-use crate::table::Core;
+use crate::table::{Core, Source};
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_RUN of a context on the core that is its own: the core is the partition's.
     ///

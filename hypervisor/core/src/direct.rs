@@ -12,7 +12,7 @@ use crate::function;
 use crate::life::Life;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc, lists};
-use crate::table::{Core, Partition};
+use crate::table::{Core, Partition, Source};
 
 /// Flag (w2) of a message that is the framework's.
 const FRAMEWORK: u32 = 1 << 31;
@@ -21,8 +21,8 @@ const FRAMEWORK: u32 = 1 << 31;
 pub(crate) const HEARS_OF_CREATED: u32 = 1 << 6;
 pub(crate) const HEARS_OF_DESTROYED: u32 = 1 << 7;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A 1.2, sections 15.2 and 15.4).
     pub(crate) fn direct_request<T: Ports>(

@@ -10,7 +10,7 @@ use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Writer;
 use crate::spmc::{Party, SECURE, Spmc, lists};
-use crate::table::{Caller, Messages, Partition, Preemption, Uuid};
+use crate::table::{Caller, Messages, Partition, Preemption, Source, Uuid};
 use crate::version::{V1_0, V1_1, V1_2};
 
 /// Feature IDs (DEN0077A 1.2, section 13.3).
@@ -94,8 +94,8 @@ const PARTITION_ONLY: &[u32] = &[
     f::ABORT_64,
 ];
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_ID_GET (DEN0077A 1.2, section 13.10).
     pub(crate) fn id_get(&self, party: Party) -> Reply {

@@ -15,13 +15,13 @@ use crate::error::Error;
 use crate::life::Life;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc};
-use crate::table::{Core, OnFailure};
+use crate::table::{Core, OnFailure, Source};
 
 /// How long the normal world has a core between two turns of a context whose caller is gone, in microseconds.
 const ORPHANS_US: u32 = 1_000;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// How far a partition is in its life; none where the table has no such partition.
     #[must_use]
@@ -48,7 +48,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if self.end_life(here, cause, ports) {
             self.failed.store(true, Ordering::SeqCst);
             if here.partition.on_failure == OnFailure::Halt {
-                self.halt.store(here.context.partition, Ordering::SeqCst);
+                self.halt
+                    .store(here.context.partition.saturating_add(1), Ordering::SeqCst);
             }
             self.call_others(here.core, ports);
         }
@@ -69,7 +70,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// The partition for which the machine halts.
     pub(crate) fn halted(&self) -> Option<usize> {
-        Some(self.halt.load(Ordering::SeqCst)).filter(|partition| *partition < P)
+        self.halt
+            .load(Ordering::SeqCst)
+            .checked_sub(1)
+            .filter(|partition| *partition < P)
     }
 
     /// Has all other cores look at what has failed. A core that is about to enter a context takes the call as

@@ -18,7 +18,7 @@ use crate::function;
 use crate::reply::{Reply, target};
 
 use crate::spmc::{Spmc, lists};
-use crate::table::Core;
+use crate::table::{Core, Source};
 use crate::ticket::{Stage, Ticket};
 use crate::version::V1_2;
 
@@ -26,8 +26,8 @@ use crate::version::V1_2;
 /// told FFA_YIELD, on which Linux sleeps for a millisecond. Older drivers do not take it as an answer.
 pub(crate) const PATIENCE_US: u64 = 1_000;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Whether a partition has a context that was started on a core that is on.
     pub(crate) fn reachable(&self, index: usize) -> bool {

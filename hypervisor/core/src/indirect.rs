@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::rxtx::{Mailbox, PAGE, Writer, copy_in, word};
 use crate::spmc::{Party, Spmc};
+use crate::table::Source;
 use crate::version::{V1_1, V1_2};
 
 /// Flag of FFA_MSG_SEND2: raise the schedule-receiver interrupt only when the sender gives up the core.
@@ -67,8 +68,8 @@ impl Header {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND2 (DEN0077A 1.2, section 15.1). The message is copied once, then looked at. One of a virtual
     /// machine is in that machine's TX buffer; the hypervisor that forwards it names the sender.

@@ -13,7 +13,7 @@ use crate::memory::Usage;
 use crate::reply::Reply;
 use crate::service::done;
 use crate::spmc::Spmc;
-use crate::table::Partition;
+use crate::table::{Partition, Source};
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
@@ -54,8 +54,8 @@ pub(crate) enum Stage {
     GivenUp = 5,
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// A page of what is known about a subject. INVALID_PARAMETER (-3, alone) where there is none such, or where
     /// x3 to x7 are not zero.

@@ -17,7 +17,7 @@ use crate::function;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, RESUME, Spmc};
-use crate::table::{Core, Partition, Preemption};
+use crate::table::{Core, Partition, Preemption, Source};
 
 /// Time that a partition without managed exit has for one interrupt, in microseconds.
 const LIMIT_US: u32 = 1_000;
@@ -30,8 +30,8 @@ pub(crate) fn limit_us(partition: &Partition) -> u32 {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// A secure interrupt came on this core, while `here` ran or the normal world.
     pub(crate) fn secure_interrupt<T: Ports>(

@@ -12,6 +12,7 @@ use crate::memory::{Kind, Progress, Sender};
 use crate::reply::Reply;
 use crate::rxtx::{Buffers, Mailbox, copy_in};
 use crate::spmc::{Party, SECURE, Spmc};
+use crate::table::Source;
 
 /// Bytes of a relinquish descriptor for one endpoint: handle, flags, count, the endpoint.
 const RELINQUISH: usize = 18;
@@ -25,8 +26,8 @@ struct Request {
     fragment: u32,
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The memory calls.
     pub(crate) fn memory_call<T: Ports>(
@@ -97,7 +98,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             machines: &machines,
         };
         let mut ledger = self.ledger.lock();
-        let progress = ledger.share(self.table, &sender, kind, request.total, fragment, ports)?;
+        let progress = ledger.share(self.table.table(), &sender, kind, request.total, fragment, ports)?;
         Ok(told(sender.id, progress))
     }
 
@@ -122,7 +123,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         let fragment = copy_in(&mut mailbox, length, ports)?;
         let mut ledger = self.ledger.lock();
-        let progress = ledger.fragment_tx(self.table, &sender, handle, fragment, ports)?;
+        let progress = ledger.fragment_tx(self.table.table(), &sender, handle, fragment, ports)?;
         Ok(told(id, progress))
     }
 
@@ -141,7 +142,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         copy_in(&mut mailbox, request.fragment, ports)?;
         let length = request.fragment as usize;
         let retrieved = self.ledger.lock().retrieve(
-            self.table,
+            self.table.table(),
             receiver,
             version,
             &mut mailbox.staging,
@@ -178,8 +179,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let version = mailbox.version();
         mailbox.writable()?;
         let ledger = self.ledger.lock();
-        let (total, length) =
-            ledger.describe(self.table, version, handle, offset as usize, &mut mailbox.staging)?;
+        let (total, length) = ledger.describe(
+            self.table.table(),
+            version,
+            handle,
+            offset as usize,
+            &mut mailbox.staging,
+        )?;
         hand_over(mailbox, length, ports)?;
         Ok((total, length))
     }
@@ -204,10 +210,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         mailbox.writable()?;
         let reader = (receiver, mailbox.version());
         let into = &mut mailbox.staging;
-        let length = self
-            .ledger
-            .lock()
-            .fragment_rx(self.table, reader, handle, offset as usize, into)?;
+        let length =
+            self.ledger
+                .lock()
+                .fragment_rx(self.table.table(), reader, handle, offset as usize, into)?;
         hand_over(&mut mailbox, length, ports)?;
         Ok(Reply::words(
             function::MEM_FRAG_TX,
@@ -224,7 +230,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let request = copy_in(&mut mailbox, RELINQUISH as u32, ports)?;
         self.ledger
             .lock()
-            .relinquish(self.table, receiver, request, ports)?;
+            .relinquish(self.table.table(), receiver, request, ports)?;
         Ok(Reply::done())
     }
 
@@ -238,7 +244,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Result<Reply, Error> {
         let sender = self.sender_of(party, handle);
         let mut ledger = self.ledger.lock();
-        ledger.reclaim(self.table, sender, handle, flags, ports)?;
+        ledger.reclaim(self.table.table(), sender, handle, flags, ports)?;
         Ok(Reply::done())
     }
 

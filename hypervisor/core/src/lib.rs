@@ -30,6 +30,7 @@ mod lending;
 mod life;
 pub mod memory;
 mod mend;
+pub mod moment;
 mod notification;
 mod notify;
 mod paravirtual;

@@ -16,14 +16,14 @@ use crate::cpu::{Cpu, Mode};
 use crate::interrupt::limit_us;
 use crate::life::Life;
 use crate::memory::PAGE;
+use crate::moment::NEVER;
 use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::spmc::{Here, Party, Spmc, lists};
 use crate::start;
 use crate::storm;
-use crate::table::{Core, OnFailure, Partition};
+use crate::table::{Core, OnFailure, Partition, Source};
 use crate::version::V1_0;
-use crate::vgic::policy::NEVER;
 
 /// The longest slice in microseconds; shorter where the partition has less time for an interrupt.
 const SLICE_US: u64 = 1_000;
@@ -99,8 +99,8 @@ fn ends<T: Ports, const C: usize>(here: &Here<'_, C>, to: Life, cause: Cause, po
     ended
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Ends the life of the partition that runs here as the table says; false where another core has done that.
     pub(crate) fn end_life<T: Ports>(&self, here: &Here<'_, C>, cause: Cause, ports: &mut T) -> bool {
@@ -271,7 +271,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             mailbox.renew(V1_0);
             compartment.settled.store(false, Ordering::Release);
         }
-        self.ledger.lock().renew(self.table, index, ports);
+        self.ledger.lock().renew(self.table.table(), index, ports);
         for other in (0..P).filter(|other| *other != index) {
             // What one of them had been given by it is gone.
             let party = Party::Partition(other);
@@ -306,7 +306,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) {
         for seat in &compartment.seats {
             paravirtual::forget(seat);
-            seat.alarm.store(NEVER, Ordering::Release);
+            seat.alarm.set(NEVER);
             seat.kicked.store(false, Ordering::Release);
         }
         compartment.counters.forgive();

@@ -15,6 +15,7 @@ use crate::notification::{Notifications, Wanted};
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::spmc::{Party, Spmc, lists};
+use crate::table::Source;
 
 /// Flags of BIND and SET: the notification is for one vCPU.
 const PER_VCPU: u32 = 1 << 0;
@@ -27,8 +28,8 @@ const FROM_SPMC: u32 = 1 << 2;
 const FROM_HYPERVISOR: u32 = 1 << 3;
 const GET_FLAGS: u32 = 0xf;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The notification calls; any other call is not supported.
     pub(crate) fn notification_call<T: Ports>(

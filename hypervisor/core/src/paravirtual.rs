@@ -13,7 +13,7 @@ use crate::decode::low;
 use crate::function as f;
 use crate::spmc::{Here, Spmc, lists};
 use crate::storm;
-use crate::table::{Core, Partition, Preemption};
+use crate::table::{Core, Partition, Preemption, Source};
 use crate::vgic::{self, PHYSICAL_TIMER, VIRTUAL_TIMER};
 
 /// Virtual INTID that asks for a managed exit (DEN0077A 1.2, section 9.3.1).
@@ -256,8 +256,8 @@ pub(crate) fn end_wait<const C: usize>(here: &Here<'_, C>) {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Makes a physical interrupt that came on a core pending at its owner: a private one (PPI) at
     /// the context that is at home there, a shared one (SPI) at that of the table's core. It stays

@@ -23,7 +23,7 @@ use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Party, Spmc, lists};
 use crate::start;
-use crate::table::{Core, Rights};
+use crate::table::{Core, Rights, Source};
 
 /// Endpoint ID under which the SPMD sends its messages. It lets no message of the normal world
 /// through that has a secure sender.
@@ -65,8 +65,8 @@ pub(crate) enum Power {
     On = 3,
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Starts contexts on this core one after the other, in the table's order.
     pub(crate) fn start_all<T: Ports>(&self, core: Core, cpu: &Cpu, mode: Mode, ports: &mut T) -> Action {

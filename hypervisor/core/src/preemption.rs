@@ -15,7 +15,7 @@ use crate::function;
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
-use crate::table::Preemption;
+use crate::table::{Preemption, Source};
 
 /// What an interrupt of the normal world does to the chain of a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ enum Response {
     Waits(u32),
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// An interrupt of the normal world came while a partition ran.
     pub(crate) fn normal_interrupt<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {

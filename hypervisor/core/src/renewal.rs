@@ -11,9 +11,10 @@ use crate::api::{Context, Ports};
 use crate::context::{State, Task};
 use crate::notification::Notifications;
 use crate::spmc::Spmc;
+use crate::table::Source;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Takes from the partitions what the normal world's last life left behind: its shares and loans
     /// (loans are cleared), its notification bitmap, its parked requests, and all that its virtual machines had.

@@ -20,12 +20,12 @@ use crate::mend::{Mended, is_starting};
 use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
 use crate::spmc::{Here, Party, SECURE, Spmc, lists};
-use crate::table::Core;
+use crate::table::{Core, Source};
 use crate::ticket::{Stage, Ticket, Tickets};
 use crate::version::V1_2;
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_RUN of the normal world (DEN0077A 1.2, section 14.3).
     pub(crate) fn run<T: Ports>(

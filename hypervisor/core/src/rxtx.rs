@@ -4,7 +4,7 @@ use crate::api::{Page, Ports, World};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::spmc::{Party, Spmc};
-use crate::table::Range;
+use crate::table::{Range, Source};
 use crate::version::Version;
 
 /// Flag of FFA_MSG_WAIT: the RX buffer stays with the caller (DEN0077A 1.2, section 14.1).
@@ -120,8 +120,8 @@ pub(crate) fn copy_in<'a, T: Ports>(
     Ok(into)
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_RXTX_MAP (DEN0077A 1.2, section 13.6): one page each.
     pub(crate) fn rxtx_map<T: Ports>(
@@ -177,7 +177,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let ledger = self.ledger.lock();
         let kept = |page| match party {
             Party::Normal | Party::Machine(_) => true,
-            Party::Partition(index) => ledger.owns(self.table, index, page),
+            Party::Partition(index) => ledger.owns(self.table.table(), index, page),
         };
         if ledger.overlaps(tx, 1) || ledger.overlaps(rx, 1) || !kept(tx) || !kept(rx) {
             Err(Error::Denied)
@@ -191,7 +191,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let within = |range: &Range| range.contains(address, PAGE);
         match party {
             Party::Normal | Party::Machine(_) => self.table.board.normal.iter().any(within),
-            Party::Partition(index) => self.ledger.lock().owns(self.table, index, address),
+            Party::Partition(index) => self.ledger.lock().owns(self.table.table(), index, address),
         }
     }
 

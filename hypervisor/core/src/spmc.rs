@@ -19,16 +19,25 @@ use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
 use crate::service;
-use crate::table::{Core, Partition, Table};
+use crate::table::{Core, Partition, Source, Table};
 use crate::version::V1_0;
 use crate::vm::Machine;
 
 /// The SPMC for a table of `P` partitions on `C` cores and `VMS` virtual machines, with room for `SHARES` shares of memory that
 /// are made of `RANGES` ranges together.
 ///
+/// A new one is all zeros (`cargo xtask size` shows it): it takes no room in an image. `S` says which the table is.
+///
 /// All cores call [`Spmc::step`] at once. Nothing in it waits for a partition or the normal world.
-pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize> {
-    pub(crate) table: &'static Table,
+pub struct Spmc<
+    const P: usize,
+    const C: usize,
+    const SHARES: usize,
+    const RANGES: usize,
+    const VMS: usize,
+    S = &'static Table,
+> {
+    pub(crate) table: S,
     pub(crate) compartments: [Compartment<C>; P],
     pub(crate) cpus: [Cpu; C],
     /// What the normal world has negotiated and registered.
@@ -40,7 +49,7 @@ pub struct Spmc<const P: usize, const C: usize, const SHARES: usize, const RANGE
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
     /// Whether any partition has failed yet.
     pub(crate) failed: AtomicBool,
-    /// The partition for whose failure the machine halts; none: an index that no partition has.
+    /// One more than the index of the partition for whose failure the machine halts; 0: none.
     pub(crate) halt: AtomicUsize,
 }
 
@@ -93,12 +102,12 @@ impl<'a, const C: usize> Here<'a, C> {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The SPMC before [`Event::Boot`].
     #[must_use]
-    pub const fn new(table: &'static Table) -> Self {
+    pub const fn new(table: S) -> Self {
         Self {
             table,
             compartments: [const { Compartment::new() }; P],
@@ -108,7 +117,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             machines: [const { Machine::new() }; VMS],
             ledger: Mutex::new(Ledger::new()),
             failed: AtomicBool::new(false),
-            halt: AtomicUsize::new(usize::MAX),
+            halt: AtomicUsize::new(0),
         }
     }
 
@@ -125,7 +134,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// # Errors
     /// A sentence that says what does not hold.
     pub fn check_invariants(&self) -> Result<(), &'static str> {
-        self.ledger.lock().check_invariants(self.table)?;
+        self.ledger.lock().check_invariants(self.table.table())?;
         let normal = core::iter::once(Party::Normal).chain((0..VMS).map(Party::Machine));
         for party in normal.chain((0..P).map(Party::Partition)) {
             let buffers = self.mailbox(party).and_then(|mailbox| mailbox.lock().buffers);

@@ -14,7 +14,7 @@ use crate::compartment::{Compartment, reported};
 use crate::context::Seat;
 use crate::paravirtual::{self, MAX_INTERRUPTS};
 use crate::spmc::{Spmc, lists};
-use crate::table::{Core, Partition};
+use crate::table::{Core, Partition, Source};
 
 /// All partitions' interrupts together get one in so many parts of a core.
 const REST: u64 = 4;
@@ -164,8 +164,8 @@ fn place(partition: &Partition, intid: u32) -> Option<usize> {
     own.into_iter().position(|interrupt| interrupt.intid == intid)
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Counts a line that came.
     pub(crate) fn count_line(&self, index: usize, partition: &Partition, intid: u32) {

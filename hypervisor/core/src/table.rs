@@ -46,6 +46,19 @@ impl Range {
     }
 }
 
+/// Where the policy has its table from: a reference, or a type that stands for one table, which takes no memory and
+/// lets the compiler see what the table says.
+pub trait Source: Copy + core::ops::Deref<Target = Table> {
+    /// The table.
+    fn table(self) -> &'static Table;
+}
+
+impl Source for &'static Table {
+    fn table(self) -> &'static Table {
+        self
+    }
+}
+
 /// A UUID in the byte order of RFC 4122 (the order in which it is written).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uuid(pub [u8; 16]);

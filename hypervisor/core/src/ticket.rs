@@ -18,8 +18,9 @@ pub(crate) const TICKETS: usize = 8;
 /// Set in a vCPU number that names a ticket: no partition has so many contexts.
 const MARK: u16 = 0x8000;
 
-/// How far a ticket's request has come.
+/// How far a ticket's request has come. None of them is zero: no ticket is, and zeros take no room in an image.
 #[derive(Clone, Copy, Debug)]
+#[repr(u16)]
 pub(crate) enum Stage {
     /// It waits for a context.
     Waits {
@@ -27,7 +28,7 @@ pub(crate) enum Stage {
         request: Direct,
         /// Another core may take it: its caller is on one that the partition does not list.
         carried: bool,
-    },
+    } = 1,
     /// The context that is at home on this core works on it.
     Given {
         /// The context's home.

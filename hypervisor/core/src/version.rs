@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::rxtx::Buffers;
 use crate::spmc::{Party, Spmc};
+use crate::table::Source;
 
 /// FF-A versions: major in bits 30 to 16, minor below.
 pub(crate) const V1_0: u32 = 0x0001_0000;
@@ -28,7 +29,8 @@ pub(crate) const V1_2: u32 = 0x0001_0002;
 /// What one party has agreed on.
 #[derive(Debug)]
 pub(crate) struct Version {
-    agreed: u32,
+    /// As its minor number above 1.0: a new party, which is all zeros, speaks that.
+    above: u16,
     /// FFA_VERSION was called.
     negotiated: bool,
     /// And something else behind it.
@@ -40,7 +42,7 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) const fn new(agreed: u32) -> Self {
         Self {
-            agreed,
+            above: (agreed & 0xffff) as u16,
             negotiated: false,
             settled: false,
             asked: None,
@@ -49,26 +51,26 @@ impl Version {
 
     /// The version whose formats count.
     pub(crate) fn spoken(&self) -> u32 {
-        self.agreed
+        V1_0 | u32::from(self.above)
     }
 
     /// The version in which a question is answered that no format depends on.
     pub(crate) fn heard(&self) -> u32 {
-        self.asked.unwrap_or(self.agreed)
+        self.asked.unwrap_or(self.spoken())
     }
 
     /// Speaks a version that was agreed on elsewhere.
     pub(crate) fn adopt(&mut self, version: u32) {
-        self.agreed = version;
+        self.above = (version & 0xffff) as u16;
     }
 
     /// A partition asks for a version; whether it gets it, or one that it can speak as well.
     fn settle_for(&mut self, requested: u32, buffers: Option<&Buffers>) -> bool {
         let wanted = requested.min(V1_2);
-        if (self.settled || buffers.is_some()) && wanted != self.agreed {
+        if (self.settled || buffers.is_some()) && wanted != self.spoken() {
             return requested > V1_2;
         }
-        self.agreed = wanted;
+        self.adopt(wanted);
         self.negotiated = true;
         true
     }
@@ -78,20 +80,20 @@ impl Version {
         if buffers.is_some() {
             self.asked = Some(wanted);
         } else {
-            self.agreed = wanted;
+            self.adopt(wanted);
         }
     }
 
     /// Takes what was asked for; whether anything was.
     pub(crate) fn renew(&mut self) -> bool {
         let asked = self.asked.take();
-        self.agreed = asked.unwrap_or(self.agreed);
+        self.adopt(asked.unwrap_or(self.spoken()));
         asked.is_some()
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// The version that a party gets for the one that it asks for: w0 of FFA_VERSION (DEN0077A 1.2, section 13.2).
     /// Whoever asks for a later minor version than 1.2 is told 1.2, and speaks that unless it has settled.

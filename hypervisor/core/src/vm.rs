@@ -18,6 +18,7 @@ use crate::notification::Notifications;
 use crate::reply::Reply;
 use crate::rxtx::{Mailbox, PAGE, copy_in, word};
 use crate::spmc::{Party, SECURE, Spmc};
+use crate::table::Source;
 use crate::version::V1_1;
 
 /// Bytes of an endpoint RX/TX descriptor (DEN0077A 1.2, table 13.27): the ID, two bytes that are zero, and where
@@ -52,8 +53,8 @@ impl Machine {
     }
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// A virtual machine by its endpoint ID.
     pub(crate) fn machine_of(&self, id: u16) -> Option<(usize, &Machine)> {

@@ -1,27 +1,23 @@
 //! The secure EL2 physical timer: a deadline, an alarm and a call of its own for each core, and the log's clock.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable as _};
+use bulkhead_core::moment::{Moment, NEVER};
 
 use super::registers as r;
 use crate::table::CORES;
 
-/// Never, as a value of the counter.
-const NEVER: u64 = u64::MAX;
-
-/// What a core's one timer is set for, as values of the counter. Only the core itself uses it.
+/// What a core's one timer is set for. Only the core itself uses it.
 struct Due {
-    deadline: AtomicU64,
-    alarm: AtomicU64,
-    wake: AtomicU64,
+    deadline: Moment,
+    alarm: Moment,
+    wake: Moment,
 }
 
 static DUE: [Due; CORES] = [const {
     Due {
-        deadline: AtomicU64::new(NEVER),
-        alarm: AtomicU64::new(NEVER),
-        wake: AtomicU64::new(NEVER),
+        deadline: Moment::new(),
+        alarm: Moment::new(),
+        wake: Moment::new(),
     }
 }; CORES];
 
@@ -42,13 +38,13 @@ pub fn microseconds() -> u64 {
 
 /// The core with this index came up: its timer knows nothing of what it was set for.
 pub fn init_core(index: usize) {
-    DUE[index].deadline.store(NEVER, Ordering::Relaxed);
+    DUE[index].deadline.set(NEVER);
     program(index);
 }
 
 /// Sets the deadline of the core with this index: the timer's interrupt comes in this many microseconds.
 pub fn set(index: usize, micros: u32) {
-    DUE[index].deadline.store(after(micros), Ordering::Relaxed);
+    DUE[index].deadline.set(after(micros));
     program(index);
 }
 
@@ -60,16 +56,16 @@ fn after(micros: u32) -> u64 {
 
 /// Has the core called in this many microseconds at the latest.
 pub fn wake(index: usize, micros: u32) {
-    DUE[index].wake.fetch_min(after(micros), Ordering::Relaxed);
+    DUE[index].wake.advance(after(micros));
     program(index);
 }
 
 /// Whether it is time for that; then it is over.
 pub fn end_wake(index: usize) -> bool {
     let wake = &DUE[index].wake;
-    let due = counter() >= wake.load(Ordering::Relaxed);
+    let due = counter() >= wake.get();
     if due {
-        wake.store(NEVER, Ordering::Relaxed);
+        wake.set(NEVER);
         program(index);
     }
     due
@@ -77,19 +73,19 @@ pub fn end_wake(index: usize) -> bool {
 
 /// Whether the core's deadline has passed.
 pub fn expired(index: usize) -> bool {
-    counter() >= DUE[index].deadline.load(Ordering::Relaxed)
+    counter() >= DUE[index].deadline.get()
 }
 
 /// The core has no deadline any more.
 pub fn stop(index: usize) {
-    DUE[index].deadline.store(NEVER, Ordering::Relaxed);
+    DUE[index].deadline.set(NEVER);
     program(index);
 }
 
 /// Sets the core's alarm: the timer's interrupt comes when the counter has this value.
 pub fn set_alarm(index: usize, at: Option<u64>) {
     let at = at.unwrap_or(NEVER);
-    if DUE[index].alarm.swap(at, Ordering::Relaxed) != at {
+    if DUE[index].alarm.replace(at) != at {
         program(index);
     }
 }
@@ -101,11 +97,7 @@ pub fn end_alarm(index: usize) {
 
 fn program(index: usize) {
     let due = &DUE[index];
-    let first = due
-        .deadline
-        .load(Ordering::Relaxed)
-        .min(due.alarm.load(Ordering::Relaxed))
-        .min(due.wake.load(Ordering::Relaxed));
+    let first = due.deadline.get().min(due.alarm.get()).min(due.wake.get());
     if first == NEVER {
         r::cnthps_ctl_el2::write(0);
     } else {

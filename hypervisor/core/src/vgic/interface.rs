@@ -47,8 +47,8 @@ pub(super) struct Interface {
     enabled: bool,
     /// Only what is more urgent than this is signalled.
     mask: u8,
-    /// ICC_BPR1_EL1: bits of priority below it do not preempt.
-    binary: u8,
+    /// How far ICC_BPR1_EL1 is above its least value: bits of priority below it do not preempt.
+    coarser: u8,
     /// End of interrupt drops the priority only.
     split: bool,
     /// ICC_AP1R0_EL1: priorities at which something is active, a bit each.
@@ -60,15 +60,20 @@ impl Interface {
         Self {
             enabled: false,
             mask: 0,
-            binary: MIN_BINARY_1,
+            coarser: 0,
             split: false,
             active: 0,
         }
     }
 
+    /// ICC_BPR1_EL1.
+    fn binary(&self) -> u8 {
+        self.coarser.saturating_add(MIN_BINARY_1)
+    }
+
     /// The part of a priority that preempts.
     fn group(&self, priority: u8) -> u8 {
-        priority & 0xffu8.checked_shl(u32::from(self.binary)).unwrap_or(0)
+        priority & 0xffu8.checked_shl(self.binary().into()).unwrap_or(0)
     }
 
     fn running(&self) -> u8 {
@@ -116,7 +121,7 @@ impl<const C: usize> Vgic<C> {
         let interface = &self.private.get(usize::from(home))?.interface;
         Some(match register {
             PMR => interface.mask.into(),
-            BPR1 => interface.binary.into(),
+            BPR1 => interface.binary().into(),
             RPR => interface.running().into(),
             CTLR => interface.control(),
             SRE => SRE_FIXED,
@@ -141,7 +146,7 @@ impl<const C: usize> Vgic<C> {
         let intid = (value & 0xff_ffff) as u32;
         match register {
             PMR => interface.mask = (value & 0xf8) as u8,
-            BPR1 => interface.binary = ((value & 7) as u8).max(MIN_BINARY_1),
+            BPR1 => interface.coarser = ((value & 7) as u8).saturating_sub(MIN_BINARY_1),
             CTLR => interface.split = value & CTLR_SPLIT_END != 0,
             IGRPEN1 => interface.enabled = value & 1 != 0,
             AP1R0 => interface.active = value as u32,

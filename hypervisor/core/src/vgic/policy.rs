@@ -9,13 +9,11 @@ use crate::api::{Action, Cause, Context, Deadline, Entry, Place, Ports, SystemRe
 use crate::compartment::Compartment;
 use crate::context::State;
 use crate::cpu::{Cpu, Mode};
+use crate::moment::NEVER;
 use crate::paravirtual;
 use crate::spmc::{Here, RESUME, Spmc};
 use crate::storm;
-use crate::table::{Core, Partition};
-
-/// No timer of a context will go off.
-pub(crate) const NEVER: u64 = u64::MAX;
+use crate::table::{Core, Partition, Source};
 
 /// Cache maintenance by set and way (DC ISW, CSW, CISW). A kernel that takes the machine for its own does so when it
 /// starts. It has no effect: nothing of a partition's is written past its caches, and they are not its own alone.
@@ -29,8 +27,8 @@ enum Frame {
     Redistributor(u64),
 }
 
-impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize>
-    Spmc<P, C, SHARES, RANGES, VMS>
+impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
+    Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// A partition accessed what it does not have, or what is emulated for it.
     #[cold]
@@ -126,7 +124,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         vgic.write_timer(home, register, value, now)?;
         let due = apply_timers(here.partition, here.compartment, &mut vgic, home, now);
         drop(vgic);
-        here.seat.alarm.store(due, Ordering::Release);
+        here.seat.alarm.set(due);
         self.set_alarm(here.core, ports);
         // It may have left this core by then.
         if here.core != home && !here.seat.kicked.swap(true, Ordering::AcqRel) {
@@ -137,7 +135,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// The context that is about to run here is away from its home, which may be off: its timers go off here.
     pub(crate) fn bring_timers<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
-        if here.context.home != here.core && here.seat.alarm.load(Ordering::Acquire) != NEVER {
+        if here.context.home != here.core && here.seat.alarm.get() != NEVER {
             let now = ports.counter();
             self.look_at_timers(here.context, now);
             self.set_alarm(here.core, ports);
@@ -150,10 +148,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let Some((partition, compartment, seat)) = self.seat(partition, home) else {
             return false;
         };
-        let come = seat.alarm.load(Ordering::Acquire) <= now;
+        let come = seat.alarm.get() <= now;
         if come {
             let due = apply_timers(partition, compartment, &mut compartment.vgic.lock(), home, now);
-            seat.alarm.store(due, Ordering::Release);
+            seat.alarm.set(due);
         }
         come
     }
@@ -164,7 +162,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let seats = seats.filter_map(|compartment| compartment.seats.get(usize::from(core)));
         let guest = self.cpus.get(usize::from(core)).and_then(Cpu::current);
         let guest = guest.and_then(|context| Some(self.seat(context.partition, context.home)?.2));
-        let alarms = seats.chain(guest).map(|seat| seat.alarm.load(Ordering::Acquire));
+        let alarms = seats.chain(guest).map(|seat| seat.alarm.get());
         let first = alarms.min();
         ports.set_alarm(first.filter(|first| *first != NEVER));
     }
@@ -217,7 +215,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             let Some((_, _, seat)) = self.seat(partition, core) else {
                 continue;
             };
-            timers |= seat.alarm.load(Ordering::Acquire) != NEVER;
+            timers |= seat.alarm.get() != NEVER;
             let owner = Context {
                 partition,
                 home: core,
@@ -372,7 +370,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         vgic.reset_context(home);
         if let Some(seat) = compartment.seats.get(usize::from(home)) {
-            seat.alarm.store(NEVER, Ordering::Release);
+            seat.alarm.set(NEVER);
             if partition.vgic {
                 // The one line, which the virtual GIC raises and lowers.
                 seat.enabled.store(1, Ordering::Relaxed);
