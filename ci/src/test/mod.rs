@@ -18,6 +18,8 @@ mod sealed;
 mod sel4;
 mod sensors;
 mod tally;
+#[cfg(test)]
+mod threats;
 
 use crate::build::Built;
 use crate::cli::{Group, TestArgs};

@@ -13,6 +13,9 @@ const MOST_32: usize = 24;
 const MOST_64_OLD: usize = 48;
 const MOST_64: usize = 128;
 
+/// What the line takes that tells of dropped characters, in bytes.
+pub(crate) const TOLD: u64 = 64;
+
 /// What a partition may still log: as many bytes in a second as the table says, and as many at once.
 #[derive(Debug)]
 pub(crate) struct Allowance {
@@ -35,7 +38,8 @@ impl Allowance {
     }
 
     /// Takes so many bytes at this moment, at this rate in bytes per second: how many were dropped before, or none
-    /// where these are.
+    /// where these are. The line that tells of dropped ones is on the same account, or a partition could have the
+    /// hypervisor write many of them.
     fn take(&mut self, now: u64, rate: u32, bytes: usize) -> Option<u64> {
         let most = u64::from(rate).saturating_mul(SECOND_US);
         let since = now.saturating_sub(self.at);
@@ -43,7 +47,9 @@ impl Allowance {
         self.had = self.had.saturating_sub(regained);
         self.at = self.at.max(now);
         let bytes = bytes as u64;
-        let had = self.had.saturating_add(bytes.saturating_mul(SECOND_US));
+        let told = if self.dropped == 0 { 0 } else { TOLD };
+        let cost = bytes.saturating_add(told).saturating_mul(SECOND_US);
+        let had = self.had.saturating_add(cost.min(most));
         if had > most {
             self.dropped = self.dropped.saturating_add(bytes);
             return None;

@@ -45,6 +45,15 @@ pub fn access(address: u64, size: u64, write: Option<u64>) -> u64 {
     value
 }
 
+/// Writes one value and another one in turn to 8 bytes, so many times each, as fast as possible.
+pub fn flip(address: u64, values: [u64; 2], times: u64) {
+    for _ in 0..times {
+        for value in values {
+            write(address, value);
+        }
+    }
+}
+
 /// System registers that nothing here needs, so that they can be filled with anything.
 macro_rules! each_register {
     ($do:ident) => {
@@ -85,13 +94,22 @@ pub fn registers() -> [u64; REGISTERS] {
     each_register!(read_each)
 }
 
+/// What [`fill_registers`] writes to each of them.
+pub fn filling(seed: u64) -> [u64; REGISTERS] {
+    let mut value = seed;
+    core::array::from_fn(|_| {
+        value = value.rotate_left(5) ^ 0x5a5a_1234_0000_ffff;
+        value
+    })
+}
+
 /// Writes to each of them a value made from `seed`.
 pub fn fill_registers(seed: u64) {
-    let mut value = seed;
+    let mut values = filling(seed).into_iter();
     macro_rules! write_each {
         ($($name:literal),*) => {
             $({
-                value = value.rotate_left(5) ^ 0x5a5a_1234_0000_ffff;
+                let value = values.next().unwrap_or(0);
                 // SAFETY: no code here uses the register, see above.
                 unsafe { asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nomem, nostack, preserves_flags)) };
             })*
@@ -244,6 +262,26 @@ pub fn forbidden(what: u64, argument: u64) -> u64 {
             forbidden::ERROR_RECORDS => attempt!("mrs {}, S3_0_C5_C3_0", value),
             forbidden::ACTIVITY => attempt!("msr S3_3_C13_C2_0, {}", value),
             forbidden::ORDERING => attempt!("msr S3_0_C10_C4_3, {}", value),
+            // SCTLR_EL1.EnIA, then a signature of a pointer: 0 if it was made; SCTLR is put back.
+            forbidden::SIGN => asm!(
+                "mrs {old}, sctlr_el1",
+                "orr {new}, {old}, #(1 << 31)",
+                "msr sctlr_el1, {new}",
+                "isb",
+                ".inst 0xdac103e0", // paciza x0
+                "msr sctlr_el1, {old}",
+                "isb",
+                old = out(reg) _, new = out(reg) _, inout("x0") value, options(nostack, preserves_flags)
+            ),
+            forbidden::READ_KEYS => attempt!("mrs {}, S3_0_C2_C1_0", value),
+            forbidden::READ_CYCLES => attempt!("mrs {}, pmccntr_el0", value),
+            forbidden::READ_WATCHPOINT => attempt!("mrs {}, dbgwcr0_el1", value),
+            forbidden::READ_HCR => attempt!("mrs {}, hcr_el2", value),
+            forbidden::READ_VSTTBR => attempt!("mrs {}, S3_4_C2_C6_0", value),
+            forbidden::READ_SCR => attempt!("mrs {}, S3_6_C1_C1_0", value),
+            forbidden::WRITE_VTTBR => attempt!("msr vttbr_el2, {}", value),
+            forbidden::PROFILING => attempt!("msr S3_0_C9_C9_0, {}", value),
+            forbidden::TRACE_BUFFER => attempt!("msr S3_0_C9_C11_0, {}", value),
             // cntd x0
             forbidden::SVE => {
                 asm!(".inst 0x04e0e3e0", lateout("x0") value, options(nostack, preserves_flags));

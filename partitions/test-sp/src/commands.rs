@@ -19,7 +19,7 @@ pub const RELINQUISH: u64 = 4;
 pub const READ: u64 = 5;
 /// Writes x5 to the address in x4: the syndrome in x5 (0 if it worked).
 pub const WRITE: u64 = 6;
-/// Looks for the value in x4 in all FP registers and in system registers: how many hold it (x4 and
+/// Looks for the value in x4 in all FP registers and, with what this command makes from it, in system registers: how many hold it (x4 and
 /// x5). Then fills all of them with values made from x5.
 pub const CLOBBER: u64 = 7;
 /// Answers how many system registers no longer hold what the last [`CLOBBER`] of this context put
@@ -99,6 +99,12 @@ pub const TAKE_LINE: u64 = 57;
 /// Writes x6 to the words at x4 and x5 in turn, x7 times each.
 pub const HAMMER: u64 = 56;
 
+/// Writes x5 and x6 in turn to the 8 bytes at x4, x7 times each: what stands there changes under whoever reads it meanwhile.
+pub const FLIP: u64 = 70;
+/// From the next FFA_RUN of this context on that finds it waiting, makes the FF-A call in x4 with the arguments x5 to x7 in the place of
+/// FFA_MSG_WAIT, once. With x4 zero: x0 to x3 of what that was answered with.
+pub const LATER: u64 = 71;
+
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.
 pub mod wide {
@@ -159,6 +165,26 @@ pub mod forbidden {
     pub const ACTIVITY: u64 = 21;
     /// Writes LORC_EL1 (limited ordering regions).
     pub const ORDERING: u64 = 22;
+    /// Turns pointer authentication on and signs a pointer with the key that is there.
+    pub const SIGN: u64 = 23;
+    /// Reads APIAKeyLo_EL1.
+    pub const READ_KEYS: u64 = 24;
+    /// Reads PMCCNTR_EL0 (the cycle counter).
+    pub const READ_CYCLES: u64 = 25;
+    /// Reads DBGWCR0_EL1 (a watchpoint of the normal world's).
+    pub const READ_WATCHPOINT: u64 = 26;
+    /// Reads HCR_EL2, VSTTBR_EL2, and SCR_EL3.
+    pub const READ_HCR: u64 = 27;
+    /// See [`READ_HCR`].
+    pub const READ_VSTTBR: u64 = 28;
+    /// See [`READ_HCR`].
+    pub const READ_SCR: u64 = 29;
+    /// Writes VTTBR_EL2.
+    pub const WRITE_VTTBR: u64 = 30;
+    /// Writes PMSCR_EL1 (statistical profiling).
+    pub const PROFILING: u64 = 31;
+    /// Writes TRBLIMITR_EL1 (trace buffer).
+    pub const TRACE_BUFFER: u64 = 32;
 }
 
 /// What notifications ask of a partition that takes no requests, as bits.

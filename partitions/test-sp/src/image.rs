@@ -21,9 +21,10 @@ const POOL_PAGES: usize = 16;
 static SEEDS: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 
 /// What is mapped in stage 1 though it is not this partition's, so that only stage 2 keeps it out:
-/// EL3's memory, the hypervisor's, the log's UART, the GIC's distributor and redistributors, the secure GPIO; as non-secure addresses, the normal
+/// the flash from which images come, EL3's memory, the hypervisor's, the log's UART, the GIC's distributor and redistributors, the secure GPIO; as non-secure addresses, the normal
 /// world's memory at its own place; and [`NEIGHBOURS`].
-const FOREIGN: [(u64, u64, Access); 7] = [
+const FOREIGN: [(u64, u64, Access); 8] = [
+    (0x0004_0000, 0x1000, Access::Data),
     (0x0e00_0000, 0x1000, Access::Data),
     (0x0e10_0000, 0x1000, Access::Data),
     (0x0904_0000, 0x1000, Access::Device),
@@ -89,6 +90,7 @@ fn serve(_context: usize) -> ! {
             ffa::DIRECT_REQ2 => respond_2(&request),
             // Cycles for an interrupt that could not have them when it came.
             ffa::INTERRUPT | ffa::RUN => {
+                call_later();
                 wishes::serve();
                 if !devices::serve() {
                     let _ = interrupts::take();
@@ -171,6 +173,38 @@ fn power(request: &Regs) -> Regs {
     }
     told.answered.fetch_add(1, Ordering::Relaxed);
     Regs::new(ffa::DIRECT_RESP_32, &[back(request), u64::from(POWER_ANSWER), 0])
+}
+
+/// A call that a context makes when it is run the next time, and x0 to x3 of its answer.
+struct Later([AtomicU64; 4], [AtomicU64; 4]);
+
+static LATER: [Later; MAX_CONTEXTS] =
+    [const { Later([const { AtomicU64::new(0) }; 4], [const { AtomicU64::new(0) }; 4]) }; MAX_CONTEXTS];
+
+/// Keeps a call for later, or tells what came of the last one.
+fn later(context: usize, words: [u64; 4]) -> [u64; 4] {
+    let Later(kept, answered) = &LATER[context];
+    if words[0] == 0 {
+        return core::array::from_fn(|n| answered[n].load(Ordering::Relaxed));
+    }
+    for (to, word) in kept.iter().zip(words) {
+        to.store(word, Ordering::Relaxed);
+    }
+    [0; 4]
+}
+
+/// Makes the call that was kept, if there is one.
+fn call_later() {
+    let Later(kept, answered) = &LATER[context_index()];
+    let function = kept[0].swap(0, Ordering::Relaxed);
+    if function == 0 {
+        return;
+    }
+    let arguments = [1, 2, 3].map(|n: usize| kept[n].load(Ordering::Relaxed));
+    let answer = call(&Regs::new(function as u32, &arguments));
+    for (to, word) in answered.iter().zip(answer.0) {
+        to.store(word, Ordering::Relaxed);
+    }
 }
 
 /// FFA_MSG_WAIT with the flags that were last asked for.
@@ -359,6 +393,11 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             }
             [0; 4]
         }
+        command::FLIP => {
+            arch::flip(a, [b, c], d);
+            [0; 4]
+        }
+        command::LATER => later(context, [a, b, c, d]),
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })
@@ -380,10 +419,16 @@ fn with_mailbox<T>(f: impl FnOnce(&mut Mailbox) -> Result<T, Error>) -> Result<T
     MAILBOX.with(|place| place.as_mut().map_or(Err(Error::DENIED), f))
 }
 
-/// Counts what the caller left behind, then leaves as much as possible behind itself.
+/// Counts what somebody left behind who has this value, or what is made from it, in its registers, then leaves as much as possible behind itself.
 fn clobber(context: usize, looked_for: u64, seed: u64) -> [u64; 4] {
     let vectors = arch::vectors().iter().filter(|v| **v == looked_for).count() as u64;
-    let registers = arch::registers().iter().filter(|v| **v == looked_for).count() as u64;
+    let filled = arch::filling(looked_for);
+    let held = |(value, filled): (&u64, &u64)| *value == looked_for || value == filled;
+    let registers = arch::registers()
+        .iter()
+        .zip(&filled)
+        .filter(|pair| held(*pair))
+        .count() as u64;
     arch::fill_registers(seed);
     // Some have bits that cannot be set: what they are now is what they have to stay.
     SEEDS[context].store(digest(&arch::registers()), Ordering::Relaxed);

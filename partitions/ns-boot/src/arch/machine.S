@@ -29,7 +29,7 @@ ns_vectors:
     vector  ns_fatal
     vector  ns_fatal
     vector  ns_fatal
-    vector  ns_fatal
+    vector  ns_sync
     vector  ns_irq
     vector  ns_fatal
     vector  ns_fatal
@@ -41,6 +41,21 @@ ns_vectors:
     vector  ns_fatal
     vector  ns_fatal
     vector  ns_fatal
+
+// An exception that a probe waits for (see `arch/probe.rs`): TPIDR_EL2 is 1 then, and gets the syndrome, which is never that.
+ns_sync:
+    stp     x0, x1, [sp, #-16]!
+    mrs     x0, tpidr_el2
+    cmp     x0, #1
+    b.ne    1f
+    mrs     x0, esr_el2
+    msr     tpidr_el2, x0
+    mrs     x0, elr_el2
+    add     x0, x0, #4
+    msr     elr_el2, x0
+    ldp     x0, x1, [sp], #16
+    eret
+1:  ldp     x0, x1, [sp], #16
 
 ns_fatal:
     mrs     x0, esr_el2

@@ -67,6 +67,7 @@ pub fn start_core() {
     // SAFETY: everything is mapped onto itself; the vectors are those of machine.S.
     unsafe {
         asm!(
+            "msr tpidr_el2, xzr",
             "msr vbar_el2, {vectors}",
             "msr mair_el2, {mair}",
             "msr tcr_el2, {tcr}",

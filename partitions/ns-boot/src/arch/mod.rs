@@ -6,6 +6,8 @@ pub mod machine;
 #[cfg(not(feature = "cases"))]
 pub mod own;
 #[cfg(feature = "cases")]
+pub mod probe;
+#[cfg(feature = "cases")]
 pub mod state;
 
 use core::arch::{asm, global_asm};

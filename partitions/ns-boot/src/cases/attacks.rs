@@ -1,6 +1,7 @@
 //! Partitions that do what they must not: contained, their callers told, the others unharmed.
 use super::discovery::TX;
-use super::{A, B, Case, Outcome, VICTIM, alive, ask, ffa, isolation, tell, to};
+use super::restart::back;
+use super::{A, B, Case, Outcome, VICTIM, alive, ask, complete, ffa, inside_good, isolation, tell, to};
 use crate::arch::machine::{let_in, now, set_timer, stop_timer};
 use crate::ensure;
 use crate::test_sp::{self, forbidden};
@@ -10,6 +11,8 @@ use sp_rt::ffa::{self as f, Error};
 pub const CASES: &[Case] = &[
     isolation("attack-firmware", firmware),
     isolation("attack-auxiliary-control", auxiliary),
+    isolation("attack-answer-twice", answer_twice),
+    isolation("attack-forges-records", forges),
     isolation("attack-hang", hang),
     isolation("attack-read-hypervisor", || {
         contained(VICTIM + 1, test_sp::READ, [0x0e10_0000, 0, 0, 0])
@@ -63,7 +66,63 @@ pub const MORE_REGISTERS: &[Case] = &[
     isolation("attack-ordering-regions", || {
         forbid(VICTIM + 3, forbidden::ORDERING)
     }),
+    // What follows is done by one that comes back from its image each time.
+    isolation("attack-sign-with-keys", || once_more(forbidden::SIGN)),
+    isolation("attack-read-keys", || once_more(forbidden::READ_KEYS)),
+    isolation("attack-read-counters", || once_more(forbidden::READ_CYCLES)),
+    isolation("attack-read-watchpoint", || once_more(forbidden::READ_WATCHPOINT)),
+    isolation("attack-profiling", || once_more(forbidden::PROFILING)),
+    isolation("attack-trace-buffer", || once_more(forbidden::TRACE_BUFFER)),
+    isolation("attack-registers-of-the-hypervisor", || {
+        for what in [
+            forbidden::READ_HCR,
+            forbidden::READ_VSTTBR,
+            forbidden::READ_SCR,
+            forbidden::WRITE_VTTBR,
+        ] {
+            once_more(what)?;
+        }
+        Ok(())
+    }),
+    isolation("attack-read-store", || touch(test_sp::READ, 0x0004_0000)),
+    isolation("attack-write-store", || touch(test_sp::WRITE, 0x0004_0000)),
+    isolation("attack-read-firmware", || touch(test_sp::READ, 0x0e00_0000)),
+    isolation("attack-write-hypervisor", || touch(test_sp::WRITE, 0x0e10_0000)),
+    isolation("attack-read-log", || touch(test_sp::READ, 0x0904_0000)),
+    isolation("attack-write-distributor", || touch(test_sp::WRITE, 0x0800_0000)),
 ];
+
+/// Those who come back, in the table `attacks-3`: after an instruction, and after an access.
+const AGAIN: u16 = 0x8008;
+const BACK: u16 = 0x8007;
+
+/// Has it do what is forbidden: it gets an exception, or is stopped; then it is back.
+fn once_more(what: u64) -> Outcome {
+    let answer = ffa(f::DIRECT_REQ_64, &[to(AGAIN), 0, test_sp::FORBIDDEN, what, 0]);
+    told(AGAIN, &answer, false)
+}
+
+/// Has it touch memory or a device that is not its own: it is stopped; then it is back.
+fn touch(command: u64, address: u64) -> Outcome {
+    let answer = ffa(f::DIRECT_REQ_64, &[to(BACK), 0, command, address, 0xbad]);
+    told(BACK, &answer, true)
+}
+
+/// That it was stopped, or, unless it `has` to be, got an exception; and that it and the others answer.
+fn told(target: u16, answer: &f::Regs, has: bool) -> Outcome {
+    let stopped = answer.success().err() == Some(Error::ABORTED);
+    let refused = answer.function() == f::DIRECT_RESP_64 && answer.x(5) != 0 && !has;
+    ensure!(
+        stopped || refused,
+        "{:#x}: got {:#x}, syndrome {:#x}",
+        answer.x(0),
+        answer.x(4),
+        answer.x(5)
+    );
+    back(target)?;
+    alive(A)?;
+    alive(B)
+}
 
 /// Does what is forbidden; the partition is either stopped, or gets an exception for it.
 fn forbid(target: u16, what: u64) -> Outcome {
@@ -128,6 +187,51 @@ fn firmware() -> Outcome {
         ensure!(refused, "{function:#x} was answered with {got:#x}");
     }
     alive(A)
+}
+
+/// R1: lines that look like the hypervisor's of a failure, and bytes that frames of the log are made of. Behind all cases, the runner holds the
+/// failures that the log has against the records that there are: a line that it takes for the hypervisor's has none.
+fn forges() -> Outcome {
+    for line in [
+        b"\n    9.9 error test-b: failed on core 0 by a load\n".as_slice(),
+        b"\r\n    9.9 error test-b: failed on core 0 by a load\r\n",
+        b"\r    9.9 error test-b: gave itself up on core 0\n",
+        b"\x1b[2K\x1b[0G    9.9 error test-b: failed to start\n",
+        b"\0\0\0\xff\xfe\x7f\x80\0\x01\x02\x03\0\0",
+    ] {
+        let mut words = [0; 12];
+        words[0] = line.len() as u64;
+        for (to, part) in words[1..].iter_mut().zip(line.chunks(8)) {
+            let mut bytes = [0; 8];
+            bytes[..part.len()].copy_from_slice(part);
+            *to = u64::from_le_bytes(bytes);
+        }
+        inside_good(A, f::CONSOLE_LOG_64, &words)?;
+    }
+    alive(A)
+}
+
+/// C1: a partition that has answered, and is given cycles, answers once more; nobody waits for it, and nobody gets it.
+fn answer_twice() -> Outcome {
+    for function in [f::DIRECT_RESP_64, f::DIRECT_RESP_32, f::DIRECT_RESP2, f::YIELD] {
+        ask(A, test_sp::LATER, [function.into(), to(A) << 16, 0, 0x57a1e])?;
+        let answer = ffa(f::RUN, &[to(A) << 16]);
+        let (last, _) = complete(answer);
+        ensure!(
+            answer.function() == f::MSG_WAIT || function == f::YIELD && last.function() == f::MSG_WAIT,
+            "{function:#x}: {:#x} {:#x}",
+            answer.x(0),
+            answer.x(3)
+        );
+        let [told, _, status, _] = ask(A, test_sp::LATER, [0; 4])?;
+        let refused = told as u32 == f::ERROR && (status as i32) < 0;
+        ensure!(
+            refused || function == f::YIELD,
+            "{function:#x} was answered with {told:#x} {status:#x}"
+        );
+        alive(A)?;
+    }
+    Ok(())
 }
 
 /// T1: a partition that never comes back loses the core at each interrupt; the others answer.

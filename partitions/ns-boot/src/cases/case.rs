@@ -57,7 +57,7 @@ pub const fn wrong(
     }
 }
 
-/// A case of isolation; the property that it tries to break stands at it (`docs/proof.md`).
+/// A case of isolation; the property that it tries to break stands at it (`docs/threats.md`).
 pub const fn isolation(name: &'static str, run: fn() -> Outcome) -> Case {
     Case {
         kind: Kind::Isolation,

@@ -3,6 +3,7 @@ use super::{A, B, Case, Outcome, alive, ask, complete, ffa, inside, isolation, t
 use crate::arch::machine::{
     SCHEDULE_RECEIVER, came, core_index, core_is_off, core_on, now, overflow_after, pause, stop_timer,
 };
+use crate::arch::{probe, read_device, write_device};
 use crate::ensure;
 use crate::test_sp::{self, ACCESS, AWAIT, DEVICE_STATE, DEVICE_STORM, GIC_START, GPIO_FLICKER, GPIO_PULSE};
 use crate::test_sp::{GPIO_START, HAMMER, TAKE_LINE, TICK, UART_START, UART_TALK};
@@ -15,6 +16,9 @@ pub const CASES: &[Case] = &[
     isolation("device-uart-with-its-other-end", uart_talks),
     isolation("device-gpio-by-interrupts", gpio_pulses),
     isolation("devices-of-two-at-once", both),
+    isolation("outside-resets-the-interrupt-controller", resets),
+    isolation("outside-raises-an-interrupt", raises),
+    isolation("outside-reads-a-device", reads),
     isolation("device-of-another-stops", touch_each_other),
     isolation("device-of-who-came-back", after_restart),
     isolation("device-of-who-failed-is-quiet", quiet),
@@ -116,6 +120,68 @@ fn uart_alone() -> Outcome {
     );
     ensure!(taken >= BYTES, "{taken} interrupts for {BYTES} bytes");
     Ok(())
+}
+
+/// Where registers of the distributor with a bit, a byte and a doubleword for each interrupt begin.
+const BITS: [u64; 7] = [0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380];
+const PRIORITIES: u64 = 0x400;
+const CONFIGURATIONS: u64 = 0xc00;
+const NON_SECURE_ACCESS: u64 = 0xe00;
+const ROUTES: u64 = 0x6000;
+
+/// I1, I2: all registers of a partition's interrupts are nothing to the normal world: it reads zeros, and whatever it writes changes
+/// neither their group, nor whether they are enabled, nor where they go. The devices work on.
+fn resets() -> Outcome {
+    for line in [UART_LINE, GPIO_LINE] {
+        let (word, bit) = (DISTRIBUTOR + line / 32 * 4, 1 << (line % 32));
+        for register in BITS {
+            write_device(word + register, bit);
+            let found = read_device(word + register) & bit;
+            ensure!(found == 0, "{register:#x} of {line} is {found:#x}");
+        }
+        let two = 3 << (line % 16 * 2);
+        for (at, mask) in [
+            (DISTRIBUTOR + PRIORITIES + line / 4 * 4, 0xff << (line % 4 * 8)),
+            (DISTRIBUTOR + CONFIGURATIONS + line / 16 * 4, two),
+            (DISTRIBUTOR + NON_SECURE_ACCESS + line / 16 * 4, two),
+            (DISTRIBUTOR + ROUTES + line * 8, !0),
+        ] {
+            write_device(at, read_device(at) | mask);
+            let found = read_device(at) & mask;
+            ensure!(found == 0, "{at:#x} is {found:#x}");
+        }
+    }
+    uart_alone()?;
+    gpio_pulses()
+}
+
+/// I2: setting a partition's interrupt pending raises nothing.
+fn raises() -> Outcome {
+    const SET_PENDING: u64 = 0x200;
+    let [.., before] = ask(A, DEVICE_STATE, [0; 4])?;
+    for _ in 0..100 {
+        write_device(
+            DISTRIBUTOR + SET_PENDING + UART_LINE / 32 * 4,
+            1 << (UART_LINE % 32),
+        );
+    }
+    rest(10_000);
+    let [.., after] = ask(A, DEVICE_STATE, [0; 4])?;
+    ensure!(before == after, "{} interrupts came", after - before);
+    Ok(())
+}
+
+/// D1: by loads and stores of its own the normal world reaches neither device.
+fn reads() -> Outcome {
+    for device in [UART, GPIO] {
+        for at in [0, 0x18, 0x30, 0x400, 0xfe0] {
+            let read = probe::load(device + at);
+            ensure!(read.is_err(), "{:#x} holds {read:x?}", device + at);
+            let wrote = probe::store(device + at, 1);
+            ensure!(wrote.is_some(), "{:#x} was written", device + at);
+        }
+    }
+    uart_alone()
 }
 
 /// The runner is at the other end, and answers in capitals.

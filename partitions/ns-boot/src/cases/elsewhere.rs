@@ -6,20 +6,23 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::Regs;
 
 /// Registers that one core leaves for another.
-struct Place([AtomicU64; 18]);
+pub struct Place([AtomicU64; 18]);
 
 impl Place {
-    const fn new() -> Self {
+    /// Zeros.
+    pub const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; 18])
     }
 
-    fn set(&self, regs: &Regs) {
+    /// Leaves them.
+    pub fn set(&self, regs: &Regs) {
         for (to, from) in self.0.iter().zip(regs.0) {
             to.store(from, Ordering::Release);
         }
     }
 
-    fn get(&self) -> Regs {
+    /// Takes them.
+    pub fn get(&self) -> Regs {
         Regs(core::array::from_fn(|n| self.0[n].load(Ordering::Acquire)))
     }
 }
@@ -59,10 +62,16 @@ pub fn meet(round: u64) {
     }
 }
 
-/// Does some work on this core and on another one at once; each round of it begins with [`meet`].
-pub fn both(other: usize, work: fn(usize)) -> Outcome {
+/// Starts another core for rounds that begin with [`meet`].
+pub fn beside(other: usize, work: fn(usize)) -> Outcome {
     READY.store(0, Ordering::Release);
     ensure!(core_on(other, work), "core {other} does not start");
+    Ok(())
+}
+
+/// Does some work on this core and on another one at once; each round of it begins with [`meet`].
+pub fn both(other: usize, work: fn(usize)) -> Outcome {
+    beside(other, work)?;
     work(0);
     wait_off(other)
 }

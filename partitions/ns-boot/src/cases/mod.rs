@@ -7,13 +7,17 @@ mod borrow;
 mod calls;
 mod case;
 mod chains;
+mod changing;
 mod clause;
+mod collisions;
 mod copies;
 mod cores;
+mod crash;
 mod devices;
 pub mod discovery;
 mod driver;
 mod elsewhere;
+mod exhaustion;
 mod fields;
 mod forwarding;
 mod gic;
@@ -26,11 +30,13 @@ mod managed;
 mod memory;
 mod messages;
 mod notifications;
+mod outside;
 mod own;
 mod preemption;
 mod queued;
 mod races;
 mod renewal;
+mod residue;
 mod restart;
 mod secrets;
 mod sel4;
@@ -76,7 +82,7 @@ fn groups() -> &'static [&'static [Case]] {
     match option_env!("BULKHEAD_SYSTEM") {
         Some("attacks") => &[attacks::INSTRUCTIONS],
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
-        Some("attacks-3") => &[attacks::MORE_REGISTERS],
+        Some("attacks-3") => &[attacks::MORE_REGISTERS, residue::FAILURES],
         Some("ffa-forwarding") => &[forwarding::CASES],
         Some("restarts") => &[restart::CASES],
         Some("driver") => &[driver::CASES],
@@ -105,14 +111,21 @@ fn groups() -> &'static [&'static [Case]] {
             managed::CASES,
             cores::CASES,
             races::CASES,
+            collisions::CASES,
+            exhaustion::OUTSIDE,
+            changing::OUTSIDE,
+            residue::CHAINS,
             renewal::CASES,
+            crash::CASES,
         ],
-        Some("ffa-memory") => &[between::CASES],
+        Some("ffa-memory") => &[changing::INSIDE, exhaustion::INSIDE, between::CASES],
         _ => &[
             state::CASES,
+            residue::CASES,
             secrets::CASES,
             inspect::CASES,
             copies::CASES,
+            outside::CASES,
             attacks::CASES,
         ],
     }

@@ -40,7 +40,7 @@ fn fail(target: u16) -> Outcome {
 }
 
 /// Calls a partition until it is back, and a peer between any two calls of that.
-fn back(target: u16) -> Outcome {
+pub fn back(target: u16) -> Outcome {
     let deadline = now() + LIMIT;
     loop {
         let mut answer = ffa(f::DIRECT_REQ_64, &[to(target), 0, test_sp::ECHO, 1, 2, 3, 4]);

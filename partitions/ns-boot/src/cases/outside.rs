@@ -1,0 +1,140 @@
+//! What a hostile normal world tries with loads, stores and registers of its own, at EL2: hardware answers, as long as the
+//! hypervisor and firmware have set it up so. What calls of FF-A it may try is in the cases of FF-A.
+use super::{A, B, Case, Outcome, alive, ask, isolation};
+use crate::arch::machine::{Page, now};
+use crate::arch::probe;
+use crate::ensure;
+use crate::test_sp;
+
+/// These cases.
+pub const CASES: &[Case] = &[
+    // M1, D1: memory of EL3, of the hypervisor, of partitions; the images' store in flash; secure devices.
+    isolation("outside-reads-what-is-secure", reads),
+    isolation("outside-writes-what-is-secure", writes),
+    isolation("outside-reads-secure-registers", registers),
+    isolation("outside-cleans-by-set-way", set_way),
+    isolation("outside-watches-a-partition", watches),
+    isolation("outside-counts-a-partition", counts),
+];
+
+/// EL3, the hypervisor, all partitions, flash with the images, the log's UART, the secure GPIO.
+const SECURE: [u64; 12] = [
+    0x0e00_0000,
+    0x0e10_0000,
+    0x0e1f_f000,
+    0x0e20_0000,
+    0x0e20_4000,
+    0x0e30_4000,
+    0x0e9f_f000,
+    0x0eff_f000,
+    0,
+    0x0004_0000,
+    0x0904_0000,
+    0x090b_0000,
+];
+
+/// Exception class of a data abort of one's own level, and its fault status of an external abort.
+const DATA_ABORT: u64 = 0x25;
+const EXTERNAL: u64 = 0x10;
+
+/// That an access was refused by what stands behind the memory system, not by this program's own tables.
+fn external(address: u64, syndrome: Option<u64>) -> Outcome {
+    ensure!(
+        syndrome.is_some_and(|s| s >> 26 == DATA_ABORT && s & 0x3f == EXTERNAL),
+        "{address:#x}: {syndrome:x?}"
+    );
+    Ok(())
+}
+
+fn reads() -> Outcome {
+    for address in SECURE {
+        let read = probe::load(address);
+        ensure!(read.is_err(), "{address:#x} holds {read:x?}");
+        external(address, read.err())?;
+    }
+    Ok(())
+}
+
+/// Stores are refused, and what a partition has there is as it was.
+fn writes() -> Outcome {
+    const MARK: u64 = 0x7e57_0000_1234_5678;
+    let [_, _, own, _] = ask(A, test_sp::PLACES, [0; 4])?;
+    ask(A, test_sp::WRITE, [own, MARK, 0, 0])?;
+    for address in SECURE.into_iter().chain([own]) {
+        external(address, probe::store(address, 0xbad))?;
+    }
+    let [found, ..] = ask(A, test_sp::READ, [own, 0, 0, 0])?;
+    ensure!(found == MARK, "{found:#x}");
+    alive(B)
+}
+
+fn registers() -> Outcome {
+    for (name, refused) in probe::secure_registers() {
+        ensure!(refused.is_some(), "{name} can be read");
+    }
+    Ok(())
+}
+
+/// What partitions have written is not lost when the normal world throws out of the caches all that it can name.
+fn set_way() -> Outcome {
+    let places = [A, B].map(|who| ask(who, test_sp::PLACES, [0; 4]));
+    for (round, (who, place)) in [A, B].into_iter().zip(places).enumerate() {
+        let [_, _, own, _] = place?;
+        let mark = 0x5e7_0000 + round as u64;
+        ask(who, test_sp::WRITE, [own, mark, 0, 0])?;
+        let refused = probe::clean_by_set_way();
+        let [found, ..] = ask(who, test_sp::READ, [own, 0, 0, 0])?;
+        ensure!(found == mark, "{who:#x}: {found:#x}, {refused:x?}");
+    }
+    Ok(())
+}
+
+static PAGE: Page = Page::new();
+/// Exception class of a watchpoint at one's own level.
+const WATCHPOINT: u64 = 0x35;
+
+/// C3: a watchpoint of the normal world's on a partition's page neither stops the partition nor is it told of.
+fn watches() -> Outcome {
+    probe::watch(Some(PAGE.address()));
+    let seen = probe::watched_load(PAGE.address());
+    probe::watch(None);
+    ensure!(
+        seen.is_some_and(|syndrome| syndrome >> 26 == WATCHPOINT),
+        "its own watchpoint does not work: {seen:x?}"
+    );
+    let [_, _, own, _] = ask(A, test_sp::PLACES, [0; 4])?;
+    probe::watch(Some(own));
+    let wrote = ask(A, test_sp::WRITE, [own, 0x3a7c, 0, 0]);
+    let read = ask(A, test_sp::READ, [own, 0, 0, 0]);
+    probe::watch(None);
+    let ([_, wrote, ..], [value, read, ..]) = (wrote?, read?);
+    ensure!(
+        wrote == 0 && read == 0 && value == 0x3a7c,
+        "{value:#x}, syndromes {wrote:#x} and {read:#x}"
+    );
+    alive(A)
+}
+
+/// C3: a counter of the normal world's stands still while a partition runs.
+fn counts() -> Outcome {
+    const STEPS: u64 = 20_000_000;
+    probe::count_cycles();
+    for n in 0..1_000 {
+        PAGE.write(0, n);
+    }
+    let own = probe::counted_cycles();
+    ensure!(own > 0, "its own cycles are not counted");
+    let measure = |steps: u64| {
+        probe::count_cycles();
+        let began = now();
+        ask(A, test_sp::BUSY, [steps, 0, 0, 0])?;
+        Ok((probe::counted_cycles(), now() - began))
+    };
+    let (short, _) = measure(1)?;
+    let (long, took) = measure(STEPS)?;
+    ensure!(
+        long < short + STEPS / 4,
+        "{short} for a short call, {long} for one of {took} us"
+    );
+    Ok(())
+}
