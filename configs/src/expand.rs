@@ -214,10 +214,11 @@ fn on_failure(policy: OnFailure) -> String {
             limit,
             back_off_us,
             within_us,
+            with_normal_world,
         } => {
             let within = within_us.map_or_else(String::new, |us| format!(", within = {}", duration(us)));
             format!(
-                "{{ restart = {limit}, back-off = {}{within} }}",
+                "{{ restart = {limit}, back-off = {}{within}, with-normal-world = {with_normal_world} }}",
                 duration(back_off_us)
             )
         }

@@ -123,6 +123,8 @@ pub enum OnFailure {
         back_off_us: u32,
         /// Failures that are more microseconds apart are not counted together.
         within_us: Option<u32>,
+        /// Also when the normal world starts anew.
+        with_normal_world: bool,
     },
 }
 

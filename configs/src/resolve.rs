@@ -272,11 +272,13 @@ fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
             limit,
             back_off,
             within,
+            with_normal_world,
             ..
         }) => OnFailure::Restart {
             limit: u32::try_from(limit.as_ref()?.value).ok()?,
             back_off_us: optional32(back_off.as_ref())?.unwrap_or(BACK_OFF_US),
             within_us: optional32(within.as_ref())?,
+            with_normal_world: with_normal_world.as_ref().is_some_and(|with| with.value),
         },
     })
 }

@@ -22,6 +22,9 @@ pub fn note(note: Note) {
         Note::Rests { partition, micros } => {
             defmt::warn!("{=str}: restarted in {=u64} us", name(partition), micros);
         }
+        Note::Renewed { partition } => {
+            defmt::warn!("{=str}: restarted with the normal world", name(partition));
+        }
         Note::GivenUp { partition } => {
             defmt::error!(
                 "{=str}: has failed more often than it is restarted; it stays stopped",

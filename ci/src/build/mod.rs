@@ -12,7 +12,7 @@ mod optee;
 mod tfa;
 
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
-pub use normal::{NormalWorld, installed, tree};
+pub use normal::{NormalWorld, installed, tree, with_kernel};
 
 /// Where the kernel and the initramfs are loaded.
 pub const fn normal_addresses() -> [u64; 2] {

@@ -72,6 +72,18 @@ pub fn installed(
     })
 }
 
+/// The same normal world with its own kernel as a file, so that it can start another one.
+pub fn with_kernel(firmware: &Firmware, plain: &NormalWorld) -> Result<NormalWorld> {
+    let mut archive = Archive::default();
+    archive.file("boot/vmlinuz", read(&plain.kernel)?, 0o644);
+    let initrd = firmware.folder.join("initrd-with-kernel.cpio");
+    write(&initrd, &[read(&plain.initrd)?, archive.bytes()?].concat())?;
+    Ok(NormalWorld {
+        kernel: plain.kernel.clone(),
+        initrd,
+    })
+}
+
 /// Collects the initramfs.
 fn initramfs(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<Archive> {
     let mut archive = Archive::default();

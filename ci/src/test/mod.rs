@@ -9,6 +9,7 @@ mod fuzz;
 mod gp;
 mod host;
 mod junit;
+mod kernels;
 mod linux;
 mod model;
 mod package;
@@ -99,10 +100,16 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             }
             Group::Linux => {
                 let parts = provided(paths, args, &mut parts)?;
-                if args.suites.as_deref() != Some(sel4::NAME) {
+                // These have machines of their own.
+                let own = [sel4::NAME, kernels::NAME];
+                let named = args.suites.as_deref();
+                if named.is_none_or(|suites| !own.contains(&suites)) {
                     linux::test(&phone(paths, parts)?, args, &mut tally);
                 }
-                if args.suites.as_deref().is_none_or(|suites| suites == sel4::NAME) {
+                if named.is_none_or(|suites| suites == kernels::NAME) {
+                    kernels::test(phone(paths, parts)?, &mut tally)?;
+                }
+                if named.is_none_or(|suites| suites == sel4::NAME) {
                     sel4::linux(paths, parts, &mut tally)?;
                 }
             }

@@ -28,6 +28,7 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         limit,
         back_off,
         within,
+        ..
     }) = &partition.on_failure
     else {
         return;

@@ -149,7 +149,7 @@ pub struct Quotas {
 pub enum OnFailure {
     /// `"stop"` or `"halt"`
     Word(At<Failure>),
-    /// `{ restart, back-off, within }`
+    /// `{ restart, back-off, within, with-normal-world }`
     Restart {
         /// Where it stands.
         span: Span,
@@ -159,5 +159,7 @@ pub enum OnFailure {
         back_off: Option<At<u64>>,
         /// Microseconds within which failures are counted together.
         within: Option<At<u64>>,
+        /// Whether it starts anew with the normal world.
+        with_normal_world: Option<At<bool>>,
     },
 }

@@ -301,6 +301,7 @@ fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
         limit: fields.need("restart", Item::integer, faults),
         back_off: fields.may("back-off", Item::duration, faults),
         within: fields.may("within", Item::duration, faults),
+        with_normal_world: fields.may("with-normal-world", Item::boolean, faults),
     };
     fields.finish(faults);
     Some(failure)

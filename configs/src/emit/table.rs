@@ -170,10 +170,12 @@ fn on_failure(policy: OnFailure) -> String {
             limit,
             back_off_us,
             within_us,
+            with_normal_world,
         } => {
             let within = within_us.unwrap_or(0);
             format!(
-                "OnFailure::Restart {{ limit: {limit}, back_off_us: {back_off_us}, within_us: {within} }}"
+                "OnFailure::Restart {{ limit: {limit}, back_off_us: {back_off_us}, within_us: {within}, \
+                 with_normal_world: {with_normal_world} }}"
             )
         }
     }

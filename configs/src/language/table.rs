@@ -429,6 +429,12 @@ pub static RESTART: Table = Table {
             "for ever",
             "Counting and resting begin anew at a failure that comes later than this after the one before, 1 s to 3600 s.",
         ),
+        Key::optional(
+            "with-normal-world",
+            Form::Flag,
+            "false",
+            "Whether it is restarted, too, without a rest, when the normal world starts anew without a word.",
+        ),
     ],
 };
 

@@ -270,11 +270,17 @@ fn fails(policy: OnFailure) -> String {
             limit,
             back_off_us,
             within_us,
+            with_normal_world,
         } => {
             let within =
                 within_us.map_or_else(String::new, |us| format!(" within {}", show_duration(us.into())));
+            let with = if with_normal_world {
+                "; and with the normal world"
+            } else {
+                ""
+            };
             format!(
-                "restart {limit} times{within}, rest {}",
+                "restart {limit} times{within}, rest {}{with}",
                 show_duration(back_off_us.into())
             )
         }

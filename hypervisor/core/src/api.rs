@@ -288,6 +288,11 @@ pub enum Note {
         /// How long it rests.
         micros: u64,
     },
+    /// The normal world has started anew, and this partition does with it.
+    Renewed {
+        /// Index in the table.
+        partition: usize,
+    },
     /// A partition has failed more often than it is restarted.
     GivenUp {
         /// Index in the table.

@@ -129,12 +129,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             let Task::Orphan { source, .. } = seat.task() else {
                 return None;
             };
-            let inner = self.innermost(Context {
+            let outer = Context {
                 partition,
                 home: core,
-            });
+            };
+            let inner = self.innermost(outer);
+            // A chain that the last kernel began may have one of its in it that is to be restarted.
+            let wanted = source >= SECURE || inner != outer;
             let (_, _, seat) = self.seat(inner.partition, core)?;
-            if source < SECURE || !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+            if !wanted || !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
                 return None;
             }
             cpu.begin_forward(partition, ports.now());

@@ -7,7 +7,7 @@
 //! starts as a call that the normal world may interrupt; the others start on their own cores afterwards,
 //! each when its core is called or has a call for it.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use crate::api::{Action, Cause, Context, Deadline, Failure, Note, Ports, Restored, World};
 use crate::compartment::Compartment;
@@ -109,6 +109,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             limit,
             back_off_us,
             within_us,
+            ..
         } = here.partition.on_failure
         else {
             return ends(here, Life::Stopped, cause, ports);
@@ -147,6 +148,54 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         });
         ports.wake(u32::try_from(rest).unwrap_or(u32::MAX));
         true
+    }
+
+    /// The normal world has started anew. A partition that the table restarts with it is, as often as that happens and
+    /// without a rest: calls are kept until it is back. One that has failed needs to rest no longer.
+    pub(crate) fn restart_with_normal_world<T: Ports>(&self, ports: &mut T) {
+        let mut any = false;
+        for (index, (partition, compartment)) in
+            (self.table.partitions.iter().zip(&self.compartments)).enumerate()
+        {
+            let with = |policy| {
+                matches!(
+                    policy,
+                    OnFailure::Restart {
+                        with_normal_world: true,
+                        ..
+                    }
+                )
+            };
+            // One that is being restarted has nothing of the old kernel's, nor is it locked to for long.
+            let Some(mut mend) = compartment.mend.try_lock().filter(|_| with(partition.on_failure)) else {
+                continue;
+            };
+            let now = ports.now();
+            if compartment.life.change(Life::Running, Life::Failed) {
+                fence(Ordering::SeqCst);
+                ports.quiesce(index);
+                ports.note(Note::Renewed { partition: index });
+                *mend = Mend {
+                    restarts: mend.restarts,
+                    failed: now,
+                    due: now,
+                    ..Mend::new()
+                };
+                any = true;
+            } else if compartment.life.get() == Life::Failed {
+                mend.due = now;
+                any = true;
+            }
+        }
+        if any {
+            self.failed.store(true, Ordering::SeqCst);
+            for (core, cpu) in (0u8..).zip(&self.cpus) {
+                if cpu.is_on() {
+                    ports.call_core(core);
+                }
+            }
+            ports.wake(PAUSE_US);
+        }
     }
 
     /// Whether a call of the normal world to a partition that has failed is kept until it is back.

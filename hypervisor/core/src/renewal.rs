@@ -19,7 +19,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Takes from the partitions what the normal world's last life left behind: its shares and loans
     /// (loans are cleared), its notification bitmap, its parked requests, and all that its virtual machines had.
     /// A request that a preempted or yielded context still works on is answered to nobody; the context gets the
-    /// time to finish from the next one that wants it. The caller holds the normal world's mailbox.
+    /// time to finish from the next one that wants it. A TEE may have threads and sessions of the old kernel's that it
+    /// knows alone: those that the table restarts with the normal world are. The caller holds the normal world's mailbox.
     pub(crate) fn start_anew<T: Ports>(&self, ports: &mut T) {
         self.ledger.lock().forget_normal(ports);
         *self.normal_notifications.lock() = Notifications::new();
@@ -40,5 +41,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 }
             }
         }
+        self.restart_with_normal_world(ports);
     }
 }

@@ -219,6 +219,8 @@ pub enum OnFailure {
         /// Counting and resting begin anew at a failure that comes later than this many microseconds after the one
         /// before; 0: never.
         within_us: u32,
+        /// Also when the normal world starts anew without having given anything back: it does not count as a failure.
+        with_normal_world: bool,
     },
 }
 

@@ -217,7 +217,7 @@ pub const ROWS: &[Attack] = &[
     },
     Attack {
         what: "a normal world whose kernel crashes and boots again, with shares outstanding",
-        normal: &["anew-*"],
+        normal: &["anew-*", "linux kernels"],
         partition: &["none: no partition has a say in it"],
     },
 ];

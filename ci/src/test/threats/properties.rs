@@ -523,12 +523,15 @@ pub const ROWS: &[Property] = &[
         tests: &[
             (
                 Normal,
-                &["anew-*: shares, loans, bindings, messages, requests and calls outstanding"],
+                &[
+                    "anew-*: shares, loans, bindings, messages, requests and calls outstanding",
+                    "linux kernels: a kernel that is replaced, and one that crashes, with clients in calls of every TEE",
+                ],
             ),
             (
                 All,
                 &[
-                    "core tests/renewal.rs",
+                    "core tests/renewal.rs: also of those that start anew with it",
                     "core tests/version.rs",
                     "core tests/vm.rs: the buffers and bitmaps of its machines",
                 ],

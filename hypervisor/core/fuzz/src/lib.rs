@@ -95,6 +95,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
             limit: 1000,
             back_off_us: 1,
             within_us: 0,
+            with_normal_world: false,
         },
         key: false,
         inspects: false,

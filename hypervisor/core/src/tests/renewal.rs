@@ -1,8 +1,9 @@
 //! A normal world that starts anew.
 
-use super::machine::{Machine, regs, request, run, succeeded, x};
-use super::table::{A, B, NORMAL, memory};
-use crate::api::{Event, Page, Ports, World};
+use super::machine::{FAULT, Machine, code, regs, request, run, succeeded, x};
+use super::table::{A, B, BACK_OFF, C, NORMAL, RENEWED, memory};
+use crate::Life;
+use crate::api::{Action, Event, Note, Page, Ports, World};
 use crate::context::State;
 use crate::error::Error;
 use crate::function as f;
@@ -161,4 +162,117 @@ fn a_context_that_worked_for_the_old_one_becomes_free() {
     let delivered = run(m.normal(1, &[RUN, ticket]));
     assert_eq!(regs(crate::api::Action::Run(delivered)).0[..2], request(B)[..2]);
     assert_eq!(x(m.respond(1, B), 0), f::DIRECT_RESP_32.into());
+}
+
+/// A kernel's first calls, without shares.
+fn boots(m: &mut Machine) {
+    m.normal(0, &[VERSION, 0x1_0002]);
+    assert!(succeeded(m.normal(0, &[MAP, TX, TX + 0x1000, 1])));
+}
+
+/// A machine with a kernel, and partitions of which two start anew with it.
+fn renewed() -> Machine {
+    let mut m = Machine::of(&RENEWED).start();
+    m.ports.image = 3;
+    boots(&mut m);
+    m
+}
+
+fn lives(m: &Machine) -> [Life; 3] {
+    [0, 1, 2].map(|partition| m.spmc.life(partition).unwrap())
+}
+
+/// A call of the next kernel is kept until the partition is back; it is not told of any failure.
+fn comes_back(m: &mut Machine, core: u8, id: u16) {
+    let ticket = x(m.normal(core, &request(id)), 1);
+    let entered = (0..1000).find_map(|_| match m.normal(core, &[RUN, ticket]) {
+        Action::Run(entered) => Some(entered),
+        kept => {
+            assert_eq!(x(kept, 1), ticket, "{kept:x?}");
+            None
+        }
+    });
+    assert_eq!(
+        entered.expect("it comes back").context.home,
+        0,
+        "the first context"
+    );
+    let entry = memory(entered.unwrap().context.partition) + 0x100;
+    assert!(succeeded(
+        m.call(core, &[f::SECONDARY_EP_REGISTER_64.into(), entry])
+    ));
+    assert_eq!(x(m.call(core, &[f::MSG_WAIT.into()]), 1), ticket);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn those_of_the_table_are_restarted_with_it() {
+    let mut m = renewed();
+    // Calls of the old kernel under way: at one that starts anew, preempted and yielded, and at one that does not.
+    m.enter(1, A);
+    m.step(1, Event::NormalInterrupt);
+    m.enter(2, A);
+    m.call(2, &[f::YIELD.into()]);
+    m.enter(3, B);
+    m.step(3, Event::NormalInterrupt);
+    boots(&mut m);
+    assert_eq!(lives(&m), [Life::Failed, Life::Running, Life::Failed]);
+    let renewed = |partition| m.ports.notes.contains(&Note::Renewed { partition });
+    assert_eq!([0, 1, 2].map(renewed), [true, false, true]);
+    comes_back(&mut m, 0, A);
+    comes_back(&mut m, 0, C);
+    assert_eq!(lives(&m), [Life::Running; 3]);
+    // As often as kernels come; the table's one restart after a failure is still there.
+    boots(&mut m);
+    comes_back(&mut m, 0, A);
+    m.enter(0, A);
+    assert_eq!(code(m.step(0, FAULT)), Some(Error::Aborted.code()));
+    assert_eq!(lives(&m)[0], Life::Failed);
+}
+
+#[test]
+fn one_that_rests_needs_not_for_the_next_kernel() {
+    let mut m = renewed();
+    m.enter(0, A);
+    m.step(0, FAULT);
+    assert_eq!(
+        code(m.normal(0, &request(A))),
+        Some(Error::Aborted.code()),
+        "it rests"
+    );
+    assert!(u64::from(BACK_OFF) > 1000);
+    boots(&mut m);
+    comes_back(&mut m, 0, A);
+}
+
+#[test]
+fn one_that_runs_for_the_old_kernel_ends_where_it_is() {
+    let mut m = renewed();
+    m.enter(1, A);
+    m.ports.called.clear();
+    boots(&mut m);
+    assert!(m.ports.called.contains(&1));
+    assert_eq!(code(m.step(1, Event::Called)), Some(Error::Aborted.code()));
+    comes_back(&mut m, 0, A);
+}
+
+#[test]
+fn chains_of_the_old_kernel_hold_nobody_up() {
+    // A calls b, which goes on, or c, which starts anew as a does.
+    for callee in [B, C] {
+        let mut m = renewed();
+        m.enter(0, A);
+        let call = [f::DIRECT_REQ_32.into(), u64::from(A) << 16 | u64::from(callee), 0];
+        run(m.call(0, &call));
+        m.step(0, Event::NormalInterrupt);
+        boots(&mut m);
+        for _ in 0..4 {
+            // The core is woken: what nobody waits for any more comes to its end.
+            if let Action::Run(_) = m.step(0, Event::Called) {
+                m.step(0, Event::NormalInterrupt);
+            }
+        }
+        comes_back(&mut m, 1, A);
+        assert_eq!(m.spmc.check_invariants(), Ok(()));
+    }
 }

@@ -351,6 +351,7 @@ static OWNER_IS_MENDED: [Partition; 2] = [
             limit: 3,
             back_off_us: BACK_OFF,
             within_us: 0,
+            with_normal_world: false,
         },
         ..partition("b", B, 1, 0b0100)
     },
@@ -435,6 +436,41 @@ pub static RESTARTS: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// A and c are restarted with the normal world, each after a failure, too; b goes on, and all of them may be called by a.
+pub static RENEWED: Table = Table {
+    name: "renewed",
+    partitions: &WITH_NORMAL_WORLD,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    digest: TABLE.digest,
+    boot_order: &[0, 1, 2],
+};
+
+const WITH: OnFailure = OnFailure::Restart {
+    limit: 1,
+    back_off_us: BACK_OFF,
+    within_us: 0,
+    with_normal_world: true,
+};
+
+static WITH_NORMAL_WORLD: [Partition; 3] = [
+    Partition {
+        on_failure: WITH,
+        ..partition("a", A, 0, 0b1111)
+    },
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        ..partition("b", B, 1, 0b1111)
+    },
+    Partition {
+        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
+        on_failure: WITH,
+        ..partition("c", C, 2, 0b1111)
+    },
+];
+
 /// The time that a call of the normal world may take at c, in microseconds.
 pub const BUDGET: u32 = 50_000;
 
@@ -453,6 +489,7 @@ static FAILING: [Partition; 3] = [
             limit: 2,
             back_off_us: BACK_OFF,
             within_us: WITHIN,
+            with_normal_world: false,
         },
         ..partition("a", A, 0, 0b1111)
     },
@@ -470,6 +507,7 @@ static FAILING: [Partition; 3] = [
             limit: 1000,
             back_off_us: BACK_OFF,
             within_us: 0,
+            with_normal_world: false,
         },
         ..partition("c", C, 2, 0b0011)
     },
