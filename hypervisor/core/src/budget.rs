@@ -1,4 +1,5 @@
-//! How long a call of the normal world may take: the time on cores that its context has, until it answers.
+//! How long a call may take, of the normal world or of a partition: the time on cores that its context has, until it
+//! answers.
 //!
 //! What counts is the time from each entry of the context until it gives the core up, or calls another partition.
 //! The deadline is the core's own timer's (CNTHPS), so that a context that masks everything, on a core that no
@@ -12,7 +13,7 @@ use crate::context::Seat;
 use crate::spmc::{Here, Spmc};
 use crate::table::{Partition, Source};
 
-/// The deadline of a context that is entered with a call of the normal world.
+/// The deadline of a context that is entered with a call.
 #[inline]
 pub(crate) fn begin<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> Deadline {
     if partition.budget_us == 0 {
@@ -30,6 +31,24 @@ pub(crate) fn go_on<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T)
     seat.entered.store(ports.now().max(1), Ordering::Relaxed);
     let left = u64::from(partition.budget_us).saturating_sub(seat.used.load(Ordering::Relaxed));
     Deadline::Micros(u32::try_from(left.max(1)).unwrap_or(u32::MAX))
+}
+
+/// The deadline of a context that a partition calls, or has go on with its call, where the chain has this one: that of
+/// an interrupt that waits for the chain goes on, and ends first.
+pub(crate) fn begin_called<T: Ports>(
+    partition: &Partition,
+    seat: &Seat,
+    (deadline, new): (Deadline, bool),
+    ports: &mut T,
+) -> Deadline {
+    if partition.budget_us == 0 {
+        return deadline;
+    }
+    if new {
+        seat.used.store(0, Ordering::Relaxed);
+    }
+    let own = go_on(partition, seat, ports);
+    if deadline == Deadline::None { own } else { deadline }
 }
 
 /// In `Seat::entered`: the context waits for a partition that it has called, whose time is its own.
@@ -61,8 +80,7 @@ pub(crate) fn unpause<T: Ports>(
     if partition.budget_us == 0 || seat.entered.load(Ordering::Relaxed) != PAUSED {
         return deadline;
     }
-    let own = go_on(partition, seat, ports);
-    if deadline == Deadline::None { own } else { deadline }
+    begin_called(partition, seat, (deadline, false), ports)
 }
 
 /// A context gives up its core with a call that it has not answered; whether that has taken more than it may.

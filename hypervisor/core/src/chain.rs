@@ -6,6 +6,8 @@
 //! world a chain is one: it is preempted and resumed as a whole, under the name of its outermost context.
 //! A callee that yields leaves the chain: it is *held* by its caller, which goes on, and runs it again with FFA_RUN.
 
+use core::sync::atomic::Ordering;
+
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
 use crate::budget;
 use crate::callee::Callee;
@@ -17,7 +19,7 @@ use crate::error::Error;
 use crate::function;
 use crate::paravirtual;
 use crate::power::START_LIMIT_US;
-use crate::reply::{Reply, target};
+use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
 use crate::table::{Core, Partition, Source};
 
@@ -25,14 +27,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
-    pub(crate) fn call_partition(&self, here: &Here<'_, C>, request: &Direct, call: &Regs) -> Action {
+    pub(crate) fn call_partition<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        request: &Direct,
+        call: &Regs,
+        ports: &mut T,
+    ) -> Action {
         // Who is told of its core works for the SPMC (DEN0077A 1.2, section 18.2.4).
         let admitted = match here.cpu.mode() {
             Mode::Power => Err(Error::Denied),
             _ => self.admit_partition(here, request),
         };
         admitted
-            .and_then(|index| self.enter_callee(here, index, request, call))
+            .and_then(|index| self.enter_callee(here, index, (request, call), ports))
             .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
     }
 
@@ -47,37 +55,63 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Ok(callee.index)
     }
 
-    fn enter_callee(
+    fn enter_callee<T: Ports>(
         &self,
         here: &Here<'_, C>,
         index: usize,
-        request: &Direct,
-        call: &Regs,
+        (request, call): (&Direct, &Regs),
+        ports: &mut T,
     ) -> Result<Action, Error> {
         let home = here.context.home;
         let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
         if !seat.change(State::Waiting, State::Running(here.core)) {
             // Never started, or one that waits for this very call; else busy with another one.
             let off = seat.state() == State::Off && !compartment.is_new(seat);
-            let denied = off || self.waits_for(here.context, index);
-            return Err(if denied { Error::Denied } else { Error::Busy });
+            if off || self.waits_for(here.context, index) {
+                return Err(Error::Denied);
+            }
+            let callee = Context {
+                partition: index,
+                home,
+            };
+            self.free_callee(here, callee, ports);
+            return Err(Error::Busy);
         }
         seat.set_task(Task::Request {
             source: request.source,
             kind: Kind::of(request),
         });
         let callee = (index, (partition, compartment, seat));
-        Ok(self.block_on(here, callee, Entry::Answer(request.regs), call))
+        Ok(self.block_on(here, callee, (request.regs, true), call, ports))
+    }
+
+    /// A partition that runs here is told that a context is busy: where nobody will resume it, or another partition has
+    /// held it for too long, it goes on as soon as the core is free, and waits then.
+    #[cold]
+    #[inline(never)]
+    fn free_callee<T: Ports>(&self, here: &Here<'_, C>, callee: Context, ports: &mut T) {
+        let Some((_, _, seat)) = self.seat(callee.partition, callee.home) else {
+            return;
+        };
+        let since = seat.yielded.load(Ordering::Relaxed);
+        self.take_held(here.core, callee, ports.now().saturating_sub(since));
+        let outermost = self.outermost(callee);
+        let outer = self.seat(outermost.partition, outermost.home);
+        if outer.is_some_and(|(_, _, seat)| matches!(seat.task(), Task::Orphan { .. })) {
+            self.mends.store(true, Ordering::SeqCst);
+            here.cpu.look_behind();
+        }
     }
 
     /// Enters a context that is the core's own by now; who runs here waits for it.
     #[inline]
-    fn block_on(
+    fn block_on<T: Ports>(
         &self,
         here: &Here<'_, C>,
         callee: (usize, Parts<'_, C>),
-        entry: Entry,
+        (regs, new): (Regs, bool),
         call: &Regs,
+        ports: &mut T,
     ) -> Action {
         let (partition, parts) = callee;
         let pressed = here.seat.pressed();
@@ -91,26 +125,33 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         let callee = Here::occupy(here.core, here.cpu, context, parts);
         let deadline = self.chain_deadline(&callee, pressed);
-        self.enter(&callee, entry, deadline)
+        let deadline = budget::begin_called(callee.partition, callee.seat, (deadline, new), ports);
+        self.enter(&callee, Entry::Answer(regs), deadline)
     }
 
     /// FFA_RUN of a partition (DEN0077A 1.2, section 14.3): a callee of its own that yielded goes on.
-    pub(crate) fn run_callee(&self, here: &Here<'_, C>, (endpoint, vcpu): (u16, u16), call: &Regs) -> Action {
+    pub(crate) fn run_callee<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        (endpoint, vcpu): (u16, u16),
+        call: &Regs,
+        ports: &mut T,
+    ) -> Action {
         let admitted = match here.cpu.mode() {
             Mode::Power => Err(Error::Denied),
             _ => self.known(endpoint, here.partition.id),
         };
         admitted
-            .and_then(|(callee, _)| self.resume_callee(here, &callee, vcpu, call))
+            .and_then(|(callee, _)| self.resume_callee(here, &callee, (vcpu, call), ports))
             .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
     }
 
-    fn resume_callee(
+    fn resume_callee<T: Ports>(
         &self,
         here: &Here<'_, C>,
         callee: &Callee<'_, C>,
-        vcpu: u16,
-        call: &Regs,
+        (vcpu, call): (u16, &Regs),
+        ports: &mut T,
     ) -> Result<Action, Error> {
         let home = Self::home(callee.partition, vcpu).ok_or(Error::InvalidParameters)?;
         if home != here.context.home {
@@ -132,8 +173,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             seat.leave(was);
             return Err(Error::Denied);
         }
-        let entry = Entry::Answer(Reply::done().over(&seat.kept.regs()));
-        Ok(self.block_on(here, (callee.index, parts), entry, call))
+        let regs = Reply::done().over(&seat.kept.regs());
+        Ok(self.block_on(here, (callee.index, parts), (regs, false), call, ports))
     }
 
     /// Takes a context that has yielded from the partition that holds it, where that one is no more, or a request
@@ -306,17 +347,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         context
     }
 
-    /// Target information of the chain that runs here, as the normal world knows it.
-    pub(crate) fn chain_target(&self, here: &Here<'_, C>) -> u32 {
-        let outermost = self.outermost(here.context);
-        self.table
-            .partitions
-            .get(outermost.partition)
-            .map_or(0, |partition| {
-                target(partition.id, Self::vcpu(partition, outermost.home))
-            })
-    }
-
     /// Lets a context go on that keeps a ticket's request waiting (for so many microseconds) and that nobody will
     /// resume: it works for a normal world that is gone or for a partition that does not run it, or on an interrupt
     /// that took too long.
@@ -348,8 +378,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 }
 
-/// How long a request waits for a context that has yielded to another partition, before it is taken from that one
-/// (microseconds).
+/// How long a request waits for a context that has yielded to another partition, or how long that one does not run it
+/// while a third one calls it, before it is taken from that one (microseconds).
 pub(crate) const HELD_US: u64 = 1_000_000;
 
 /// What belongs to one context.

@@ -7,7 +7,7 @@ use spin::Mutex;
 use crate::api::{Note, Ports};
 use crate::console::Allowance;
 use crate::context::{Seat, State};
-use crate::life::{Life, Now};
+use crate::life::{Failures, Life, Now};
 use crate::mend::Mend;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
@@ -106,6 +106,8 @@ pub(crate) struct Compartment<const C: usize> {
     /// How often it was restarted: contexts of a new instance may be entered when their core is called.
     pub restarts: AtomicU32,
     pub mend: Mutex<Mend>,
+    /// How it failed last. Nothing else is locked behind it.
+    pub failures: Mutex<Failures>,
     /// Entry point of its further contexts; 0: not registered.
     pub secondary_entry: AtomicU64,
     pub mailbox: Mutex<Mailbox>,
@@ -131,6 +133,7 @@ impl<const C: usize> Compartment<C> {
             life: Now::new(),
             restarts: AtomicU32::new(0),
             mend: Mutex::new(Mend::new()),
+            failures: Mutex::new(Failures::new()),
             secondary_entry: AtomicU64::new(0),
             mailbox: Mutex::new(Mailbox::new(V1_0)),
             allowance: Mutex::new(Allowance::new()),

@@ -217,6 +217,12 @@ pub(crate) struct Seat {
     /// (microseconds; 0: it has not), and the time that it had before that.
     pub entered: AtomicU64,
     pub used: AtomicU64,
+    /// When it last yielded to the partition that called it (microseconds).
+    pub yielded: AtomicU64,
+    /// A call of the normal world died here, and its caller has not come for it (`ghost`).
+    pub ghost: AtomicBool,
+    /// It waited for a partition that is no more: it goes on with ABORTED. For its owner.
+    pub bereft: AtomicBool,
     /// What the context had in x8 to x17 when it made a call that is answered later.
     pub kept: Kept,
     /// Virtual interrupts: a bit each, see `paravirtual`.
@@ -246,6 +252,9 @@ impl Seat {
             pressed: AtomicBool::new(false),
             entered: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            yielded: AtomicU64::new(0),
+            ghost: AtomicBool::new(false),
+            bereft: AtomicBool::new(false),
             kept: Kept::new(),
             enabled: AtomicU64::new(0),
             pending: AtomicU64::new(0),

@@ -3,8 +3,8 @@
 //! A partition fails by what it does (a fault), by FFA_ABORT, by a start that fails or takes too long. The core
 //! on which that happens ends the context there, tells its caller ABORTED, and calls all other cores: each
 //! ends the contexts of the failed partition that it runs, and cuts the chains that such a context waits in. A
-//! context that was preempted or has yielded ends when its caller comes with FFA_RUN, which is told then. So
-//! no call that died can be mistaken for one of a later instance: while one is unanswered, there is none.
+//! context that was preempted or has yielded ends when its caller comes with FFA_RUN, which is told then, or with
+//! the restart (`ghost`).
 
 use core::sync::atomic::Ordering;
 
@@ -46,7 +46,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Ends the partition that runs here, as a whole; its caller gets ABORTED.
     pub(crate) fn fail<T: Ports>(&self, here: &Here<'_, C>, cause: Cause, ports: &mut T) -> Action {
         if self.end_life(here, cause, ports) {
-            self.failed.store(true, Ordering::SeqCst);
+            self.mends.store(true, Ordering::SeqCst);
             if here.partition.on_failure == OnFailure::Halt {
                 self.halt
                     .store(here.context.partition.saturating_add(1), Ordering::SeqCst);
@@ -88,7 +88,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// The callee of the outermost caller, in the chain of a context, whose partition has failed.
     pub(crate) fn dead_caller(&self, mut context: Context) -> Option<Context> {
-        if !self.failed.load(Ordering::SeqCst) {
+        if !self.mends.load(Ordering::SeqCst) {
             return None;
         }
         let mut found = None;
@@ -118,26 +118,23 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(self.return_to_caller(here, State::Preempted(here.core), source, &reply, ports))
     }
 
-    /// The time has come for a context whose caller is gone: it goes on on this core, its home, as if the normal
-    /// world had asked for it from another one.
+    /// The time has come for a context whose caller is gone, a partition or a kernel: it goes on on this core, its home,
+    /// as if the normal world had asked for it from another one.
     pub(crate) fn finish_orphan<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
-        if !self.failed.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
+        if !self.mends.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
             return None;
         }
         (0..P).find_map(|partition| {
             let (_, _, seat) = self.seat(partition, core)?;
-            let Task::Orphan { source, .. } = seat.task() else {
+            if !matches!(seat.task(), Task::Orphan { .. }) {
                 return None;
-            };
-            let outer = Context {
+            }
+            let inner = self.innermost(Context {
                 partition,
                 home: core,
-            };
-            let inner = self.innermost(outer);
-            // A chain that the last kernel began may have one of its in it that is to be restarted.
-            let wanted = source >= SECURE || inner != outer;
+            });
             let (_, _, seat) = self.seat(inner.partition, core)?;
-            if !wanted || !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+            if !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
                 return None;
             }
             cpu.begin_forward(partition, ports.now());
@@ -149,18 +146,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             ports.wake(ORPHANS_US);
             action.ok()
         })
-    }
-
-    /// The outcome of a request that a context worked on for another core's caller, where its partition has failed.
-    pub(crate) fn end_forwarded(&self, partition: usize, home: Core) {
-        let Some((_, _, seat)) = self.seat(partition, home) else {
-            return;
-        };
-        let was = seat.state();
-        if matches!(was, State::Preempted(_) | State::Yielded(_)) && seat.change(was, State::Off) {
-            seat.set_task(Task::Cycles);
-            self.keep_answer(Context { partition, home }, &Reply::error(Error::Aborted));
-        }
     }
 
     /// The caller of a context of a partition that has failed has come for its answer, with a ticket or without:

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::Regs;
+use crate::api::{Ports, Regs};
 use crate::compartment::Compartment;
 use crate::life::Life;
 use crate::memory::Usage;
@@ -17,7 +17,7 @@ use crate::table::{Partition, Source};
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
-const INSPECT_1_1: u64 = 0x1_0001;
+const INSPECT_1_2: u64 = 0x1_0002;
 
 /// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
 const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
@@ -59,17 +59,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 {
     /// A page of what is known about a subject. INVALID_PARAMETER (-3, alone) where there is none such, or where
     /// x3 to x7 are not zero.
-    pub(crate) fn inspect(&self, regs: &Regs) -> Reply {
+    pub(crate) fn inspect<T: Ports>(&self, regs: &Regs, ports: &mut T) -> Reply {
         let [_, subject, page, reserved @ ..] = regs.0;
         let zero = reserved.iter().take(WORDS - 2).all(|word| *word == 0);
-        let found = zero.then(|| self.page(subject, page)).flatten();
+        let found = zero.then(|| self.page(subject, page, ports)).flatten();
         match found {
             Some([a, b, c, d, e, f, g]) => done(regs, &[SUCCESS, a, b, c, d, e, f, g]),
             None => done(regs, &[INVALID_PARAMETER]),
         }
     }
 
-    fn page(&self, subject: u64, page: u64) -> Option<[u64; WORDS]> {
+    fn page<T: Ports>(&self, subject: u64, page: u64, ports: &mut T) -> Option<[u64; WORDS]> {
         let Some(index) = subject.checked_sub(1) else {
             return self.system_page(page);
         };
@@ -83,6 +83,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             3 => {
                 let (came, held) = compartment.lines.sum();
                 Some([came, held, partition.interrupts.len() as u64, 0, 0, 0, 0])
+            }
+            4 => {
+                let last = *compartment.failures.lock();
+                let first = u64::from(last.cause) | u64::from(last.core) << 16 | u64::from(last.count) << 32;
+                Some([first, last.when, ports.now(), last.detail, 0, 0, 0])
             }
             LINES.. => {
                 let place = usize::try_from(page - LINES).ok()?;
@@ -101,7 +106,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let partitions = self.table.partitions.len() as u64;
                 let (shares, pages) = (u64::from(all.shares), all.pages);
                 Some([
-                    INSPECT_1_1,
+                    INSPECT_1_2,
                     partitions,
                     HYPERVISOR,
                     u64::from(V1_2),

@@ -22,6 +22,7 @@ pub mod error;
 mod failure;
 mod forward;
 pub mod function;
+mod ghost;
 mod id_list;
 mod indirect;
 mod inspect;

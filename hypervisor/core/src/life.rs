@@ -2,6 +2,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
+use crate::api::Cause;
+use crate::table::Core;
+
 /// How far a partition is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
@@ -42,6 +45,62 @@ impl Life {
     #[must_use]
     pub const fn lives(self) -> bool {
         matches!(self, Self::Running | Self::Starting)
+    }
+}
+
+/// What is remembered of a partition's failures, for who inspects (docs/inspect.md, page 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failures {
+    /// How often it has failed; it stays at the highest number.
+    pub count: u32,
+    /// Why, the last time: 0 where it never has. Numbers are never used for anything else.
+    pub cause: u8,
+    /// The core that it had.
+    pub core: Core,
+    /// When (microseconds since the counter started).
+    pub when: u64,
+    /// ESR_EL2 of a fault, or the code of FFA_ABORT.
+    pub detail: u64,
+}
+
+impl Failures {
+    pub(crate) const fn new() -> Self {
+        Self {
+            count: 0,
+            cause: 0,
+            core: 0,
+            when: 0,
+            detail: 0,
+        }
+    }
+
+    /// One more, on a core, at a moment (microseconds).
+    pub(crate) fn note(&mut self, cause: &Cause, core: Core, when: u64) {
+        let (cause, detail) = match *cause {
+            Cause::Fault(fault) => (1, fault.syndrome),
+            Cause::Aborted(code) => (2, u64::from(code)),
+            Cause::OverBudget => (3, 0),
+            Cause::StartTimeout => (4, 0),
+            Cause::StartFailed => (5, 0),
+        };
+        *self = Self {
+            count: self.count.saturating_add(1),
+            cause,
+            core,
+            when,
+            detail,
+        };
+    }
+
+    /// Its image was not the one that the table names: in the boot loader's memory, or later in the store.
+    pub(crate) fn refuse_image(&mut self, core: Core, when: u64) {
+        *self = Self {
+            count: self.count.saturating_add(1),
+            cause: 6,
+            core,
+            when,
+            detail: 0,
+        };
     }
 }
 

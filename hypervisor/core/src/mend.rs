@@ -90,6 +90,8 @@ fn ends<T: Ports, const C: usize>(here: &Here<'_, C>, to: Life, cause: Cause, po
     let ended = here.compartment.life.end(to);
     if ended {
         ports.quiesce(here.context.partition);
+        let now = ports.now();
+        here.compartment.failures.lock().note(&cause, here.core, now);
         ports.note(Note::Failed(Failure {
             context: here.context,
             core: here.core,
@@ -188,7 +190,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
         }
         if any {
-            self.failed.store(true, Ordering::SeqCst);
+            self.mends.store(true, Ordering::SeqCst);
             for (core, cpu) in (0u8..).zip(&self.cpus) {
                 if cpu.is_on() {
                     ports.call_core(core);
@@ -225,7 +227,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 if begun < mend.due {
                     return Mended::Rests(mend.due);
                 }
-                let ready = self.slice(index, partition, compartment, &mut mend, ports);
+                let ready = self.slice(core, (index, partition, compartment), &mut mend, ports);
                 mend.slices = mend.slices.saturating_add(1);
                 let took = ports.now().saturating_sub(begun);
                 mend.spent = mend.spent.saturating_add(took);
@@ -233,6 +235,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     None => return Mended::Later,
                     Some(false) => {
                         compartment.life.set(Life::Stopped);
+                        let now = ports.now();
+                        compartment.failures.lock().refuse_image(core, now);
                         ports.note(Note::NotRestored { partition: index });
                         return Mended::Gone;
                     }
@@ -248,9 +252,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// One slice; says in the end whether the image is the one that the table names.
     fn slice<T: Ports>(
         &self,
-        index: usize,
-        partition: &Partition,
-        compartment: &Compartment<C>,
+        core: Core,
+        (index, partition, compartment): (usize, &Partition, &Compartment<C>),
         mend: &mut Mend,
         ports: &mut T,
     ) -> Option<bool> {
@@ -260,7 +263,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         loop {
             match mend.stage {
                 Stage::Ends => {
-                    if !self.all_ended(index, compartment) {
+                    if !self.all_ended(core, index, ports) {
                         return None;
                     }
                     compartment.life.set(Life::Restoring);
@@ -286,30 +289,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// Whether all contexts of a partition that has failed are over. Those for which nobody comes end here.
-    fn all_ended(&self, index: usize, compartment: &Compartment<C>) -> bool {
-        let mut ended = true;
-        for (home, seat) in (0u8..).zip(&compartment.seats) {
-            let was = seat.state();
-            let alone = match was {
-                State::Waiting => true,
-                // Whoever holds it does not wait for it.
-                State::Yielded(_) if seat.task().caller().is_some() => true,
-                State::Preempted(_) | State::Yielded(_) => {
-                    use Task::{Cycles, Interrupt, Orphan, Start};
-                    matches!(seat.task(), Orphan { .. } | Cycles | Interrupt | Start)
-                }
-                _ => false,
+    /// Whether all contexts of a partition that has failed are over. Those that run nowhere end here.
+    fn all_ended<T: Ports>(&self, core: Core, index: usize, ports: &mut T) -> bool {
+        let homes = (0u8..).zip(&self.cpus).map(|(home, _)| home);
+        homes.fold(true, |ended, home| {
+            let context = Context {
+                partition: index,
+                home,
             };
-            if alone && seat.change(was, State::Off) {
-                seat.set_task(Task::Cycles);
-            }
-            if matches!(seat.task(), Task::Forwarded { .. }) {
-                self.end_forwarded(index, home);
-            }
-            ended &= seat.state() == State::Off;
-        }
-        ended
+            self.lay(core, context, ports) && ended
+        })
     }
 
     /// Forgets all that the last instance had. What the normal world and other partitions have offered it stays
@@ -357,6 +346,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             paravirtual::forget(seat);
             seat.alarm.set(NEVER);
             seat.kicked.store(false, Ordering::Release);
+            seat.bereft.store(false, Ordering::Relaxed);
         }
         compartment.counters.forgive();
         let now = ports.now();
@@ -487,15 +477,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// This core, which the normal world has, was called, or its alarm has come: gives a turn to a partition that
     /// is to be restarted, or starts a context of one that was.
     pub(crate) fn mend_some<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
-        if !self.failed.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
+        if !self.mends.load(Ordering::SeqCst) || cpu.mode() != Mode::Serving {
             return None;
         }
         // Who had a turn last comes last.
         let first = cpu.turn().min(P);
         for index in (first..P).chain(0..first) {
             // Who has cores of its own is restarted on them.
-            let own = self.table.partitions.get(index).is_some_and(|p| p.dedicated);
-            if own || !self.needs_time(core, index) {
+            let elsewhere = |p: &Partition| p.dedicated && !lists(p, core);
+            if self.table.partitions.get(index).is_none_or(elsewhere) || !self.needs_time(core, index) {
                 continue;
             }
             cpu.begin_forward(index, ports.now());
@@ -518,9 +508,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         None
     }
 
-    /// This core was woken while a context ran: it is woken again, since there may be something to do for it.
-    pub(crate) fn remember_restarts<T: Ports>(&self, ports: &mut T) {
-        if self.failed.load(Ordering::SeqCst) {
+    /// This core was woken while a context ran: it looks again as soon as the normal world has it, however short
+    /// that may be, since there may be something to do for it.
+    pub(crate) fn remember_restarts(&self, cpu: &Cpu) {
+        if self.mends.load(Ordering::SeqCst) {
+            cpu.look_behind();
+        }
+    }
+
+    /// This core goes off, and wakes nobody any more: a partition that is to be restarted has the time of another
+    /// one.
+    pub(crate) fn pass_restarts_on<T: Ports>(&self, core: Core, ports: &mut T) {
+        if !self.mends.load(Ordering::SeqCst) || !(0..P).any(|index| self.needs_time(core, index)) {
+            return;
+        }
+        if let Some(other) = self.core_of_the_normal_world() {
+            ports.call_core(other);
+        }
+    }
+
+    /// This core is back; none other may have been on meanwhile.
+    pub(crate) fn take_restarts_up<T: Ports>(&self, ports: &mut T) {
+        if self.mends.load(Ordering::SeqCst) {
             ports.wake(PAUSE_US);
         }
     }

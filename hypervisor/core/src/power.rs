@@ -77,6 +77,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             self.set_alarm(core, ports);
             // Whoever called it while it went off will not call it again before it has looked.
             self.look_soon(core, None, ports);
+            self.take_restarts_up(ports);
             // Contexts that are entered for the first time have no earlier life to be told of.
             let message = [
                 u64::from(function::DIRECT_REQ_32),
@@ -209,6 +210,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         if event == Power::Off {
             cpu.set_on(false);
+            self.pass_restarts_on(core, ports);
         }
         self.tell_all(core, cpu, event, &request.regs, ports)
     }

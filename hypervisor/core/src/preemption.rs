@@ -13,7 +13,6 @@ use crate::context::{State, Task};
 use crate::cpu::Mode;
 use crate::function;
 use crate::paravirtual;
-use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
 use crate::table::{Preemption, Source};
 
@@ -114,7 +113,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(action) = self.over_budget(here, ports) {
             return action;
         }
-        let reply = Reply::words(function::INTERRUPT, &[self.chain_target(here)]);
+        let reply = self.suspended(here, function::INTERRUPT, ports);
         self.leave(here, State::Preempted(here.core), &reply, ports)
     }
 

@@ -7,6 +7,8 @@
 //! FFA_VERSION changes nothing (DEN0077A 1.2, sections 13.2 and 13.6). The new one may speak another version than
 //! the last one did (`version`).
 
+use core::sync::atomic::Ordering;
+
 use crate::api::{Context, Ports};
 use crate::context::{State, Task};
 use crate::notification::Notifications;
@@ -30,6 +32,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
             for (home, seat) in (0u8..).zip(&compartment.seats) {
+                // Who would have come for it is gone.
+                seat.ghost.store(false, Ordering::Release);
                 // One that runs has a core of the normal world waiting for it, which is no past life, or a ticket.
                 let resumed = self.innermost(Context { partition, home });
                 let state = self

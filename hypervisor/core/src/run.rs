@@ -213,6 +213,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     ) -> Result<Action, Error> {
         let callee = self.runnable(endpoint, vcpu)?;
         let home = Self::home(callee.partition, vcpu);
+        let named = home.and_then(|home| self.seat(callee.index, home));
+        if named.is_some_and(|(_, _, seat)| seat.take_ghost()) {
+            return Err(Error::Aborted);
+        }
         if let Err(error) = self.open_from(&callee, core, home) {
             if let Some(home) = home.filter(|_| error == Error::Aborted) {
                 self.end_waiting(callee.index, home, false);
@@ -235,7 +239,28 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // The caller of all has moved to a core that the callee, or its callee's callee, does not list.
             return self.adopt(core, cpu, named, ports);
         }
-        self.resume_context(core, cpu, resumed, ports)
+        let outcome = self.resume_context(core, cpu, resumed, ports);
+        if outcome.is_err() && self.is_being_mended(named) {
+            let reply = Reply::interrupt(callee.partition.id, vcpu);
+            return Ok(Action::Normal(reply.over(&cpu.kept())));
+        }
+        outcome
+    }
+
+    /// Whether a core that restarts a partition has what this context works on for a moment: whoever comes for it comes
+    /// again.
+    fn is_being_mended(&self, named: Context) -> bool {
+        let resumed = self.innermost(named);
+        let Some((_, _, seat)) = self.seat(resumed.partition, resumed.home) else {
+            return false;
+        };
+        match seat.state() {
+            State::Running(on) => {
+                let cpu = self.cpus.get(usize::from(on));
+                cpu.is_some_and(|cpu| cpu.current() != Some(resumed))
+            }
+            _ => false,
+        }
     }
 
     /// Resumes a context on this core, or gives it cycles where it waits.
@@ -264,6 +289,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 u64::from(function::RUN),
                 u64::from(target(partition.id, Self::vcpu(partition, home))),
             ])),
+            State::Preempted(_) if seat.bereft.load(Ordering::Relaxed) => {
+                Entry::Answer(Reply::error(Error::Aborted).over(&seat.kept.regs()))
+            }
             State::Preempted(_) => Entry::Resume,
             State::Yielded(_) => Entry::Answer(Reply::done().over(&seat.kept.regs())),
         };
@@ -281,6 +309,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             count(&compartment.counters.migrated);
         }
         let here = Here::occupy(core, cpu, context, (partition, compartment, seat));
+        seat.bereft.store(false, Ordering::Relaxed);
         if compartment.stopped() {
             // From another core, while its caller was blocked on it: that one is told.
             return Ok(self.end_context(&here, ports));
@@ -351,15 +380,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             here.compartment.counters.finished();
         }
         here.seat.kept.keep(call);
-        let own = target(here.partition.id, Self::vcpu(here.partition, here.context.home));
-        let reply = Reply::words(function::YIELD, &[own]);
         let to = State::Yielded(here.core);
-        if task.caller().is_some() {
-            return self.hand_over(here, to, task, &reply, ports);
-        }
         if let Some(action) = self.over_budget(here, ports) {
             return action;
         }
+        if task.caller().is_some() {
+            here.seat.yielded.store(ports.now(), Ordering::Relaxed);
+            let own = target(here.partition.id, Self::vcpu(here.partition, here.context.home));
+            let reply = Reply::words(function::YIELD, &[own]);
+            return self.hand_over(here, to, task, &reply, ports);
+        }
+        let reply = self.suspended(here, function::YIELD, ports);
         self.leave(here, to, &reply, ports)
     }
 }

@@ -47,8 +47,9 @@ pub struct Spmc<
     pub(crate) machines: [Machine; VMS],
     /// Who has lent which memory to whom. Taken behind a mailbox's lock, never before one.
     pub(crate) ledger: Mutex<Ledger<P, SHARES, RANGES>>,
-    /// Whether any partition has failed yet.
-    pub(crate) failed: AtomicBool,
+    /// Whether any partition has failed yet, or a context has been found for which nobody comes: cores that are called
+    /// have to look for such.
+    pub(crate) mends: AtomicBool,
     /// One more than the index of the partition for whose failure the machine halts; 0: none.
     pub(crate) halt: AtomicUsize,
 }
@@ -116,7 +117,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             normal_notifications: Mutex::new(Notifications::new()),
             machines: [const { Machine::new() }; VMS],
             ledger: Mutex::new(Ledger::new()),
-            failed: AtomicBool::new(false),
+            mends: AtomicBool::new(false),
             halt: AtomicUsize::new(0),
         }
     }
@@ -126,6 +127,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub fn stop_image(&self, partition: usize) {
         if let Some(compartment) = self.compartments.get(partition) {
             compartment.life.set(Life::Stopped);
+            compartment
+                .failures
+                .lock()
+                .refuse_image(self.table.board.boot_core, 0);
         }
     }
 
@@ -239,7 +244,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     fn take_kicks_first<T: Ports>(&self, core: Core, cpu: &Cpu, ports: &mut T) -> Option<Action> {
         let entered = self.take_kicks(core, cpu, None, ports);
         if entered.is_some() {
-            self.remember_restarts(ports);
+            self.remember_restarts(cpu);
         }
         entered
     }
@@ -250,7 +255,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Some(partition) => Action::Halt(partition),
             None => {
                 if here.cpu.mode() != Mode::Dedicated {
-                    self.remember_restarts(ports);
+                    self.remember_restarts(here.cpu);
                 }
                 let entered = self.cut(here, ports);
                 if entered.is_some() {
@@ -312,12 +317,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
             Call::DirectRequest(request) => {
                 budget::pause(here.partition, here.seat, ports);
-                let action = self.call_partition(here, &request, regs);
+                let action = self.call_partition(here, &request, regs, ports);
                 return self.called_on(here, action, ports);
             }
             Call::Abort { code } => return self.fail(here, Cause::Aborted(code), ports),
             Call::Yield => return self.yield_core(here, regs, ports),
-            Call::Run { endpoint, vcpu } => return self.run_callee(here, (endpoint, vcpu), regs),
+            Call::Run { endpoint, vcpu } => {
+                budget::pause(here.partition, here.seat, ports);
+                let action = self.run_callee(here, (endpoint, vcpu), regs, ports);
+                return self.called_on(here, action, ports);
+            }
             Call::Error { code } => return self.answer_error(here, code, regs, ports),
             Call::Success => return self.end_request(here, regs, ports),
             call => call,
@@ -325,7 +334,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.goes_on(party, &call);
         let reply = match call {
             Call::Unknown if here.partition.inspects && low(regs.0[0]) == function::INSPECT => {
-                self.inspect(regs)
+                self.inspect(regs, ports)
             }
             Call::Unknown if here.partition.copies && function::WINDOW.contains(&low(regs.0[0])) => {
                 self.copy_window(here.context.partition, regs, ports)

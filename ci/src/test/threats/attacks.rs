@@ -154,7 +154,7 @@ pub const ROWS: &[Attack] = &[
     Attack {
         what: "replay of stale responses and resumptions",
         normal: &[
-            "restart-after-every-dead-call-is-told",
+            "restart-waits-for-no-dead-call",
             "anew-while-a-call-is-preempted",
             "run-no-parked-request",
             "partitions-calls-of-the-normal-world",

@@ -460,7 +460,7 @@ pub const ROWS: &[Property] = &[
                 ],
             ),
         ],
-        missing: "a budget for calls between partitions",
+        missing: "",
     },
     Property {
         id: "T2",

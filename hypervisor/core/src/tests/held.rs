@@ -200,3 +200,64 @@ fn a_managed_exit_goes_up_with_a_yield() {
     assert_eq!((back.context.partition, back.deadline), (0, Deadline::Keep));
     assert!(back.virtual_fiq && back.hold_normal);
 }
+
+#[test]
+fn a_partition_does_not_find_a_held_context_busy_for_ever() {
+    let mut m = Machine::of(&POWER).start();
+    m.ports.now = 1;
+    m.enter(2, A);
+    run(m.call(2, &[REQUEST, ends(A, C)]));
+    yields(&mut m);
+    answer(&mut m, A, 0);
+    m.spmc.settle(2);
+    // b calls c, too, and a does not run it.
+    m.enter(2, B);
+    m.ports.now += HELD_US - 1;
+    m.partition_refused(2, &[REQUEST, ends(B, C)], Error::Busy);
+    m.ports.now += 1;
+    assert_eq!(code(m.call(2, &[REQUEST, ends(B, C)])), Some(Error::Busy.code()));
+    // As soon as the core is free, c goes on for nobody, and then it waits.
+    m.ports.called.clear();
+    answer(&mut m, B, 0);
+    m.spmc.settle(2);
+    assert_eq!(m.ports.called, [2]);
+    assert_eq!(run(m.step(2, Event::Called)).context.partition, 2);
+    answer(&mut m, C, A);
+    m.spmc.settle(2);
+    m.enter(2, B);
+    assert_eq!(run(m.call(2, &[REQUEST, ends(B, C)])).context.partition, 2);
+}
+
+#[test]
+fn a_partition_does_not_find_what_a_dead_one_held_busy_for_ever() {
+    for dead_kernel in [false, true] {
+        let mut m = Machine::of(&POWER).start();
+        m.enter(2, A);
+        run(m.call(2, &[REQUEST, ends(A, C)]));
+        if dead_kernel {
+            // The chain is left where it was by a kernel that is no more.
+            let left = m.preempt(2);
+            assert_eq!(x(left, 0), INTERRUPT);
+            for _ in 0..2 {
+                m.normal(0, &[f::VERSION.into(), 0x1_0002]);
+                let buffers = super::table::NORMAL.base;
+                m.normal(0, &[f::RXTX_MAP_64.into(), buffers, buffers + 0x1000, 1]);
+            }
+        } else {
+            yields(&mut m);
+            m.step(2, FAULT);
+        }
+        m.enter(2, B);
+        assert_eq!(code(m.call(2, &[REQUEST, ends(B, C)])), Some(Error::Busy.code()));
+        answer(&mut m, B, 0);
+        m.spmc.settle(2);
+        assert_eq!(run(m.step(2, Event::Called)).context.partition, 2);
+        answer(&mut m, C, A);
+        if dead_kernel {
+            answer(&mut m, A, 0);
+        }
+        m.spmc.settle(2);
+        m.enter(2, B);
+        assert_eq!(run(m.call(2, &[REQUEST, ends(B, C)])).context.partition, 2);
+    }
+}

@@ -1,6 +1,6 @@
 //! What a partition that inspects is told, and that nobody else is told anything.
 
-use super::machine::{Machine, mark, regs, x};
+use super::machine::{FAULT, Machine, mark, regs, x};
 use super::memory::{ready, request, share, write};
 use super::table::{A, B, TABLE, memory};
 use crate::api::{Conduit, Event, Fault, Regs};
@@ -54,7 +54,7 @@ fn the_system_and_its_partitions_are_told() {
     let mut m = Machine::started();
     m.enter(0, A);
     let [version, partitions, hypervisor, ffa, shares, pages, rest] = page(&mut m, 0, 0, 0);
-    assert_eq!((version, partitions, ffa), (0x1_0001, 3, 0x1_0002));
+    assert_eq!((version, partitions, ffa), (0x1_0002, 3, 0x1_0002));
     assert_eq!((shares, pages, rest), (0, 0, 0));
     let package = [hypervisor >> 32, hypervisor >> 16 & 0xffff, hypervisor & 0xffff];
     assert_eq!(
@@ -108,7 +108,7 @@ fn what_is_not_there_is_an_error_and_says_nothing() {
     m.enter(0, A);
     for first in [
         [0, 4, 0],
-        [1, 4, 0],
+        [1, 5, 0],
         [1, 15, 0],
         [1, 17, 0],
         [2, 19, 0],
@@ -224,4 +224,31 @@ fn states_follow_a_partitions_life() {
         [1, 2, 3].map(|subject| state(&mut m, subject)),
         [RUNNING, STOPPED, RUNNING]
     );
+}
+
+/// Why a partition has failed last, where and when, and how often.
+#[test]
+fn failures_are_remembered() {
+    let mut m = Machine::started();
+    m.ports.now = 700;
+    m.enter(0, A);
+    assert_eq!(page(&mut m, 0, 2, 4), [0, 0, 700, 0, 0, 0, 0]);
+    m.enter(1, B);
+    m.ports.now = 900;
+    m.step(1, FAULT);
+    m.ports.now = 1_000;
+    let fault = 1 | 1 << 16 | 1 << 32;
+    assert_eq!(page(&mut m, 0, 2, 4), [fault, 900, 1_000, 1, 0, 0, 0]);
+    assert_eq!(page(&mut m, 0, 1, 4)[0], 0);
+    let mut m = Machine::started();
+    m.enter(0, A);
+    m.enter(2, B);
+    m.call(2, &[u64::from(f::ABORT_32), 0, 7]);
+    let aborted = 2 | 2 << 16 | 1 << 32;
+    assert_eq!(page(&mut m, 0, 2, 4), [aborted, 0, 0, 7, 0, 0, 0]);
+    let m = Machine::new();
+    m.spmc.stop_image(1);
+    let mut m = m.start();
+    m.enter(0, A);
+    assert_eq!(page(&mut m, 0, 2, 4)[0], 6 | 1 << 32);
 }

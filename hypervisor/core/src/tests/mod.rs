@@ -15,6 +15,7 @@ mod dedicated;
 mod direct;
 mod discovery;
 mod forward;
+mod ghost;
 mod held;
 mod indirect;
 mod inspect;

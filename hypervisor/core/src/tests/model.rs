@@ -174,6 +174,8 @@ pub struct Model {
     pub chains: Vec<Chain>,
     pub held: Vec<Held>,
     pub stopped: Vec<bool>,
+    /// Whether one was, or a context was found for which nobody comes.
+    pub mends: bool,
     /// Contexts that are no more, or never were.
     pub off: BTreeSet<Who>,
     pub lines: Vec<[Lines; 4]>,
@@ -228,6 +230,7 @@ impl Model {
             chains: Vec::new(),
             held: Vec::new(),
             stopped: std::vec![false; table.partitions.len()],
+            mends: false,
             off: contexts
                 .filter(|(p, home)| table.partitions[*p].cores >> home & 1 == 0)
                 .collect(),
@@ -814,6 +817,8 @@ impl Model {
             let ended = if stopped {
                 Some(self.finish(core, error(ABORTED)))
             } else {
+                // There may be more to do for it behind that.
+                self.behind[usize::from(core)] |= self.mends;
                 self.cut(core)
             };
             if let Some(expect) = ended {
@@ -828,7 +833,11 @@ impl Model {
                 None => self.run(chain, core, How::Resume, Until::Keep),
             };
         }
-        if let Some(expect) = self.take_next(core).or_else(|| self.finish_orphan(core)) {
+        if let Some(expect) = self.take_next(core) {
+            self.behind[usize::from(core)] |= self.mends;
+            return expect;
+        }
+        if let Some(expect) = self.finish_orphan(core) {
             return expect;
         }
         if self.is_on[usize::from(core)] {
@@ -846,12 +855,12 @@ impl Model {
 
     /// A context that works for a partition which has failed, or for the SPMC too long, gets the core.
     fn finish_orphan(&mut self, core: Core) -> Option<Expect> {
-        if !self.stopped.contains(&true) {
+        if !self.mends {
             return None;
         }
         let orphan = |chain: &&Chain| {
             let still = matches!(chain.place, Place::Preempted | Place::Yielded);
-            still && chain.cause == Cause::Orphan && chain.home == core && chain.links[0].source >= 0x8000
+            still && chain.cause == Cause::Orphan && chain.home == core
         };
         let first = self
             .chains
@@ -1135,6 +1144,7 @@ impl Model {
         let chain = self.on(core).unwrap();
         let partition = self.chains[chain].inner();
         self.stopped[partition] = true;
+        self.mends = true;
         self.to_tell = (0..4)
             .filter(|other| *other != core && self.is_on[usize::from(*other)])
             .collect();
@@ -1186,6 +1196,7 @@ impl Model {
             return Err(DENIED);
         }
         if !self.waits((target, home)) {
+            self.free_callee(core, (target, home));
             return Err(BUSY);
         }
         let pressed = self.chains[chain].pressed;
@@ -1197,6 +1208,18 @@ impl Model {
             flags: 0,
         });
         Ok(self.pass(chain, core, pressed, message.regs.clone()))
+    }
+
+    /// A partition calls one that is busy: where that works for nobody, this core has it go on.
+    fn free_callee(&mut self, core: Core, who: Who) {
+        self.let_go(who);
+        if self
+            .of(who)
+            .is_some_and(|chain| self.chains[chain].cause == Cause::Orphan)
+        {
+            self.mends = true;
+            self.behind[usize::from(core)] = true;
+        }
     }
 
     /// A partition answers.

@@ -324,16 +324,11 @@ fn no_call_that_died_reaches_the_next_instance() {
     let stale = u64::from(C) << 16 | 1;
     fail(&mut m, 0, C);
     m.ports.now += u64::from(BACK_OFF) * 2;
-    // It is not restarted before all are told.
+    // Its caller has not come: it is told when it does, whatever has become of the partition.
     let ticket = parked(&mut m, 0, C);
-    for _ in 0..10 {
-        assert_eq!(x(m.normal(0, &[RUN, ticket]), 1), ticket);
-        m.step(0, Event::Called);
-    }
-    assert_eq!(life(&m, 2), Life::Failed);
-    assert_eq!(code(m.normal(3, &[RUN, stale])), ABORTED);
-    assert_eq!(state(&m, 2, 1), State::Off);
     assert!(matches!(drive(&mut m, 0, ticket), Action::Run(_)));
+    assert_eq!(state(&m, 2, 1), State::Off);
+    assert_eq!(code(m.normal(3, &[RUN, stale])), ABORTED);
     // And is told once.
     assert_eq!(code(m.normal(2, &[RUN, stale])), Some(Error::Denied.code()));
 }
@@ -491,13 +486,66 @@ fn the_time_of_a_handler_is_not_the_call_s_and_its_deadline_goes_on() {
     );
 }
 
-#[test]
-fn a_callee_has_no_budget_of_its_callers() {
+/// On core 0 the normal world has called A, and A calls C, whose calls have a budget.
+fn called() -> Machine {
     let mut m = machine();
+    m.ports.now = 1_000;
     m.enter(0, A);
     let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
-    assert_eq!(run(m.call(0, &call)).deadline, Deadline::None);
-    m.ports.now += 10_000_000;
+    assert_eq!(run(m.call(0, &call)).deadline, Deadline::Micros(BUDGET));
+    m
+}
+
+#[test]
+fn a_callee_of_a_partition_has_its_budget_and_the_caller_is_told() {
+    let mut m = called();
+    // What it has while it is preempted does not count, and what it had before that does.
+    m.ports.now += 20_000;
     m.preempt(0);
+    m.ports.now += 10_000_000;
+    let on = run(m.normal(0, &[RUN, u64::from(A) << 16]));
+    assert_eq!(
+        (on.context.partition, on.deadline),
+        (2, Deadline::Micros(BUDGET - 20_000))
+    );
+    m.ports.now += 30_000;
+    let told = m.step(0, Event::Deadline);
+    assert_eq!((run(told).context.partition, code(told)), (0, ABORTED));
+    assert_eq!(life(&m, 2), Life::Failed);
+    assert_eq!(x(m.respond(0, A), 0), u64::from(f::DIRECT_RESP_32));
+    assert_eq!(failures(&m)[0].cause, Cause::OverBudget);
+}
+
+#[test]
+fn a_callee_that_yields_and_is_run_again_has_what_is_left() {
+    let mut m = called();
+    m.ports.now += 30_000;
+    assert_eq!(run(m.call(0, &[u64::from(f::YIELD)])).context.partition, 0);
+    m.ports.now += 10_000_000;
+    let again = [RUN, u64::from(C) << 16];
+    assert_eq!(run(m.call(0, &again)).deadline, Deadline::Micros(BUDGET - 30_000));
+    m.ports.now += 20_000;
+    // Its time is over as it yields.
+    let told = m.call(0, &[u64::from(f::YIELD)]);
+    assert_eq!((run(told).context.partition, code(told)), (0, ABORTED));
+    assert_eq!(life(&m, 2), Life::Failed);
+}
+
+#[test]
+fn each_call_of_a_partition_has_a_budget_of_its_own() {
+    let mut m = called();
+    for _ in 0..5 {
+        m.ports.now += u64::from(BUDGET) - 1;
+        let answer = [
+            u64::from(f::DIRECT_RESP_32),
+            u64::from(C) << 16 | u64::from(A),
+            0,
+            7,
+        ];
+        let back = run(m.call(0, &answer));
+        assert_eq!((back.context.partition, back.deadline), (0, Deadline::None));
+        let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
+        assert_eq!(run(m.call(0, &call)).deadline, Deadline::Micros(BUDGET));
+    }
     assert_eq!(life(&m, 2), Life::Running);
 }

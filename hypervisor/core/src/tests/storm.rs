@@ -417,9 +417,16 @@ fn a_storm_does_not_keep_others_from_their_restart() {
     m.spmc.compartments[0].seats[usize::from(HOME)]
         .pending
         .store(1 << 16, std::sync::atomic::Ordering::Relaxed);
-    m.ports.wake = None;
+    m.ports.called.clear();
     assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 0);
-    assert!(m.ports.wake.is_some());
+    m.spmc.compartments[0].seats[usize::from(HOME)]
+        .pending
+        .store(0, std::sync::atomic::Ordering::Relaxed);
+    m.spmc.compartments[0].seats[usize::from(HOME)]
+        .kicked
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    m.call(HOME, &[f::MSG_WAIT.into()]);
+    assert_eq!(m.ports.called, [HOME]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn page(subject: u64, page: u64) -> Outcome<[u64; 7]> {
 fn partitions() -> Outcome {
     let [version, count, ..] = page(0, 0)?;
     ensure!(
-        version == 0x1_0001 && count >= 2,
+        version == 0x1_0002 && count >= 2,
         "{version:#x}, {count} partitions"
     );
     let digest = page(0, 1)?;
@@ -81,7 +81,7 @@ fn not_outside() -> Outcome {
 fn no_such_page() -> Outcome {
     for arguments in [
         [0, 4, 0],
-        [1, 4, 0],
+        [1, 5, 0],
         [1, 99, 0],
         [99, 0, 0],
         [u64::MAX, 0, 0],
@@ -106,6 +106,9 @@ fn spoilt() -> Outcome {
             "subject {subject}: {first:#x}"
         );
     }
+    const REFUSED_ONCE: u64 = 6 | 1 << 32;
+    let [failure, ..] = page(3, 4)?;
+    ensure!(failure == REFUSED_ONCE, "{failure:#x}");
     let [name, ..] = page(3, 2)?;
     ensure!(name == u64::from_le_bytes(*b"spoilt\0\0"), "{name:#x}");
     Ok(())

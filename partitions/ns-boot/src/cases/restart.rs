@@ -1,9 +1,12 @@
 //! Partitions that fail and come back from their pristine images (R1): who is told what, and what is left of them.
 use super::elsewhere::{on_core, wait_off};
-use super::preemption::{LONG, start};
+use super::preemption::{LONG, interrupted_call};
 use super::share::Descriptor;
-use super::{A, B, Case, Outcome, VICTIM, alive, ask, bad, complete, ffa, isolation, reclaim, to};
-use crate::arch::machine::{Page, core_on, let_in, now, pause, set_timer, stop_timer};
+use super::{
+    A, B, Case, Outcome, VICTIM, alive, answer_inside, ask, bad, complete, ffa, inside_bad, isolation,
+    reclaim, request_inside, to,
+};
+use crate::arch::machine::{Page, core_on, let_in, now, pause, set_timer, smc, stop_timer};
 use crate::ensure;
 use crate::test_sp::{self, forbidden};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -17,11 +20,14 @@ pub const CASES: &[Case] = &[
     isolation("restart-lets-owners-reclaim", owners_reclaim),
     isolation("restart-on-all-cores", all_cores),
     isolation("restart-ends-what-spins-elsewhere", spins_elsewhere),
-    isolation("restart-after-every-dead-call-is-told", stale),
+    isolation("restart-waits-for-no-dead-call", stale),
+    isolation("restart-takes-the-dead-out-of-a-chain", in_a_chain),
     isolation("restart-by-itself", by_itself),
+    isolation("restart-of-a-core-that-went-off", core_off),
     isolation("restart-as-often-as-the-table-says", limited),
     isolation("budget-ends-what-spins", over_budget),
     isolation("budget-is-of-each-call", within_budget),
+    isolation("budget-of-a-partition-s-callee", callee_over_budget),
 ];
 
 /// A call to this one may take 100 ms.
@@ -160,44 +166,84 @@ fn spins_elsewhere() -> Outcome {
     back(B)
 }
 
-/// A call that died while it was preempted is told so, once, and reaches no later instance.
+/// A call that died while it was preempted is told so when its caller comes, once, and reaches no later instance: which
+/// is there meanwhile, and works for others on the same core.
 fn stale() -> Outcome {
-    let old = start(B, LONG, 2_000);
-    stop_timer();
-    let_in();
-    ensure!(old.function() == f::INTERRUPT, "{:#x}", old.x(0));
-    let name = old.x(1);
-    on_core(1, |_| {
-        let told = fail(B).is_ok();
-        DONE.store(u64::from(told), Ordering::Release);
-    })?;
-    ensure!(DONE.load(Ordering::Acquire) == 1, "core 1 is told something else");
-    // The restart waits for this.
-    let begun = now();
-    while now() < begun + 20_000 {
-        pause();
-    }
-    bad(f::RUN, &[name], Error::ABORTED)?;
+    let name = interrupted_call(B, test_sp::BUSY, [LONG, 0, 0, 0])?;
+    fail_elsewhere(B)?;
     back(B)?;
+    let again = interrupted_call(B, test_sp::BUSY, [LONG / 100, 0, 0, 0])?;
+    ensure!(again != name, "two calls have one name");
+    bad(f::RUN, &[name], Error::ABORTED)?;
+    let (answer, _) = complete(ffa(f::RUN, &[again]));
+    let right = answer.function() == f::DIRECT_RESP_64 && answer.x(4) == 0;
+    ensure!(right, "{:#x} {:#x}", answer.x(0), answer.x(4));
     alive(B)
 }
 
-/// Nobody calls it: it is back all the same, on the time of the secure timer.
-fn by_itself() -> Outcome {
-    fail(B)?;
+/// A partition waits for another one, in a call that the normal world does not resume: what it waited for is restarted
+/// all the same, and it goes on with ABORTED.
+fn in_a_chain() -> Outcome {
+    let request = [to(A) << 16 | to(SPINS), 0, test_sp::BUSY, LONG];
+    set_timer(2_000);
+    let left = smc(&request_inside(A, f::DIRECT_REQ_64, &request));
+    stop_timer();
+    let_in();
+    ensure!(left.function() == f::INTERRUPT, "{:#x}", left.x(0));
+    fail_elsewhere(SPINS)?;
+    // A waits on this core still.
+    let begun = now();
+    while now() < begun + LIMIT / 3 {
+        pause();
+    }
+    alive_at_once(SPINS)?;
+    let (answer, _) = complete(ffa(f::RUN, &[left.x(1)]));
+    let told = answer_inside(A, &answer)?.success().err();
+    ensure!(told == Some(Error::ABORTED), "{told:?}");
+    alive(A)
+}
+
+/// A partition fails on core 1, which goes off then.
+fn fail_elsewhere(target: u16) -> Outcome {
+    DONE.store(u64::from(target), Ordering::Release);
+    on_core(1, |_| {
+        let told = fail(DONE.load(Ordering::Acquire) as u16).is_ok();
+        DONE.store(u64::from(told), Ordering::Release);
+    })?;
+    ensure!(DONE.load(Ordering::Acquire) == 1, "core 1 is told something else");
+    Ok(())
+}
+
+/// The core that was to restart it is off: another one does.
+fn core_off() -> Outcome {
+    fail_elsewhere(SPINS)?;
+    left_alone()?;
+    alive_at_once(SPINS)
+}
+
+/// Nobody calls what has failed, for as long as a restart may take.
+fn left_alone() -> Outcome {
     let begun = now();
     while now() < begun + LIMIT / 3 {
         alive(A)?;
         pause();
     }
-    let first = ffa(f::DIRECT_REQ_64, &[to(B), 0, test_sp::ECHO]);
-    ensure!(
-        first.function() == f::DIRECT_RESP_64,
-        "{:#x} {:#x}",
-        first.x(0),
-        first.x(2)
-    );
     Ok(())
+}
+
+/// A partition is there: it answers without a wait.
+fn alive_at_once(target: u16) -> Outcome {
+    let first = ffa(f::DIRECT_REQ_64, &[to(target), 0, test_sp::ECHO]);
+    let right = first.function() == f::DIRECT_RESP_64;
+    ensure!(right, "{:#x} {:#x}", first.x(0), first.x(2));
+    Ok(())
+}
+
+/// Nobody calls it: it is back all the same, on the time of the secure timer.
+fn by_itself() -> Outcome {
+    fail(B)?;
+    left_alone()?;
+    alive_at_once(B)
 }
 
 /// T1: one that spins with everything masked, on a core that no interrupt of the normal world disturbs, and one that
@@ -224,6 +270,17 @@ fn over_budget() -> Outcome {
         back(SPINS)?;
     }
     Ok(())
+}
+
+/// T1: the same of a partition that another one calls, which goes on with ABORTED.
+fn callee_over_budget() -> Outcome {
+    let begun = now();
+    let hang = [to(A) << 16 | to(SPINS), 0, test_sp::FORBIDDEN, forbidden::HANG];
+    inside_bad(A, f::DIRECT_REQ_64, &hang, Error::ABORTED)?;
+    let took = now() - begun;
+    ensure!((100_000..1_000_000).contains(&took), "it had {took} us");
+    alive(A)?;
+    back(SPINS)
 }
 
 fn within_budget() -> Outcome {

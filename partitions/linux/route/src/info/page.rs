@@ -56,6 +56,82 @@ pub struct Partition {
     /// How often its interrupt lines came, and how often interrupts of its were held back since they came too
     /// often; nothing where the hypervisor does not say.
     pub interrupts: Option<(u64, u64)>,
+    /// How it failed; nothing where it never has, or where the hypervisor does not say.
+    pub failure: Option<Failure>,
+}
+
+/// How a partition has failed the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How often it has failed so far.
+    pub count: u32,
+    /// The hypervisor's number of the cause.
+    pub cause: u16,
+    /// The core that it had.
+    pub core: u16,
+    /// How long ago that was when it was asked, in microseconds.
+    pub ago: u64,
+    /// The syndrome of a fault (ESR_EL2), or the code that it gave itself up with.
+    pub detail: u64,
+}
+
+impl Failure {
+    fn read([first, when, now, detail, ..]: Words) -> Option<Self> {
+        let count = (first >> 32) as u32;
+        (count != 0).then_some(Self {
+            count,
+            cause: first as u16,
+            core: (first >> 16) as u16,
+            ago: now.saturating_sub(when),
+            detail,
+        })
+    }
+
+    /// Why, in words.
+    pub fn why(&self) -> String {
+        match self.cause {
+            1 => format!(
+                "it did what it must not: {} ({:#x})",
+                class(self.detail),
+                self.detail
+            ),
+            2 => format!("it gave itself up with code {:#x}", self.detail),
+            3 => "a call took longer than its budget".into(),
+            4 => "it did not start in time".into(),
+            5 => "it failed to start".into(),
+            6 => "its image is not the table's".into(),
+            cause => format!("cause {cause}"),
+        }
+    }
+
+    /// The cause as a word for programs; `cause-N` for one that came later than this program.
+    pub fn word(&self) -> String {
+        let words = [
+            "fault",
+            "abort",
+            "budget",
+            "start-timeout",
+            "start-failed",
+            "image",
+        ];
+        let known = usize::from(self.cause).checked_sub(1).and_then(|n| words.get(n));
+        known.map_or_else(|| format!("cause-{}", self.cause), |word| (*word).to_owned())
+    }
+}
+
+/// What a fault was, by the exception class of its syndrome (DDI0487, ESR_EL2).
+fn class(syndrome: u64) -> &'static str {
+    match syndrome >> 26 & 0x3f {
+        0x01 => "waiting for an interrupt or event",
+        0x07 | 0x19 | 0x1d => "a vector or matrix instruction",
+        0x09 => "pointer authentication",
+        0x18 => "a system register or cache instruction",
+        0x20 | 0x21 => "fetching an instruction",
+        0x24 | 0x25 if syndrome >> 6 & 1 == 1 => "a store",
+        0x24 | 0x25 => "a load",
+        0x00 | 0x2f => "a system error, or an undefined instruction",
+        _ => "a trapped exception",
+    }
 }
 
 /// What a partition is doing, by the hypervisor's number of it.
@@ -134,6 +210,10 @@ fn partition(
             0 => None,
             _ => ask(subject, 3).map(|words| Some((words[0], words[1])))?,
         },
+        failure: match minor {
+            0 | 1 => None,
+            _ => Failure::read(ask(subject, 4)?),
+        },
     })
 }
 
@@ -187,7 +267,8 @@ pub(super) mod tests {
             (1, 2) => words("vendor-a"),
             (2, 2) => words("vendor-b"),
             (1, 3) => [700, 20, 1, 0, 0, 0, 0],
-            (2, 3) => [0; 7],
+            (2, 3) | (1, 4) => [0; 7],
+            (2, 4) => [1 | 3 << 16 | 6 << 32, 1_000_000, 2_500_000, 0x9200_0047, 0, 0, 0],
             _ => return Err(format!("there is no page {page} of {subject}")),
         })
     }
@@ -222,12 +303,23 @@ pub(super) mod tests {
         );
         assert_eq!((b.sent, b.restarts, b.cores), (1, 5, 1));
         assert_eq!((a.interrupts, b.interrupts), (Some((700, 20)), Some((0, 0))));
+        let failure = b.failure.expect("it has failed");
+        assert_eq!((failure.count, failure.core, failure.ago), (6, 3, 1_500_000));
+        assert_eq!(failure.why(), "it did what it must not: a store (0x92000047)");
+        assert_eq!(failure.word(), "fault");
+        assert_eq!(a.failure, None);
+        let later = Failure { cause: 9, ..failure };
+        assert_eq!((later.why(), later.word()), ("cause 9".into(), "cause-9".into()));
         let older = read(|subject, page| match (subject, page) {
             (0, 0) => answer(0, 0).map(|words| [0x1_0000, words[1], words[2], words[3], 0, 0, 0]),
             (_, 3) if subject > 0 => Err("there is no such page".into()),
             _ => answer(subject, page),
         });
-        assert_eq!(older.expect("good").partitions[0].interrupts, None);
+        let older = older.expect("good");
+        assert_eq!(
+            (older.partitions[0].interrupts, older.partitions[1].failure),
+            (None, None)
+        );
         assert_eq!(State(9).word(), "state-9");
     }
 

@@ -35,7 +35,40 @@ pub fn table(system: &System) -> String {
         out += line.trim_end();
         out.push('\n');
     }
+    out += &failures(system);
     out
+}
+
+/// A line for each partition that has failed.
+fn failures(system: &System) -> String {
+    let failed = system
+        .partitions
+        .iter()
+        .filter_map(|partition| Some((partition, partition.failure?)));
+    let mut out = String::new();
+    for (partition, failure) in failed {
+        let _ = write!(
+            out,
+            "\n{} has failed {}, last {} s ago on core {}: {}",
+            partition.name,
+            times(failure.count),
+            failure.ago / 1_000_000,
+            failure.core,
+            failure.why()
+        );
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".into(),
+        2 => "twice".into(),
+        _ => format!("{count} times"),
+    }
 }
 
 fn row(partition: &Partition) -> [String; 10] {
@@ -105,9 +138,19 @@ fn object(partition: &Partition) -> String {
     let interrupts = partition.interrupts.map_or(String::new(), |(came, held)| {
         format!(",\"interrupts\":{came},\"held\":{held}")
     });
+    let failure = partition.failure.map_or(String::new(), |last| {
+        format!(
+            ",\"failures\":{},\"failed\":{{\"cause\":\"{}\",\"core\":{},\"detail\":{},\"microseconds-ago\":{}}}",
+            last.count,
+            last.word(),
+            last.core,
+            last.detail,
+            last.ago
+        )
+    });
     format!(
         "{{\"name\":\"{name}\",\"id\":{id},\"state\":\"{}\",\"restarts\":{restarts},\"cores\":{cores},\"sha256\":\"{}\",\
-         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}{interrupts}}}",
+         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}{interrupts}{failure}}}",
         partition.state.word(),
         hex(&partition.sha256),
     )
@@ -141,6 +184,8 @@ mod tests {
                 "NAME      ID      STATE    RESTARTS  CORES  SHARES  PAGES  IN USE  SENT  IMAGE",
                 "vendor-a  0x8001  running  0         0-3    3       40     8       0     ffffffffffffffff",
                 "vendor-b  0x8002  stopped  5         0      0       0      0       1     ffffffffffffffff",
+                "",
+                "vendor-b has failed 6 times, last 1 s ago on core 3: it did what it must not: a store (0x92000047)",
             ]
         );
     }
@@ -155,7 +200,8 @@ mod tests {
         assert!(text.contains(b), "{text}");
         assert!(
             text.ends_with(
-                "\"shares\":0,\"pages\":0,\"retrieved\":0,\"sent\":1,\"interrupts\":0,\"held\":0}]}\n"
+                "\"shares\":0,\"pages\":0,\"retrieved\":0,\"sent\":1,\"interrupts\":0,\"held\":0,\"failures\":6,\"failed\":\
+                 {\"cause\":\"fault\",\"core\":3,\"detail\":2449473607,\"microseconds-ago\":1500000}}]}\n"
             ),
             "{text}"
         );
