@@ -9,10 +9,14 @@ use anyhow::Result;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The tests that compare with a model, and what the model is of.
-const MODELS: [(&str, &str); 3] = [
+const MODELS: [(&str, &str); 4] = [
     (
         "tests::agree::with_the_model_of_endpoints",
         "endpoints, contexts and call chains",
+    ),
+    (
+        "tests::lives::with_the_model_of_callers",
+        "callers of partitions that fail and come back",
     ),
     (
         "tests::agree_parties::with_the_model_of_parties",

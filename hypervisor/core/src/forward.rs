@@ -8,9 +8,12 @@
 //! answer is in its ticket. A context that was preempted goes on when its caller comes again: on any core
 //! that its partition lists.
 
+use core::sync::atomic::Ordering;
+
 use crate::api::{Action, Context, Entry, Ports};
 use crate::budget;
 use crate::callee::Callee;
+use crate::chain::HELD_US;
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::error::Error;
@@ -184,8 +187,34 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Stage::Waits { carried, .. } = &mut ticket.stage {
             *carried = true;
             self.call_a_core(callee.index, ticket, ports);
+            let waited = ports.now().saturating_sub(ticket.since);
+            if waited >= HELD_US {
+                self.free_held(callee.index, waited, ports);
+            }
         }
         None
+    }
+
+    /// A request has waited for so long (microseconds) for any context of a partition: those that others hold go on for
+    /// nobody, each on its core.
+    #[cold]
+    #[inline(never)]
+    fn free_held<T: Ports>(&self, index: usize, waited: u64, ports: &mut T) {
+        for (home, cpu) in (0u8..).zip(&self.cpus) {
+            let context = Context {
+                partition: index,
+                home,
+            };
+            self.take_held(home, context, waited);
+            let Some((_, _, seat)) = self.seat(index, home) else {
+                continue;
+            };
+            let orphan = matches!(seat.task(), Task::Orphan { .. });
+            if orphan && matches!(seat.state(), State::Yielded(_)) && cpu.is_on() {
+                self.mends.store(true, Ordering::SeqCst);
+                ports.call_core(home);
+            }
+        }
     }
 
     /// FFA_RUN of a ticket that a context works on: goes on with it, here or on another core; none where

@@ -512,7 +512,16 @@ pub const ROWS: &[Property] = &[
                     "linux faults: crashes and hangs while Linux uses all TEEs ([more](clients.md#tees-that-fail))",
                 ],
             ),
-            (All, &["core tests/restart.rs", "core memory/tests", "fuzz lives"]),
+            (
+                All,
+                &[
+                    "core tests/restart.rs",
+                    "core tests/ghost.rs",
+                    "core tests/lives.rs",
+                    "core memory/tests",
+                    "fuzz lives",
+                ],
+            ),
         ],
         missing: "",
     },

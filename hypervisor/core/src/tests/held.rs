@@ -1,7 +1,7 @@
 //! Callees that yield: their caller holds them, and runs them again; nobody else does while it can.
 
 use super::machine::{FAULT, Machine, code, ends, mark, regs, run, succeeded, x};
-use super::table::{A, B, C, CHAINS, POWER};
+use super::table::{A, B, C, CHAINS, POWER, RESTARTS};
 use crate::api::{Action, Conduit, Context, Deadline, Entry, Event, Regs};
 use crate::chain::HELD_US;
 use crate::context::State;
@@ -260,4 +260,30 @@ fn a_partition_does_not_find_what_a_dead_one_held_busy_for_ever() {
         m.enter(2, B);
         assert_eq!(run(m.call(2, &[REQUEST, ends(B, C)])).context.partition, 2);
     }
+}
+
+/// From a core that it does not list, too.
+#[test]
+fn a_carried_request_does_not_wait_for_ever_for_held_contexts() {
+    let mut m = Machine::of(&RESTARTS).start();
+    for core in 0..2 {
+        m.enter(core, A);
+        run(m.call(core, &[REQUEST, ends(A, C)]));
+        run(m.call(core, &[YIELD]));
+        m.call(core, &[RESPONSE, ends(A, 0)]);
+    }
+    let ticket = x(m.normal(3, &[REQUEST, C.into()]), 1);
+    m.ports.now += HELD_US - 1;
+    assert_eq!(x(m.normal(3, &[RUN, ticket]), 0), INTERRUPT);
+    assert!(m.ports.called.is_empty());
+    m.ports.now += 1;
+    m.normal(3, &[RUN, ticket]);
+    assert_eq!(m.ports.called, [0, 1]);
+    assert_eq!(run(m.step(1, Event::Called)).context.partition, 2);
+    m.call(1, &[RESPONSE, ends(C, A)]);
+    m.ports.now += HELD_US;
+    m.normal(3, &[RUN, ticket]);
+    assert_eq!(run(m.step(1, Event::Called)).context.partition, 2);
+    m.call(1, &[RESPONSE, ends(C, 0), 0, 7]);
+    assert_eq!(x(m.normal(3, &[RUN, ticket]), 0), RESPONSE);
 }

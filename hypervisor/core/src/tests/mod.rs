@@ -20,6 +20,7 @@ mod held;
 mod indirect;
 mod inspect;
 mod interrupt;
+mod lives;
 pub mod machine;
 mod memory;
 mod model;

@@ -436,6 +436,28 @@ pub static RESTARTS: Table = Table {
     boot_order: &[1, 0, 2],
 };
 
+/// As [`RESTARTS`], and all come back for ever.
+pub static MORTAL: Table = Table {
+    name: "mortal",
+    digest: [0xd1; 32],
+    partitions: &DYING,
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &[],
+    boot_order: &[1, 0, 2],
+};
+
+static DYING: [Partition; 3] = {
+    const OFTEN: OnFailure = OnFailure::Restart {
+        limit: u32::MAX,
+        back_off_us: BACK_OFF,
+        within_us: 1,
+        with_normal_world: false,
+    };
+    failing([OFTEN; 3])
+};
+
 /// A and c are restarted with the normal world, each after a failure, too; b goes on, and all of them may be called by a.
 pub static RENEWED: Table = Table {
     name: "renewed",
@@ -479,39 +501,47 @@ pub const BACK_OFF: u32 = 5_000;
 /// Failures of the first partition of [`RESTARTS`] that are further apart count by themselves, in microseconds.
 pub const WITHIN: u32 = 60_000_000;
 
-static FAILING: [Partition; 3] = [
-    Partition {
-        properties: 0x7cf,
-        preemption: Preemption::ManagedExit { limit_us: 10_000 },
-        interrupts: &INTERRUPTS,
-        callers: &[Caller::unlimited(0), caller(C, Messages::NOTIFICATIONS, 64)],
-        on_failure: OnFailure::Restart {
-            limit: 2,
-            back_off_us: BACK_OFF,
-            within_us: WITHIN,
-            with_normal_world: false,
+static FAILING: [Partition; 3] = failing([
+    OnFailure::Restart {
+        limit: 2,
+        back_off_us: BACK_OFF,
+        within_us: WITHIN,
+        with_normal_world: false,
+    },
+    OnFailure::Halt,
+    OnFailure::Restart {
+        limit: 1000,
+        back_off_us: BACK_OFF,
+        within_us: 0,
+        with_normal_world: false,
+    },
+]);
+
+const fn failing([a, b, c]: [OnFailure; 3]) -> [Partition; 3] {
+    [
+        Partition {
+            properties: 0x7cf,
+            preemption: Preemption::ManagedExit { limit_us: 10_000 },
+            interrupts: &INTERRUPTS,
+            callers: const { &[Caller::unlimited(0), caller(C, Messages::NOTIFICATIONS, 64)] },
+            on_failure: a,
+            ..partition("a", A, 0, 0b1111)
         },
-        ..partition("a", A, 0, 0b1111)
-    },
-    Partition {
-        callers: &[Caller::unlimited(0), Caller::unlimited(A)],
-        on_failure: OnFailure::Halt,
-        ..partition("b", B, 1, 0b1111)
-    },
-    Partition {
-        properties: 0x7cf,
-        callers: &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)],
-        forwards: true,
-        budget_us: BUDGET,
-        on_failure: OnFailure::Restart {
-            limit: 1000,
-            back_off_us: BACK_OFF,
-            within_us: 0,
-            with_normal_world: false,
+        Partition {
+            callers: const { &[Caller::unlimited(0), Caller::unlimited(A)] },
+            on_failure: b,
+            ..partition("b", B, 1, 0b1111)
         },
-        ..partition("c", C, 2, 0b0011)
-    },
-];
+        Partition {
+            properties: 0x7cf,
+            callers: const { &[Caller::unlimited(0), Caller::unlimited(A), Caller::unlimited(B)] },
+            forwards: true,
+            budget_us: BUDGET,
+            on_failure: c,
+            ..partition("c", C, 2, 0b0011)
+        },
+    ]
+}
 
 static CALLERS: [Partition; 3] = [
     Partition {
