@@ -179,6 +179,8 @@ pub const ROWS: &[Attack] = &[
             "driver-session-busy",
         ],
         partition: &[
+            "notification-info-of-many",
+            "own-core-keeps-its-period-in-a-storm-of-*",
             "exhaust-shares-of-a-partition",
             "exhaust-by-an-unfinished-offer",
             "exhaust-log",

@@ -159,6 +159,7 @@ pub const ROWS: &[Property] = &[
                 &[
                     "registers-not-shown",
                     "partitions-keep-theirs",
+                    "outside-sets-traps: all of EL2 that is about EL1",
                     "outside-watches-a-partition: debug",
                     "outside-counts-a-partition: performance counters",
                     "outside-reads-secure-registers",

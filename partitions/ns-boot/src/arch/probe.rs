@@ -134,3 +134,75 @@ pub fn counted_cycles() -> u64 {
     unsafe { asm!("isb", "mrs {}, pmevcntr0_el0", out(reg) count, options(nomem, nostack, preserves_flags)) };
     count
 }
+
+/// Registers of EL2 that say what EL1 may do and sees, each with what a hostile hypervisor sets in it: traps of all kinds, other
+/// identities, another time, other tables, a pending interrupt. None of these is for EL2 itself, and the routing of its interrupts stays.
+macro_rules! each_of_el1 {
+    ($do:ident) => {
+        $do!(
+            // VF, VI, VSE, FB, TWI, TWE, TID1 to TID3, TIDCP, TACR, TSW, TPCP, TPU, TTLB, TVM, TRVM.
+            "hcr_el2" 0x47f7_63c0,
+            // TTA, TAM, TCPAC.
+            "cptr_el2" 0xc010_0000,
+            // TPMCR, TPM, TDE, TDA, TDOSA, TDRA, TPMS, TTRF.
+            "mdcr_el2" 0x0008_4f60,
+            "hstr_el2" 0x0000_bfef,
+            // HFGRTR, HFGWTR, HFGITR, HDFGRTR, HDFGWTR.
+            "S3_4_C1_C1_4" 0x0000_7fff_ffff_ffff,
+            "S3_4_C1_C1_5" 0x0000_7fff_ffff_ffff,
+            "S3_4_C1_C1_6" 0x0000_7fff_ffff_ffff,
+            "S3_4_C3_C1_4" 0x0000_7fff_ffff_ffff,
+            "S3_4_C3_C1_5" 0x0000_7fff_ffff_ffff,
+            // ICH_LR0: INTID 27 pending in group 1; ICH_VMCR: groups on, all priorities; ICH_HCR: on, all traps.
+            "S3_4_C12_C12_0" 0x5000_0000_0000_001b,
+            "S3_4_C12_C11_7" 0xff00_0003,
+            "S3_4_C12_C11_0" 0x0000_3c01,
+            "vpidr_el2" 0x0dea_d000,
+            "vmpidr_el2" 0x0000_0303,
+            "cntvoff_el2" 0x7000_0000_0000,
+            "vttbr_el2" 0x00aa_0000_7100_0000,
+            "vtcr_el2" 0x8000_3f5f,
+        )
+    };
+}
+
+/// How many these are.
+pub const TRAPS: usize = 17;
+
+/// Sets all of them; what was in them before.
+pub fn set_traps() -> [u64; TRAPS] {
+    macro_rules! set_each {
+        ($($name:literal $value:literal,)*) => {
+            [$({
+                let before: u64;
+                // SAFETY: what is set is for EL1, where nothing of this program runs.
+                unsafe {
+                    asm!(concat!("mrs {b}, ", $name), "orr {v}, {v}, {b}", concat!("msr ", $name, ", {v}"),
+                        b = out(reg) before, v = inout(reg) $value as u64 => _, options(nomem, nostack));
+                }
+                before
+            }),*]
+        };
+    }
+    let before = each_of_el1!(set_each);
+    // SAFETY: makes the above take effect.
+    unsafe { asm!("isb", options(nomem, nostack)) };
+    before
+}
+
+/// Puts all of them back.
+pub fn put_back(before: &[u64; TRAPS]) {
+    let mut before = before.iter().copied();
+    macro_rules! set_each {
+        ($($name:literal $value:literal,)*) => {
+            $({
+                let value = before.next().unwrap_or(0);
+                // SAFETY: as it was.
+                unsafe { asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nomem, nostack)) };
+            })*
+        };
+    }
+    each_of_el1!(set_each);
+    // SAFETY: makes the above take effect.
+    unsafe { asm!("isb", options(nomem, nostack)) };
+}

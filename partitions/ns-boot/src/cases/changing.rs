@@ -31,7 +31,7 @@ pub const INSIDE: &[Case] = &[
 /// A third one, with which A may share.
 const C: u16 = 0x8003;
 /// How often each call has to be taken, and refused, before it is enough; and how long that may take, in microseconds.
-const ENOUGH: [u32; 2] = [6, 3];
+const ENOUGH: [u32; 2] = [4, 2];
 const LIMIT: u64 = 8_000_000;
 static PAGES: [Page; 2] = [const { Page::new() }; 2];
 

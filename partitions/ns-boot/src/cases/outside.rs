@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     isolation("outside-cleans-by-set-way", set_way),
     isolation("outside-watches-a-partition", watches),
     isolation("outside-counts-a-partition", counts),
+    isolation("outside-sets-traps", traps),
 ];
 
 /// EL3, the hypervisor, all partitions, flash with the images, the log's UART, the secure GPIO.
@@ -137,4 +138,52 @@ fn counts() -> Outcome {
         "{short} for a short call, {long} for one of {took} us"
     );
     Ok(())
+}
+
+/// C3: what a hypervisor of the normal world has set for EL1 is nothing to partitions: neither its traps, nor the identity, time, tables and
+/// interrupts that it gives its own machines.
+fn traps() -> Outcome {
+    ask(A, test_sp::CLOBBER, [0, 0x7a9, 0, 0])?;
+    let [_, _, own, _] = ask(A, test_sp::PLACES, [0; 4])?;
+    let [changed, ticks, ..] = ask(A, test_sp::BUSY, [1000, 0, 0, 0])?;
+    ensure!(changed == 0, "{changed} registers changed before");
+    let before = probe::set_traps();
+    // Some bits cannot be set.
+    let set = probe::set_traps();
+    let found = [
+        ask(A, test_sp::CHECK, [0; 4]),
+        ask(A, test_sp::CLOBBER, [0, 0x7aa, 0, 0]),
+        ask(A, test_sp::BUSY, [1000, 0, 0, 0]),
+        ask(A, test_sp::IDENTITY, [0; 4]),
+        ask(A, test_sp::WRITE, [own, 0x7ab, 0, 0]),
+        ask(A, test_sp::READ, [own, 0, 0, 0]),
+        ask(A, test_sp::AWAIT, [27, 100, 0, 0]),
+    ];
+    let after = probe::set_traps();
+    probe::put_back(&before);
+    let [check, clobber, busy, identity, write, read, awaited] = found;
+    let [other, ..] = check?;
+    clobber?;
+    let [changed, later, ..] = busy?;
+    let [id, context, ..] = identity?;
+    let ([_, wrote, ..], [value, seen, ..], [came, ..]) = (write?, read?, awaited?);
+    ensure!(other == 0 && changed == 0, "{other}, {changed} registers changed");
+    ensure!(
+        later.wrapping_sub(ticks) < 1 << 33,
+        "its time went from {ticks:#x} to {later:#x}"
+    );
+    ensure!(
+        (id, context) == (u64::from(A), 0),
+        "it is {id:#x}, context {context}"
+    );
+    ensure!(
+        wrote == 0 && seen == 0 && value == 0x7ab,
+        "{value:#x}, syndromes {wrote:#x} and {seen:#x}"
+    );
+    ensure!(came == 0, "an interrupt came");
+    // C2: and they are as they were set.
+    for (n, (set, left)) in set.into_iter().zip(after).enumerate() {
+        ensure!(left == set, "register {n} was {set:#x}, is {left:#x}");
+    }
+    alive(B)
 }

@@ -1,12 +1,16 @@
 //! What a partition leaves behind at each point at which it leaves the core (C2, C3): its registers are full of what nobody else has, and then
 //! neither the answer's registers, nor the normal world's own, nor a neighbour's hold any of it; and it has them all again when it goes on.
+use super::elsewhere::on_core;
 use super::preemption::LONG;
 use super::restart::back;
 use super::{A, B, Case, Outcome, ask, complete, inside, isolation, to};
 use crate::arch::machine::{let_in, set_timer, smc, stop_timer};
-use crate::arch::state::{REGISTERS, call_with_full_vectors, registers, set_registers};
+use crate::arch::state::{
+    REGISTERS, call_with_full_registers, call_with_full_vectors, registers, set_registers,
+};
 use crate::ensure;
 use crate::test_sp;
+use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self as f, Regs};
 
 /// For the table `cases`: points at which it goes on later.
@@ -41,6 +45,7 @@ pub const FAILURES: &[Case] = &[
             f::ERROR,
         )
     }),
+    isolation("residue-on-another-core", other_core),
 ];
 
 /// For the table `ffa`, in which A may call B.
@@ -84,9 +89,20 @@ impl Own {
     }
 }
 
-/// Makes a request that ends at the point in question, once for its registers and once for the normal world's vectors.
+/// What else is looked at, beside what is always.
+#[derive(Clone, Copy)]
+enum Look {
+    /// All registers of the answer.
+    Answer,
+    /// The normal world's general registers, which the call has to keep.
+    General,
+    /// Its vectors.
+    Vectors,
+}
+
+/// Makes a request that ends at the point in question, once for each look.
 fn point(target: u16, request: &Regs, expected: u32) -> Outcome {
-    for with_vectors in [false, true] {
+    for look in [Look::Answer, Look::General, Look::Vectors] {
         // B may hold the same values of its own, from another case.
         ask(B, test_sp::CLOBBER, [0, 3, 0, 0])?;
         ask(target, test_sp::CLOBBER, [0, SEED, 0, 0])?;
@@ -94,11 +110,7 @@ fn point(target: u16, request: &Regs, expected: u32) -> Outcome {
             set_timer(2_000);
         }
         let own = Own::fill();
-        let (answer, changed) = if with_vectors {
-            vectors(request)
-        } else {
-            (smc(request), 0)
-        };
+        let (answer, changed) = make(request, look);
         let own = own.look();
         stop_timer();
         let_in();
@@ -106,16 +118,21 @@ fn point(target: u16, request: &Regs, expected: u32) -> Outcome {
         go_on(target, answer, expected)?;
         own?;
         seen?;
-        ensure!(changed == 0, "{changed} words of vectors changed");
+        ensure!(changed == 0, "{changed} words of its own changed");
         nothing_in(&answer)?;
     }
     Ok(())
 }
 
-fn vectors(request: &Regs) -> (Regs, u64) {
+/// Makes a call: its answer, and how many words of the normal world's registers changed.
+fn make(request: &Regs, look: Look) -> (Regs, u64) {
     let mut words = [0; 8];
     words.copy_from_slice(&request.0[..8]);
-    let (changed, _) = call_with_full_vectors(&mut words);
+    let changed = match look {
+        Look::Answer => return (smc(request), 0),
+        Look::General => call_with_full_registers(&mut words),
+        Look::Vectors => call_with_full_vectors(&mut words).0,
+    };
     let mut answer = Regs::default();
     answer.0[..8].copy_from_slice(&words);
     (answer, changed)
@@ -158,6 +175,27 @@ fn go_on(target: u16, answer: Regs, expected: u32) -> Outcome {
     }
     let [changed, ..] = ask(target, test_sp::CHECK, [0; 4])?;
     ensure!(changed == 0, "its own registers changed");
+    Ok(())
+}
+
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// A context of another core has its registers full when its partition fails: that of the next instance there finds none of it.
+fn other_core() -> Outcome {
+    on_core(1, |_| {
+        let filled = ask(BACK, test_sp::CLOBBER, [0, SEED, 0, 0]);
+        SEEN.store(u64::from(filled.is_err()), Ordering::Release);
+    })?;
+    ensure!(SEEN.load(Ordering::Acquire) == 0, "it does not answer on core 1");
+    let answer = smc(&command(BACK, test_sp::READ, 0x0e10_0000));
+    ensure!(answer.function() == f::ERROR, "{:#x}", answer.x(0));
+    back(BACK)?;
+    on_core(1, |_| {
+        let seen = ask(BACK, test_sp::CLOBBER, [SEED, 3, 0, 0]);
+        SEEN.store(seen.map_or(99, |words| words[0] + words[1]), Ordering::Release);
+    })?;
+    let seen = SEEN.load(Ordering::Acquire);
+    ensure!(seen == 0, "{seen} registers are left");
     Ok(())
 }
 
