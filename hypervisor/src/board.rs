@@ -3,7 +3,7 @@
 //! The tree is read once, before the normal world runs; nothing in it is used but for the comparison.
 
 use bulkhead_core::api::{Page, World};
-use fdt::Fdt;
+use bulkhead_core::tree::{self, Tree};
 use spin::Mutex;
 
 use crate::arch::{PAGE, window};
@@ -54,83 +54,70 @@ pub fn check(core: usize) -> Result<(), Mismatch> {
     let Aligned(bytes) = &mut *TREE.lock();
     let tree = load(core, bytes).ok_or(Mismatch::Tree)?;
     let is = |right: bool, mismatch| if right { Ok(()) } else { Err(mismatch) };
-    is(compatible(&tree), Mismatch::Compatible)?;
-    is(cores(&tree), Mismatch::Cores)?;
-    is(interrupt_controller(&tree), Mismatch::InterruptController)?;
-    is(memory(&tree), Mismatch::Memory)?;
+    is(compatible(tree), Mismatch::Compatible)?;
+    is(cores(tree), Mismatch::Cores)?;
+    is(interrupt_controller(tree), Mismatch::InterruptController)?;
+    is(memory(tree), Mismatch::Memory)?;
     is(
-        TABLE.board.log.base().is_none_or(|base| has_uart(&tree, base)),
+        TABLE.board.log.base().is_none_or(|base| has_uart(tree, base)),
         Mismatch::LogUart,
     )
 }
 
-fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Fdt<'_>> {
-    let page = |n: usize| Page {
+fn load(core: usize, bytes: &mut [u8; LARGEST]) -> Option<Tree<'_>> {
+    let mut page = Page {
         world: World::Normal,
-        address: TABLE.board.device_tree + (n * PAGE) as u64,
+        address: TABLE.board.device_tree,
     };
-    let mut header = [0; 8];
-    window::read(core, page(0), 0, &mut header);
-    let size = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
-    let bytes = bytes.get_mut(..size)?;
-    for (n, part) in bytes.chunks_mut(PAGE).enumerate() {
-        window::read(core, page(n), 0, part);
+    let mut header = [0; tree::HEADER];
+    window::read(core, page, 0, &mut header);
+    let bytes = bytes.get_mut(..tree::length(&header)?)?;
+    for part in bytes.chunks_mut(PAGE) {
+        window::read(core, page, 0, part);
+        page.address = page.address.saturating_add(PAGE as u64);
     }
-    Fdt::new(bytes).ok()
+    Tree::new(bytes)
 }
 
-fn compatible(tree: &Fdt<'_>) -> bool {
-    tree.all_nodes()
-        .next()
-        .and_then(|root| root.compatible())
-        .is_some_and(|list| list.all().any(|name| name == TABLE.board.compatible))
+fn compatible(tree: Tree<'_>) -> bool {
+    let root = tree.nodes().next();
+    root.is_some_and(|root| root.is_compatible(TABLE.board.compatible))
 }
 
-fn cores(tree: &Fdt<'_>) -> bool {
-    let mut found = 0;
-    // Not `Fdt::cpus`: it looks for `/cpus` by path, which `fdt` 0.1.5 does not find in a tree whose
-    // first node has no `@`, as TF-A's `psci` has none, and panics.
-    for cpu in tree.all_nodes().filter(|node| node.name.starts_with("cpu@")) {
-        let id = cpu.property("reg").and_then(|reg| reg.as_usize());
-        if !id.is_some_and(|id| TABLE.board.cores.contains(&(id as u64))) {
-            return false;
+fn cores(tree: Tree<'_>) -> bool {
+    let mut missing = TABLE.board.cores.len();
+    for cpu in tree.nodes().filter(|node| node.name.starts_with(b"cpu@")) {
+        let id = cpu.reg().next().map(|(id, _)| id);
+        let known = id.is_some_and(|id| TABLE.board.cores.contains(&id));
+        match missing.checked_sub(1).filter(|_| known) {
+            Some(less) => missing = less,
+            None => return false,
         }
-        found += 1;
     }
-    found == TABLE.board.cores.len()
+    missing == 0
 }
 
-fn interrupt_controller(tree: &Fdt<'_>) -> bool {
-    let Some(mut frames) = tree.find_compatible(&["arm,gic-v3"]).and_then(|node| node.reg()) else {
-        return false;
-    };
-    let mut at = |address: u64| {
-        frames
-            .next()
-            .is_some_and(|frame| frame.starting_address as usize as u64 == address)
-    };
+fn interrupt_controller(tree: Tree<'_>) -> bool {
+    let controller = tree.nodes().find(|node| node.is_compatible("arm,gic-v3"));
+    let mut frames = controller.into_iter().flat_map(|node| node.reg());
+    let mut at = |address: u64| frames.next().is_some_and(|(base, _)| base == address);
     at(TABLE.board.gicd) && at(TABLE.board.gicr)
 }
 
 /// Whether all memory is there that the normal world may name in a call: a copy from or to a hole would
 /// be a fault of the hypervisor's.
-fn memory(tree: &Fdt<'_>) -> bool {
-    let nodes = || tree.all_nodes().filter(|node| node.name.starts_with("memory@"));
+fn memory(tree: Tree<'_>) -> bool {
+    let ranges = || {
+        let nodes = tree.nodes().filter(|node| node.name.starts_with(b"memory@"));
+        nodes.flat_map(|node| node.reg())
+    };
     TABLE.board.normal.iter().all(|range| {
-        nodes().filter_map(|node| node.reg()).flatten().any(|frame| {
-            let base = frame.starting_address as usize as u64;
-            let end = base.saturating_add(frame.size.unwrap_or(0) as u64);
-            base <= range.base && range.end() <= end
-        })
+        ranges().any(|(base, size)| base <= range.base && range.end() <= base.saturating_add(size))
     })
 }
 
-fn has_uart(tree: &Fdt<'_>, base: u64) -> bool {
-    tree.all_nodes()
-        .filter(|node| {
-            node.compatible()
-                .is_some_and(|list| list.all().any(|name| name == "arm,pl011"))
-        })
-        .filter_map(|node| node.reg()?.next())
-        .any(|frame| frame.starting_address as usize as u64 == base)
+fn has_uart(tree: Tree<'_>, base: u64) -> bool {
+    tree.nodes()
+        .filter(|node| node.is_compatible("arm,pl011"))
+        .any(|node| node.reg().next().is_some_and(|(found, _)| found == base))
 }

@@ -9,7 +9,7 @@ use crate::arch::guest::Core;
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
 use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
-use crate::{board, fatal, images};
+use crate::{board, fatal, images, log};
 
 /// Transactions and ranges of borrowed memory that the ledger can hold at once.
 const SHARES: usize = memory::shares(&TABLE);
@@ -39,7 +39,7 @@ pub extern "C" fn boot_main(index: usize) -> ! {
     }
     gic::init();
     stage2::build();
-    for (partition, entry) in TABLE.partitions.iter().enumerate() {
+    for (partition, entry) in (0..PARTITIONS).zip(TABLE.partitions) {
         if let Err(reason) = images::prepare(index, entry) {
             defmt::error!("{=str}: {=str}; it stays stopped", entry.name, reason.sentence());
             SPMC.stop_image(partition);
@@ -85,7 +85,7 @@ fn serve(index: usize, first: Event) -> ! {
                 core.normal(&regs)
             }
             Action::Halt(partition) => {
-                defmt::error!("{=str} has failed", TABLE.partitions[partition].name);
+                defmt::error!("{=str} has failed", log::name(partition));
                 fatal::stop("the table says that the machine halts then");
             }
             Action::Idle => {

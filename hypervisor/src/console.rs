@@ -3,7 +3,8 @@
 use heapless::Vec;
 use spin::Mutex;
 
-use crate::table::{PARTITIONS, TABLE};
+use crate::log;
+use crate::table::PARTITIONS;
 
 /// Longest line; what is longer is cut into several.
 const LINE: usize = 160;
@@ -29,7 +30,7 @@ pub fn write(partition: usize, bytes: &[u8]) {
 }
 
 fn flush(partition: usize, line: &mut Vec<u8, LINE>) {
-    let name = TABLE.partitions[partition].name;
+    let name = log::name(partition);
     // What is not text is shown as bytes: a partition may send anything.
     match core::str::from_utf8(line) {
         Ok(text) => defmt::println!("{=str}| {=str}", name, text),

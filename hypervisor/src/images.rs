@@ -2,10 +2,11 @@
 //! and does so again from the store of pristine packages where a partition is restarted.
 
 use bulkhead_core::api::{Page, Restored, World};
+use bulkhead_core::digest::Digest;
 use bulkhead_core::start;
+use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
 use bulkhead_core::vgic;
-use sha2::{Digest, Sha256};
 use spin::Mutex;
 
 use crate::arch::{PAGE, window};
@@ -54,7 +55,7 @@ struct Restart {
     /// Where the image starts in the store.
     payload: u64,
     /// Its first pages.
-    hash: Sha256,
+    hash: Digest,
 }
 
 /// Those of all partitions.
@@ -70,7 +71,7 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
     let restart = match page {
         0 => store::find(core, &entry.image.package_uuid).map(|package| Restart {
             payload: package.saturating_add(PAYLOAD_OFFSET),
-            hash: Sha256::new(),
+            hash: Digest::new(),
         }),
         _ => taken,
     };
@@ -81,20 +82,21 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
         return Restored::Refused;
     };
     let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
-    store::read(core, restart.payload.saturating_add(offset), &mut buffer[..used]);
-    restart.hash.update(&buffer[..used]);
-    buffer[used..].fill(0);
+    let (bytes, rest) = split(buffer, used);
+    store::read(core, restart.payload.saturating_add(offset), bytes);
+    restart.hash.update(bytes);
+    rest.fill(0);
     replace(entry, buffer);
-    let place = secure(entry.image.load + offset);
+    let place = secure(entry.image.load.saturating_add(offset));
     window::write(core, place, 0, &buffer[..]);
     window::publish(core, place);
-    if offset + (used as u64) < entry.image.size {
+    if offset.saturating_add(used as u64) < entry.image.size {
         if let Some(kept) = RESTARTS.lock().get_mut(partition) {
             *kept = Some(restart);
         }
         return Restored::More;
     }
-    if restart.hash.finalize()[..] != entry.image.sha256 {
+    if restart.hash.end() != entry.image.sha256 {
         return Restored::Refused;
     }
     hand_over(core, entry);
@@ -121,35 +123,40 @@ fn secure(address: u64) -> Page {
 /// Pages of the image and the bytes used in each.
 fn pages(size: u64) -> impl Iterator<Item = (u64, usize)> {
     (0..size.div_ceil(PAGE as u64)).map(move |n| {
-        let offset = n * PAGE as u64;
-        (offset, (size - offset).min(PAGE as u64) as usize)
+        let offset = n.saturating_mul(PAGE as u64);
+        (offset, size.saturating_sub(offset).min(PAGE as u64) as usize)
     })
 }
 
+/// What of a page is used, and the rest.
+fn split(page: &mut [u8; PAGE], used: usize) -> (&mut [u8], &mut [u8]) {
+    page.split_at_mut_checked(used)
+        .sure("`pages` cuts an image into no more than pages")
+}
+
 fn measure(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) -> [u8; 32] {
-    let payload = partition.image.package.base + PAYLOAD_OFFSET;
-    let mut hash = Sha256::new();
+    let payload = partition.image.package.base.saturating_add(PAYLOAD_OFFSET);
+    let mut hash = Digest::new();
     for (offset, used) in pages(partition.image.size) {
-        window::read(core, secure(payload + offset), 0, &mut buffer[..used]);
-        hash.update(&buffer[..used]);
+        let (bytes, _) = split(buffer, used);
+        window::read(core, secure(payload.saturating_add(offset)), 0, bytes);
+        hash.update(bytes);
     }
-    hash.finalize().into()
+    hash.end()
 }
 
 fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
     let image = &partition.image;
-    let mut replaced = 0;
+    let payload = image.package.base.saturating_add(PAYLOAD_OFFSET);
+    let mut replaced = 0usize;
     for (offset, used) in pages(image.size) {
-        window::read(
-            core,
-            secure(image.package.base + PAYLOAD_OFFSET + offset),
-            0,
-            &mut buffer[..used],
-        );
-        buffer[used..].fill(0);
-        replaced += replace(partition, buffer);
-        window::write(core, secure(image.load + offset), 0, &buffer[..]);
-        window::publish(core, secure(image.load + offset));
+        let (bytes, rest) = split(buffer, used);
+        window::read(core, secure(payload.saturating_add(offset)), 0, bytes);
+        rest.fill(0);
+        replaced = replaced.saturating_add(replace(partition, buffer));
+        let place = secure(image.load.saturating_add(offset));
+        window::write(core, place, 0, &buffer[..]);
+        window::publish(core, place);
     }
     if replaced > 0 {
         defmt::info!(
@@ -163,7 +170,8 @@ fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
 /// Clears every page of the partition's memory but the image's.
 fn clear_rest(core: usize, partition: &Partition) {
     let load = partition.image.load;
-    let end = load + partition.image.size.next_multiple_of(PAGE as u64);
+    let pages = partition.image.size.div_ceil(PAGE as u64);
+    let end = load.saturating_add(pages.saturating_mul(PAGE as u64));
     for region in partition.memory {
         for address in (region.range.base..region.range.end()).step_by(PAGE) {
             if !(load..end).contains(&address) {
@@ -175,9 +183,10 @@ fn clear_rest(core: usize, partition: &Partition) {
 
 /// Writes the boot information and the manifest (DEN0077A 1.2, section 5.4).
 fn hand_over(core: usize, partition: &Partition) {
-    let manifest = start::manifest_address(partition);
-    for (n, part) in partition.manifest.chunks(PAGE).enumerate() {
-        let page = secure(manifest + (n * PAGE) as u64);
+    let mut address = start::manifest_address(partition);
+    for part in partition.manifest.chunks(PAGE) {
+        let page = secure(address);
+        address = address.saturating_add(PAGE as u64);
         window::write(core, page, 0, part);
         window::publish(core, page);
     }

@@ -44,9 +44,10 @@ impl Ports for Machine {
     }
 
     fn clear(&mut self, world: World, address: u64, count: u32) {
-        for n in 0..u64::from(count) {
-            let address = address + n * PAGE as u64;
+        let mut address = address;
+        for _ in 0..count {
             window::clear(self.core, Page { world, address });
+            address = address.saturating_add(PAGE as u64);
         }
     }
 

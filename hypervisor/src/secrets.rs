@@ -5,78 +5,75 @@
 //! whose image is not the table's never runs: neither can obtain them. Random numbers mix the seed with the
 //! core's own (FEAT_RNG), so that no two partitions see numbers that have anything in common.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
+use bulkhead_core::derive;
 use bulkhead_core::table::{Partition, RootSecret};
-use hkdf::Hkdf;
-use sha2::Sha256;
-use spin::Once;
+use spin::Mutex;
 
 use crate::arch::random;
 use crate::table::{PARTITIONS, TABLE};
 
 /// Made when the partition first asks: most never do.
-static SECRETS: [Once<Secrets>; PARTITIONS] = [const { Once::new() }; PARTITIONS];
+static SECRETS: [Mutex<Option<Secrets>>; PARTITIONS] = [const { Mutex::new(None) }; PARTITIONS];
 
 struct Secrets {
     key: [u8; 32],
     seed: [u8; 32],
-    asked: AtomicU64,
+    /// How often it has asked for random numbers.
+    asked: u64,
 }
 
 /// A partition's key as four little-endian words; zeros where the board has no root secret, which the table
 /// does not allow.
 pub fn key(partition: usize) -> [u64; 4] {
-    let mut words = [0; 4];
-    if let Some(secrets) = of(partition) {
-        for (to, from) in words.iter_mut().zip(secrets.key.as_chunks::<8>().0) {
-            *to = u64::from_le_bytes(*from);
-        }
-    }
-    words
+    words(&of(partition, |secrets| secrets.key).unwrap_or_default())
 }
 
 /// 192 random bits for a partition; none where the board has no root secret or the core no random numbers.
 pub fn random(partition: usize) -> Option<[u64; 3]> {
-    let secrets = of(partition)?;
     let mut noise = [0; 32];
     for word in noise.as_chunks_mut::<8>().0 {
         *word = random::word()?.to_le_bytes();
     }
-    let count = secrets.asked.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-    let mut bytes = [0; 24];
-    let from = Hkdf::<Sha256>::from_prk(&secrets.seed).ok()?;
-    from.expand_multi_info(&[b"random", &count, &noise], &mut bytes)
-        .ok()?;
-    let mut words = [0; 3];
+    let (seed, count) = of(partition, |secrets| {
+        let count = secrets.asked;
+        secrets.asked = count.wrapping_add(1);
+        (secrets.seed, count)
+    })?;
+    let bytes = derive::expand(&seed, &[b"random", &count.to_le_bytes(), &noise]);
+    Some(words(&bytes))
+}
+
+/// The first words of these bytes.
+fn words<const N: usize>(bytes: &[u8; 32]) -> [u64; N] {
+    let mut words = [0; N];
     for (to, from) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
         *to = u64::from_le_bytes(*from);
     }
-    Some(words)
+    words
 }
 
-fn of(partition: usize) -> Option<&'static Secrets> {
+/// Uses a partition's secrets.
+fn of<T>(partition: usize, with: impl FnOnce(&mut Secrets) -> T) -> Option<T> {
     let RootSecret::Test(root) = TABLE.board.root_secret else {
         return None;
     };
     let entry = TABLE.partitions.get(partition)?;
-    SECRETS
-        .get(partition)?
-        .try_call_once(|| derive(root, entry).ok_or(()))
-        .ok()
+    let mut secrets = SECRETS.get(partition)?.lock();
+    Some(with(secrets.get_or_insert_with(|| made(root, entry))))
 }
 
-fn derive(root: &[u8; 32], partition: &Partition) -> Option<Secrets> {
-    let all = Hkdf::<Sha256>::new(Some(b"bulkhead"), root);
+fn made(root: &[u8; 32], partition: &Partition) -> Secrets {
+    let all = derive::extract(b"bulkhead", root);
+    // Names have no zero byte and the digest's length is fixed: no two partitions give the same text.
     let of = |purpose: &[u8]| {
-        let mut bytes = [0; 32];
-        // Names have no zero byte and the digest's length is fixed: no two partitions give the same text.
-        let info = [purpose, partition.name.as_bytes(), &[0], &partition.image.sha256];
-        all.expand_multi_info(&info, &mut bytes).ok().map(|()| bytes)
+        derive::expand(
+            &all,
+            &[purpose, partition.name.as_bytes(), &[0], &partition.image.sha256],
+        )
     };
-    Some(Secrets {
-        key: of(b"key")?,
-        seed: of(b"seed")?,
-        asked: AtomicU64::new(0),
-    })
+    Secrets {
+        key: of(b"key"),
+        seed: of(b"seed"),
+        asked: 0,
+    }
 }

@@ -120,7 +120,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let Some(partition) = self.table.partitions.get(index) else {
             return;
         };
-        for (core, cpu) in (0u8..).zip(&self.cpus) {
+        for (core, cpu) in (0..64u8).zip(&self.cpus) {
             if lists(partition, core) && cpu.mode() == Mode::Dedicated && cpu.call() {
                 ports.call_core(core);
             }

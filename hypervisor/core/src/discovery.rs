@@ -9,7 +9,7 @@ use crate::life::Life;
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Writer;
-use crate::spmc::{Party, SECURE, Spmc, lists};
+use crate::spmc::{Party, SECURE, Spmc};
 use crate::table::{Caller, Messages, Partition, Preemption, Source, Uuid};
 use crate::version::{V1_0, V1_1, V1_2};
 
@@ -204,6 +204,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
     }
 
+    /// How many entries that are.
+    fn count(&self, party: Party, wanted: Option<Uuid>) -> usize {
+        let entries = self.visible(party, wanted);
+        entries.fold(0, |count, _| count.saturating_add(1))
+    }
+
     /// FFA_PARTITION_INFO_GET (DEN0077A 1.2, section 13.8), with descriptors of the caller's version.
     pub(crate) fn partition_info_get<T: Ports>(
         &self,
@@ -216,7 +222,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if flags > 1 {
             return Err(Error::InvalidParameters);
         }
-        let count = self.visible(party, wanted).count() as u32;
+        let count = self.count(party, wanted) as u32;
         if count == 0 {
             return Err(Error::InvalidParameters);
         }
@@ -255,7 +261,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         tag: u16,
     ) -> Result<Reply, Error> {
         let wanted = wanted(uuid.map(u64::to_le_bytes).as_flattened());
-        let count = self.visible(party, wanted).count();
+        let count = self.count(party, wanted);
         // The list does not change while the system runs but by a partition's end: one tag will do.
         let start = usize::from(start);
         if start != 0 && tag != 0 {
@@ -272,11 +278,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let mut regs = Regs([0; 18]);
         regs.0[0] = u64::from(f::SUCCESS_64);
         let mut current = start;
-        let entries = self
-            .visible(party, wanted)
-            .enumerate()
-            .skip(start)
-            .take(PER_ANSWER);
+        let entries = (start..usize::MAX).zip(self.visible(party, wanted).skip(start));
+        let entries = entries.take(PER_ANSWER);
         for ((index, (partition, properties, uuid)), to) in
             entries.zip(regs.0.get_mut(3..).unwrap_or_default().chunks_exact_mut(3))
         {
@@ -310,7 +313,7 @@ fn descriptor(partition: &Partition, properties: u32, uuid: Uuid, version: u32) 
         V1_1 => PROPERTIES_1_1,
         _ => u32::MAX,
     };
-    let contexts = (0..64).filter(|core| lists(partition, *core)).count() as u16;
+    let contexts = partition.contexts();
     let mut bytes = [0; DESCRIPTOR as usize];
     let fields = partition
         .id

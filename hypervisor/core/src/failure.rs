@@ -79,7 +79,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Has all other cores look at what has failed. A core that is about to enter a context takes the call as
     /// soon as it has.
     fn call_others<T: Ports>(&self, this: Core, ports: &mut T) {
-        for (core, cpu) in (0u8..).zip(&self.cpus) {
+        for (core, cpu) in (0..64u8).zip(&self.cpus) {
             if core != this && cpu.is_on() {
                 ports.call_core(core);
             }

@@ -34,7 +34,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 {
     /// Whether a partition has a context that was started on a core that is on.
     pub(crate) fn reachable(&self, index: usize) -> bool {
-        (0u8..).zip(&self.cpus).any(|(core, cpu)| {
+        (0..64u8).zip(&self.cpus).any(|(core, cpu)| {
             cpu.is_on()
                 && self
                     .seat(index, core)
@@ -61,7 +61,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Stage::Answered(_) => false,
         };
         let first = usize::from(ticket.home().unwrap_or(0));
-        let cores = (0u8..).zip(&self.cpus).cycle().skip(first).take(C);
+        let cores = || (0..64u8).zip(&self.cpus);
+        let cores = cores().skip(first).chain(cores().take(first));
         for (core, cpu) in cores {
             if cpu.takes_forwarded(now) && able(core) && cpu.call() {
                 ticket.called = Some(core);

@@ -178,10 +178,11 @@ fn deliver<T: Ports>(
     }
     let buffers = to.writable()?;
     let (bytes, size) = header.delivered(version);
-    if size + header.length > PAGE as usize {
+    if size.saturating_add(header.length) > PAGE as usize {
         return Err(Error::NoMemory);
     }
-    let message = from.staging.get(header.start..header.start + header.length);
+    let message = from.staging.get(header.start..);
+    let message = message.and_then(|message| message.get(..header.length));
     let mut writer = Writer::new(buffers.rx, ports);
     writer.put(bytes.get(..size).unwrap_or_default());
     writer.put(message.unwrap_or_default());

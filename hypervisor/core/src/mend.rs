@@ -291,7 +291,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Whether all contexts of a partition that has failed are over. Those that run nowhere end here.
     fn all_ended<T: Ports>(&self, core: Core, index: usize, ports: &mut T) -> bool {
-        let homes = (0u8..).zip(&self.cpus).map(|(home, _)| home);
+        let homes = (0..64u8).zip(&self.cpus).map(|(home, _)| home);
         homes.fold(true, |ended, home| {
             let context = Context {
                 partition: index,
@@ -324,7 +324,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 mailbox.buffers = None;
             }
         }
-        let homes = (0u8..).zip(&self.cpus).map(|(home, _)| home);
+        let homes = (0..64u8).zip(&self.cpus).map(|(home, _)| home);
         for (partition, home) in (0..P).flat_map(|other| homes.clone().map(move |home| (other, home))) {
             // What it called, and what yielded to it, is not its successor's.
             self.take_held(home, Context { partition, home }, 0);
@@ -361,7 +361,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             micros: mend.spent,
             since: now.saturating_sub(mend.failed),
         });
-        for (home, seat) in (0u8..).zip(&compartment.seats) {
+        for (home, seat) in (0..64u8).zip(&compartment.seats) {
             // From here on they count for the new instance.
             storm::forget(partition, home, seat, ports);
             paravirtual::end_active(partition, home, seat, ports);
@@ -451,7 +451,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             partition: here.context.partition,
             since,
         });
-        for (core, cpu) in (0u8..).zip(&self.cpus) {
+        for (core, cpu) in (0..64u8).zip(&self.cpus) {
             if lists(here.partition, core) && core != here.context.home && cpu.is_on() {
                 ports.call_core(core);
             }
@@ -469,7 +469,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     fn call_listed<T: Ports>(&self, partition: &Partition, ports: &mut T) {
         let on = |(core, cpu): &(Core, &Cpu)| lists(partition, *core) && cpu.is_on();
-        if let Some((core, _)) = (0u8..).zip(&self.cpus).find(on) {
+        if let Some((core, _)) = (0..64u8).zip(&self.cpus).find(on) {
             ports.call_core(core);
         }
     }

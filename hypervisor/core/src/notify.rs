@@ -225,7 +225,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return false;
         };
         let mut news = false;
-        for (home, seat) in (0u8..).zip(&compartment.seats) {
+        for (home, seat) in (0..64u8).zip(&compartment.seats) {
             let named = vcpu.is_none_or(|vcpu| vcpu == Self::vcpu(partition, home));
             if lists(partition, home) && named {
                 let risen = if partition.vgic {
@@ -289,7 +289,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let Some(compartment) = self.compartments.get(index) else {
             return;
         };
-        for (home, seat) in (0u8..).zip(&compartment.seats) {
+        for (home, seat) in (0..64u8).zip(&compartment.seats) {
             if notifications.pending_for(Self::vcpu(partition, home)) {
                 continue;
             }
@@ -321,7 +321,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     .notifications
                     .lock()
                     .tell(|vcpu| list.put(partition.id, vcpu));
-            for (home, seat) in (0u8..).zip(&compartment.seats) {
+            for (home, seat) in (0..64u8).zip(&compartment.seats) {
                 if all && seat.late.load(Ordering::Acquire) {
                     all = list.put(partition.id, Some(Self::vcpu(partition, home)));
                     seat.late.store(!all, Ordering::Release);

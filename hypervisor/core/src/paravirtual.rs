@@ -50,11 +50,7 @@ fn bit_of(partition: &Partition, intid: u32) -> Option<u64> {
     if let Some((_, _, number)) = TIMERS.iter().find(|(_, called, _)| *called == intid) {
         return Some(bit(*number));
     }
-    let place = partition
-        .interrupts
-        .iter()
-        .take(MAX_INTERRUPTS)
-        .position(|i| i.intid == intid)?;
+    let place = partition.place(intid)?;
     Some(bit(PHYSICAL.saturating_add(place as u32)))
 }
 
@@ -263,9 +259,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// the context that is at home there, a shared one (SPI) at that of the table's core. It stays
     /// active until the owner deactivates it. Returns the context, where it can deal with it.
     pub(crate) fn pend_physical<T: Ports>(&self, core: Core, intid: u32, ports: &mut T) -> Option<Context> {
-        for (index, (partition, compartment)) in
-            self.table.partitions.iter().zip(&self.compartments).enumerate()
-        {
+        let all = self.table.partitions.iter().zip(&self.compartments);
+        for (index, (partition, compartment)) in (0..P).zip(all) {
             let Some(interrupt) = partition.interrupts.iter().find(|i| i.intid == intid) else {
                 continue;
             };

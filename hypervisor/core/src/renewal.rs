@@ -31,7 +31,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
-            for (home, seat) in (0u8..).zip(&compartment.seats) {
+            for (home, seat) in (0..64u8).zip(&compartment.seats) {
                 // Who would have come for it is gone.
                 seat.ghost.store(false, Ordering::Release);
                 // One that runs has a core of the normal world waiting for it, which is no past life, or a ticket.

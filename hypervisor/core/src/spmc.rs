@@ -148,7 +148,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             }
         }
         for (partition, compartment) in self.compartments.iter().enumerate() {
-            for (home, seat) in (0u8..).zip(&compartment.seats) {
+            for (home, seat) in (0..64u8).zip(&compartment.seats) {
                 let here = Some(Context { partition, home });
                 let owner = match seat.state() {
                     State::Running(core) => self.cpus.get(usize::from(core)),

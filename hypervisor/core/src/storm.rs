@@ -127,8 +127,8 @@ impl Share {
             return;
         }
         let owed = self.owed.swap(0, Ordering::SeqCst);
-        for (place, interrupt) in partition.interrupts.iter().take(MAX_INTERRUPTS).enumerate() {
-            if owed >> place & 1 == 1 {
+        for (place, interrupt) in (0..u64::BITS).zip(partition.lines()) {
+            if owed.wrapping_shr(place) & 1 == 1 {
                 ports.end_interrupt(interrupt.intid, core);
             }
         }
@@ -143,7 +143,7 @@ pub(crate) fn end_line<T: Ports, const C: usize>(
     (intid, core): (u32, Core),
     ports: &mut T,
 ) {
-    let place = place(partition, intid);
+    let place = partition.place(intid);
     let seat = compartment.seats.get(usize::from(core));
     let owes = place
         .zip(seat)
@@ -158,19 +158,13 @@ pub(crate) fn forget<T: Ports>(partition: &Partition, home: Core, seat: &Seat, p
     seat.share.release(partition, home, ports);
 }
 
-/// The place of a line in its partition's table.
-fn place(partition: &Partition, intid: u32) -> Option<usize> {
-    let own = partition.interrupts.iter().take(MAX_INTERRUPTS);
-    own.into_iter().position(|interrupt| interrupt.intid == intid)
-}
-
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// Counts a line that came.
     pub(crate) fn count_line(&self, index: usize, partition: &Partition, intid: u32) {
         let lines = self.compartments.get(index).map(|compartment| &compartment.lines);
-        let place = place(partition, intid);
+        let place = partition.place(intid);
         if let Some(line) = lines.zip(place).and_then(|(lines, place)| lines.0.get(place)) {
             line.came.fetch_add(1, Ordering::Relaxed);
         }
@@ -179,7 +173,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// How much longer than it has had the core a context on it rests.
     fn weight(&self, core: Core) -> u64 {
         let here = self.table.partitions.iter().filter(|p| lists(p, core));
-        REST.saturating_mul(here.count() as u64)
+        here.fold(0, |weight, _| REST.saturating_add(weight))
     }
 
     /// A context has had its home for an interrupt, for so many microseconds.
@@ -196,7 +190,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return false;
         }
         if let Some(partition) = self.table.partitions.get(owner.partition) {
-            let place = intid.and_then(|intid| place(partition, intid));
+            let place = intid.and_then(|intid| partition.place(intid));
             self.hold(owner, place.map_or(0, |place| 1 << (place & 63)), ports);
         }
         true
@@ -209,7 +203,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return;
         };
         seat.share.held.fetch_or(lines, Ordering::SeqCst);
-        let places = (0..MAX_INTERRUPTS).filter(|place| lines >> place & 1 == 1);
+        let places = (0..MAX_INTERRUPTS).filter(|place| lines.wrapping_shr(*place as u32) & 1 == 1);
         let others = (lines == 0).then_some(MAX_INTERRUPTS);
         for place in places.chain(others) {
             let Some(line) = compartment.lines.0.get(place) else {

@@ -3,6 +3,8 @@
 //! `configs` reads and checks a TOML table and emits one `static TABLE: Table`. Nothing here is
 //! read from the machine; all that varies between two products stands in these values.
 
+use crate::paravirtual::MAX_INTERRUPTS;
+
 /// Where the hypervisor writes the FF-A boot information: bytes from the base of a partition's first region.
 pub const BOOT_INFO_OFFSET: u64 = 0;
 /// Where the hypervisor writes the manifest: bytes from the base of a partition's first region. Boot
@@ -24,10 +26,10 @@ pub struct Range {
 }
 
 impl Range {
-    /// First address behind the range. The table's checks guarantee that this does not overflow.
+    /// First address behind the range. The table's checks see to it that there is one.
     #[must_use]
     pub const fn end(&self) -> u64 {
-        self.base + self.size
+        self.base.saturating_add(self.size)
     }
 
     /// Whether `[base, base + size)` lies within this range; false where it would overflow.
@@ -378,7 +380,25 @@ impl Partition {
     /// The cores on which it has an execution context, in the order of the contexts' numbers.
     pub fn homes(&self) -> impl Iterator<Item = Core> + use<> {
         let cores = self.cores;
-        (0..64).filter(move |core| cores >> core & 1 == 1)
+        (0..64).filter(move |core: &Core| cores.wrapping_shr(u32::from(*core)) & 1 == 1)
+    }
+
+    /// How many execution contexts it has: one for each core.
+    #[must_use]
+    pub const fn contexts(&self) -> u16 {
+        self.cores.count_ones() as u16
+    }
+
+    /// Its interrupts, as many as a partition can have.
+    #[must_use]
+    pub fn lines(&self) -> &'static [Interrupt] {
+        self.interrupts.get(..MAX_INTERRUPTS).unwrap_or(self.interrupts)
+    }
+
+    /// The place of an interrupt among them.
+    #[must_use]
+    pub fn place(&self, intid: u32) -> Option<usize> {
+        self.lines().iter().position(|interrupt| interrupt.intid == intid)
     }
 
     /// What the table says of an endpoint as a caller of this partition; none of one that may not call.

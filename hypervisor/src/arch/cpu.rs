@@ -8,6 +8,7 @@ use aarch64_cpu::registers::{
 
 use super::cell::Owned;
 use super::context::{El1, General};
+use super::percore::PerCore;
 use super::registers as r;
 use super::{fp, gic, stage2, timer, vectors};
 use crate::table::CORES;
@@ -29,7 +30,7 @@ pub struct Block {
 // used by its core only (see `block`).
 unsafe impl Send for Block {}
 
-static BLOCKS: [Owned<Block>; CORES] = [const { Owned::new(Block::new()) }; CORES];
+static BLOCKS: PerCore<Owned<Block>> = PerCore([const { Owned::new(Block::new()) }; CORES]);
 
 impl Block {
     const fn new() -> Self {
@@ -48,12 +49,12 @@ impl Block {
 /// The caller holds no other reference to it. (Only `guest` takes it, for the length of a call.)
 pub unsafe fn block(index: usize) -> &'static mut Block {
     // SAFETY: each core passes its own index; exclusive on the core by the caller's word.
-    unsafe { BLOCKS[index].get() }
+    unsafe { BLOCKS.of(index).get() }
 }
 
 /// Where the vectors look for the context that runs on a core: the block's first word.
 pub fn current(index: usize) -> *mut *mut General {
-    BLOCKS[index].pointer().cast()
+    BLOCKS.of(index).pointer().cast()
 }
 
 /// This core's index in the table; 0 before `init`.
@@ -119,7 +120,7 @@ const CPTR_TAM: u64 = 1 << 30;
 pub fn init(index: usize) {
     // SAFETY: this core's own block, before anything else uses it.
     unsafe { block(index) }.index = index;
-    TPIDR_EL2.set(BLOCKS[index].address());
+    TPIDR_EL2.set(BLOCKS.of(index).address());
     VBAR_EL2.set(vectors::base());
     HCR_EL2.set(HCR_GUEST);
     trap_fp();

@@ -4,6 +4,7 @@
 
 use aarch64_cpu::asm::barrier;
 
+use super::percore::affinity;
 use super::registers as r;
 use crate::table::TABLE;
 
@@ -85,7 +86,7 @@ pub fn init() {
         set_group(gicd, interrupt.intid, Group::Secure);
         let config = gicd + ICFGR + u64::from(interrupt.intid / 16) * 4;
         change_bit(config, (interrupt.intid % 16) * 2 + 1, interrupt.edge);
-        let affinity = TABLE.board.cores[usize::from(interrupt.core)];
+        let affinity = affinity(interrupt.core.into());
         write(gicd + IROUTER + u64::from(interrupt.intid) * 8, affinity as u32);
         write(
             gicd + IROUTER + u64::from(interrupt.intid) * 8 + 4,
@@ -189,7 +190,7 @@ pub fn call(index: usize) {
 
 /// What sends an SGI to the core with this index.
 fn sgi(intid: u32, index: usize) -> u64 {
-    let affinity = TABLE.board.cores[index];
+    let affinity = affinity(index);
     let aff0 = affinity & 0xff;
     let target = (affinity >> 8 & 0xff) << 16 | (affinity >> 16 & 0xff) << 32 | (affinity >> 32 & 0xff) << 48;
     let range = (aff0 / 16) << 44;

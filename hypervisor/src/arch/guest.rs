@@ -2,6 +2,7 @@
 
 use aarch64_cpu::registers::{ESR_EL2, Readable as _, VMPIDR_EL2, Writeable as _};
 use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
+use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::Core as CoreIndex;
 
 use super::cell::Owned;
@@ -9,6 +10,9 @@ use super::context::State;
 use super::exit::{self, Exit};
 use super::{cpu, gic, smc, stage2, timer, vectors};
 use crate::table::{CORES, PARTITIONS, TABLE};
+
+/// Why there is something of a context.
+const OF_THE_TABLE: &str = "the policy names contexts of the table";
 
 static CONTEXTS: [[Owned<State>; CORES]; PARTITIONS] =
     [const { [const { Owned::new(State::new()) }; CORES] }; PARTITIONS];
@@ -184,7 +188,7 @@ impl Core {
         state(context).el1.load();
         VMPIDR_EL2.set(virtual_affinity(context));
         stage2::activate(context.partition);
-        let last = &mut self.last[context.partition];
+        let last = self.last.get_mut(context.partition).sure(OF_THE_TABLE);
         if *last != Some(context.home) {
             *last = Some(context.home);
             stage2::forget_local();
@@ -274,7 +278,10 @@ pub fn left(context: Context) -> &'static State {
 
 /// A context's registers.
 fn state(context: Context) -> &'static mut State {
-    let state = &CONTEXTS[context.partition][usize::from(context.home)];
+    let of = CONTEXTS.get(context.partition);
+    let state = of
+        .and_then(|of| of.get(usize::from(context.home)))
+        .sure(OF_THE_TABLE);
     // SAFETY: the policy gives a context to one core at a time, by an atomic change of its state, and
     // takes it back only after that core's next event; within the core the references that come from
     // here do not overlap (`save_el1` and `save_vectors` take another context than the one entered).
@@ -284,6 +291,7 @@ fn state(context: Context) -> &'static mut State {
 /// MPIDR_EL1 as a context reads it: its number, as FF-A wants it (DEN0077A 1.2, section 4.7).
 fn virtual_affinity(context: Context) -> u64 {
     const RES1: u64 = 1 << 31;
-    let cores = TABLE.partitions[context.partition].cores;
-    RES1 | u64::from((cores & ((1 << context.home) - 1)).count_ones())
+    let cores = TABLE.partitions.get(context.partition).map_or(0, |p| p.cores);
+    let below = 1u64.wrapping_shl(context.home.into()).wrapping_sub(1);
+    RES1 | u64::from((cores & below).count_ones())
 }

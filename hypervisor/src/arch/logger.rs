@@ -27,7 +27,7 @@ struct Logger;
 // are called between them by defmt's contract.
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
-        let me = cpu::index() + 1;
+        let me = cpu::index().saturating_add(1);
         while WRITER.load(Ordering::Relaxed) != me
             && WRITER
                 .compare_exchange_weak(0, me, Ordering::Acquire, Ordering::Relaxed)

@@ -9,6 +9,7 @@ pub mod fp;
 pub mod gic;
 pub mod guest;
 pub mod logger;
+pub mod percore;
 pub mod random;
 pub mod registers;
 pub mod smc;

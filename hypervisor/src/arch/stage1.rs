@@ -1,6 +1,7 @@
 //! The hypervisor's own translation: W^X, guard pages, devices, and no standing view of anyone's memory.
 
 use aarch64_cpu::registers::{MAIR_EL2, SCTLR_EL2, TCR_EL2};
+use bulkhead_core::sure::Sure as _;
 use static_assertions::const_assert;
 
 use super::cell::Owned;
@@ -181,10 +182,10 @@ impl IdentityMap<'_> {
         self.map(rodata, bss, Kind::Data);
         let stacks = symbol!(__stacks_start);
         for core in 0..CORES {
-            let guard = stacks + (core * start::STACK_STRIDE) as u64;
+            let guard = stacks.saturating_add(core.saturating_mul(start::STACK_STRIDE) as u64);
             self.map(
-                guard + PAGE as u64,
-                guard + start::STACK_STRIDE as u64,
+                guard.saturating_add(PAGE as u64),
+                guard.saturating_add(start::STACK_STRIDE as u64),
                 Kind::Data,
             );
         }
@@ -215,15 +216,18 @@ impl IdentityMap<'_> {
     /// The level-3 table of an address: found, or the next free one.
     fn level3(&mut self, address: u64) -> &mut Table {
         let block = (address >> 21) as usize % 512;
-        let entry = &mut self.level2[(address >> 30) as usize].0[block];
-        let base = core::ptr::from_ref(&self.level3[0]) as usize as u64;
+        let table = self.level2.get_mut((address >> 30) as usize);
+        let entry = &mut table.sure("all that is mapped here lies below `REACH`").0[block];
+        let base = core::ptr::from_ref(self.level3) as usize as u64;
         let index = if *entry == 0 {
-            *entry = (base + (self.used * PAGE) as u64) | VALID;
-            self.used += 1;
-            self.used - 1
+            let free = self.used;
+            *entry = base.saturating_add(free.saturating_mul(PAGE) as u64) | VALID;
+            self.used = free.saturating_add(1);
+            free
         } else {
-            ((*entry & !0xfff) - base) as usize / PAGE
+            (*entry & !0xfff).saturating_sub(base) as usize / PAGE
         };
-        &mut self.level3[index]
+        let table = self.level3.get_mut(index);
+        table.sure("`BLOCKS` counts all that are needed")
     }
 }

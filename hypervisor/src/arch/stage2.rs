@@ -9,6 +9,7 @@
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{Readable as _, VTCR_EL2, VTTBR_EL2, Writeable as _};
 use bulkhead_core::api::Access;
+use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::{Partition, Range, Region, Rights};
 use static_assertions::const_assert;
 
@@ -203,14 +204,15 @@ const fn secure_memory(rights: Rights) -> u64 {
 
 /// Builds the tables of all partitions; their windows are empty. Boot core, once.
 pub fn build() {
-    for (index, partition) in TABLE.partitions.iter().enumerate() {
+    let all = TABLE.partitions.iter().zip(&ROOTS).zip(&PARTS);
+    for (index, ((partition, roots), part)) in (0..PARTITIONS).zip(all) {
         // SAFETY: only the boot core runs, and no partition was entered: nothing else uses these.
-        let (roots, level2, level3) = unsafe { (ROOTS[index].get(), LEVEL2.get(), LEVEL3.get()) };
-        let own = &mut level2[level2_before(index)..level2_before(index + 1)];
-        let (window_level2, level2) = own.split_at_mut(1);
-        let own = &mut level3[level3_before(index)..level3_before(index + 1)];
-        let (window, level3) = own.split_at_mut(window_tables(partition));
-        build_window(roots, partition, &mut window_level2[0], window);
+        let (roots, level2, level3) = unsafe { (roots.get(), LEVEL2.get(), LEVEL3.get()) };
+        let own = level2.get_mut(part.level2.clone()).sure(COUNTED);
+        let (window_level2, level2) = own.split_first_mut().sure(COUNTED);
+        let own = level3.get_mut(part.level3.clone()).sure(COUNTED);
+        let (window, level3) = own.split_at_mut_checked(window_tables(partition)).sure(COUNTED);
+        build_window(roots, partition, window_level2, window);
         let mut secure = Secure {
             root: &mut roots.secure,
             level2: Pool {
@@ -244,10 +246,17 @@ pub fn build() {
 
 fn build_window(roots: &mut Roots, partition: &Partition, level2: &mut Table, level3: &[Table]) {
     let base = partition.window.base;
-    for (n, table) in level3.iter().enumerate() {
-        level2.0[(base >> 21) as usize % 512 + n] = address(table) | VALID_TABLE;
+    let entries = level2.0.iter_mut().skip((base >> 21) as usize % 512);
+    for (entry, table) in entries.zip(level3) {
+        *entry = address(table) | VALID_TABLE;
     }
-    roots.window.0[(base >> 30) as usize] = address(level2) | VALID_TABLE;
+    *of_root(&mut roots.window, base) = address(level2) | VALID_TABLE;
+}
+
+/// The entry of a level-1 table that an address is behind.
+fn of_root(root: &mut Table, address: u64) -> &mut u64 {
+    let entry = root.0.get_mut((address >> 30) as usize);
+    entry.sure("`reachable` has seen that no address is larger")
 }
 
 fn address(table: &Table) -> u64 {
@@ -263,15 +272,16 @@ struct Pool<'a> {
 impl Pool<'_> {
     /// The table that an entry leads to; the next free one where it leads nowhere yet.
     fn behind(&mut self, entry: &mut u64) -> &mut Table {
-        let base = address(&self.tables[0]);
+        let base = self.tables.as_ptr() as usize as u64;
         let index = if *entry == 0 {
-            *entry = (base + (self.used * PAGE) as u64) | VALID_TABLE;
-            self.used += 1;
-            self.used - 1
+            let free = self.used;
+            *entry = base.saturating_add(free.saturating_mul(PAGE) as u64) | VALID_TABLE;
+            self.used = free.saturating_add(1);
+            free
         } else {
-            ((*entry & 0xffff_ffff_f000) - base) as usize / PAGE
+            (*entry & 0xffff_ffff_f000).saturating_sub(base) as usize / PAGE
         };
-        &mut self.tables[index]
+        self.tables.get_mut(index).sure(COUNTED)
     }
 }
 
@@ -287,7 +297,7 @@ impl Secure<'_> {
     fn reserve(&mut self, range: &Range) {
         let mut at = range.base & !(BLOCK - 1);
         while at < range.end() {
-            let level2 = self.level2.behind(&mut self.root.0[(at >> 30) as usize]);
+            let level2 = self.level2.behind(of_root(self.root, at));
             self.level3.behind(&mut level2.0[(at >> 21) as usize % 512]);
             at += BLOCK;
         }
@@ -297,7 +307,7 @@ impl Secure<'_> {
     fn map(&mut self, range: &Range, attributes: u64, largest: u64) {
         let (mut at, to) = (range.base, range.end());
         while at < to {
-            let level2 = self.level2.behind(&mut self.root.0[(at >> 30) as usize]);
+            let level2 = self.level2.behind(of_root(self.root, at));
             let entry = &mut level2.0[(at >> 21) as usize % 512];
             if largest == BLOCK && at.is_multiple_of(BLOCK) && to - at >= BLOCK {
                 *entry = at | attributes | VALID_BLOCK;
@@ -338,11 +348,18 @@ pub fn activate(partition: usize) {
         + VSTCR_EL2::TG0.val(0)
         + VSTCR_EL2::SL0.val(1)
         + VSTCR_EL2::T0SZ.val(64 - IPA_BITS);
-    let roots = ROOTS[partition].address();
-    let window = roots + core::mem::offset_of!(Roots, window) as u64;
-    VTTBR_EL2.set(window | (partition as u64 + 1) << 48);
+    let roots = ROOTS
+        .get(partition)
+        .sure("the policy names partitions of the table")
+        .address();
+    VTTBR_EL2.set(window_root(roots) | (partition as u64).wrapping_add(1) << 48);
     r::vsttbr_el2::write(roots);
     r::vstcr_el2::write(vstcr.value);
+}
+
+/// The address of the level-1 table of a window, by that of both.
+const fn window_root(roots: u64) -> u64 {
+    roots.wrapping_add(core::mem::offset_of!(Roots, window) as u64)
 }
 
 /// Forgets what this core holds for the active partition: translations and instructions of another
@@ -362,11 +379,30 @@ pub fn forget_local() {
     };
 }
 
-/// The first level-3 table of each partition's window: counted when the image is built, as each page asks for it.
-static WINDOW_TABLES: [usize; PARTITIONS] = {
-    let (mut all, mut n) = ([0; PARTITIONS], 0);
+/// Why there are tables enough.
+const COUNTED: &str = "the tables are counted when the image is built, by the rule by which they are taken";
+
+/// A partition's tables among those of all.
+struct Part {
+    level2: core::ops::Range<usize>,
+    /// Those of its window first.
+    level3: core::ops::Range<usize>,
+}
+
+/// Each partition's tables: counted when the image is built, as each page asks for them.
+static PARTS: [Part; PARTITIONS] = {
+    let (mut all, mut n) = (
+        [const {
+            Part {
+                level2: 0..0,
+                level3: 0..0,
+            }
+        }; PARTITIONS],
+        0,
+    );
     while n < PARTITIONS {
-        all[n] = level3_before(n);
+        all[n].level2 = level2_before(n)..level2_before(n + 1);
+        all[n].level3 = level3_before(n)..level3_before(n + 1);
         n += 1;
     }
     all
@@ -380,7 +416,12 @@ fn window_entries(partition: usize, slot: u32, count: u32) -> Option<(*mut u64, 
     let count = behind.min(u64::from(count)) as usize;
     let base = LEVEL3.address() as usize as *mut u64;
     // The check above keeps the run inside the partition's own window tables.
-    let first = WINDOW_TABLES.get(partition)? * 512 + slot as usize;
+    let first = PARTS
+        .get(partition)?
+        .level3
+        .start
+        .checked_mul(512)?
+        .checked_add(slot as usize)?;
     Some((base.wrapping_add(first), count))
 }
 
@@ -394,12 +435,12 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
     let Some((entries, count)) = window_entries(partition, slot, count) else {
         return;
     };
-    let first = address & !(PAGE as u64 - 1);
+    let mut page = address & !(PAGE as u64 - 1);
     for n in 0..count {
-        let page = first + (n * PAGE) as u64;
         // SAFETY: `window_entries` gives places in the window's own tables, which are written under
         // the ledger's lock only, and read by the walker as single words.
         unsafe { entries.wrapping_add(n).write_volatile(page | attributes) };
+        page = page.saturating_add(PAGE as u64);
     }
     barrier::dsb(barrier::ISHST);
 }
@@ -408,19 +449,18 @@ pub fn map_window(partition: usize, slot: u32, address: u64, count: u32, access:
 /// window. The walk ends, with zeros behind, at an entry that leads to no table.
 pub fn walk(partition: usize, ipa: u64) -> [[u64; 3]; 2] {
     let root = ROOTS.get(partition).map_or(0, Owned::address);
-    let window = root + core::mem::offset_of!(Roots, window) as u64;
     if root == 0 || ipa >> IPA_BITS != 0 {
         return [[0; 3]; 2];
     }
-    [root, window].map(|level1| {
+    [root, window_root(root)].map(|level1| {
         let mut found = [0; 3];
-        let mut place = Some(level1 + (ipa >> 30) * 8);
-        for (level, entry) in (1..).zip(&mut found) {
+        let mut place = Some(entry_of(level1, ipa >> 30));
+        for (level, entry) in (1..=3).zip(&mut found) {
             let Some(at) = place else { break };
             *entry = read_entry(at);
             place = match level {
-                1 => next(LEVEL2.address(), LEVEL2_TABLES, *entry).map(|table| table + (ipa >> 21) % 512 * 8),
-                2 => next(LEVEL3.address(), LEVEL3_TABLES, *entry).map(|table| table + (ipa >> 12) % 512 * 8),
+                1 => next(LEVEL2.address(), LEVEL2_TABLES, *entry).map(|table| entry_of(table, ipa >> 21)),
+                2 => next(LEVEL3.address(), LEVEL3_TABLES, *entry).map(|table| entry_of(table, ipa >> 12)),
                 _ => None,
             };
         }
@@ -430,14 +470,19 @@ pub fn walk(partition: usize, ipa: u64) -> [[u64; 3]; 2] {
 
 /// The level-3 entry of a page in a partition's secure tables; none where they have no place for it.
 fn secure_entry(partition: usize, address: u64) -> Option<*mut u64> {
-    if partition >= PARTITIONS || address >> IPA_BITS != 0 {
+    let root = ROOTS.get(partition)?.address();
+    if address >> IPA_BITS != 0 {
         return None;
     }
-    let root = ROOTS[partition].address();
-    let level1 = root + (address >> 30) * 8;
-    let level2 = below(LEVEL2.address(), LEVEL2_TABLES, level1)? + (address >> 21) % 512 * 8;
-    let level3 = below(LEVEL3.address(), LEVEL3_TABLES, level2)? + (address >> 12) % 512 * 8;
+    let level1 = entry_of(root, address >> 30);
+    let level2 = entry_of(below(LEVEL2.address(), LEVEL2_TABLES, level1)?, address >> 21);
+    let level3 = entry_of(below(LEVEL3.address(), LEVEL3_TABLES, level2)?, address >> 12);
     Some(level3 as usize as *mut u64)
+}
+
+/// Where an entry of a table is.
+const fn entry_of(table: u64, number: u64) -> u64 {
+    table | (number % 512) << 3
 }
 
 /// The table that the entry at `place` leads to, if it is one of these `count` tables.
@@ -455,19 +500,22 @@ fn read_entry(place: u64) -> u64 {
 /// The table that an entry leads to, if it is one of these `count` tables.
 fn next(tables: u64, count: usize, entry: u64) -> Option<u64> {
     let table = entry & 0xffff_ffff_f000;
-    let inside = (tables..tables + (count * PAGE) as u64).contains(&table);
+    let inside = table
+        .checked_sub(tables)
+        .is_some_and(|at| at / (PAGE as u64) < count as u64);
     (entry & VALID_TABLE == VALID_TABLE && inside).then_some(table)
 }
 
 fn set_secure(partition: usize, address: u64, count: u32, attributes: Option<u64>) {
-    for n in 0..u64::from(count) {
-        let page = (address & !(PAGE as u64 - 1)) + n * PAGE as u64;
+    let mut page = address & !(PAGE as u64 - 1);
+    for _ in 0..count {
         if let Some(entry) = secure_entry(partition, page) {
             let value = attributes.map_or(0, |attributes| page | attributes | VALID_TABLE);
             // SAFETY: `secure_entry` gives places in level-3 tables, which are written under the ledger's
             // lock only after boot, and read by the walker as single words.
             unsafe { entry.write_volatile(value) };
         }
+        page = page.saturating_add(PAGE as u64);
     }
     barrier::dsb(barrier::ISHST);
 }
@@ -501,7 +549,7 @@ pub fn unmap_window(partition: usize, slot: u32, count: u32) {
         unsafe { entries.wrapping_add(n).write_volatile(0) };
     }
     barrier::dsb(barrier::ISHST);
-    let ipa = p.window.base + u64::from(slot) * PAGE as u64;
+    let ipa = p.window.base.saturating_add(u64::from(slot) * PAGE as u64);
     forget(partition, ipa, count, NON_SECURE_IPA);
 }
 
@@ -530,7 +578,7 @@ fn invalidate(ipa: u64, count: u32, space: u64) {
         return;
     }
     for n in 0..u64::from(count) {
-        let operand = ((ipa >> 12) + n) | space;
+        let operand = (ipa >> 12).saturating_add(n) | space;
         // SAFETY: as above.
         unsafe { core::arch::asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack)) };
     }

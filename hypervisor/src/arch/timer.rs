@@ -3,6 +3,7 @@
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTPCT_EL0, Readable as _};
 use bulkhead_core::moment::{Moment, NEVER};
 
+use super::percore::PerCore;
 use super::registers as r;
 use crate::table::CORES;
 
@@ -13,13 +14,15 @@ struct Due {
     wake: Moment,
 }
 
-static DUE: [Due; CORES] = [const {
-    Due {
-        deadline: Moment::new(),
-        alarm: Moment::new(),
-        wake: Moment::new(),
-    }
-}; CORES];
+static DUE: PerCore<Due> = PerCore(
+    [const {
+        Due {
+            deadline: Moment::new(),
+            alarm: Moment::new(),
+            wake: Moment::new(),
+        }
+    }; CORES],
+);
 
 /// The counter.
 pub fn counter() -> u64 {
@@ -38,13 +41,13 @@ pub fn microseconds() -> u64 {
 
 /// The core with this index came up: its timer knows nothing of what it was set for.
 pub fn init_core(index: usize) {
-    DUE[index].deadline.set(NEVER);
+    DUE.of(index).deadline.set(NEVER);
     program(index);
 }
 
 /// Sets the deadline of the core with this index: the timer's interrupt comes in this many microseconds.
 pub fn set(index: usize, micros: u32) {
-    DUE[index].deadline.set(after(micros));
+    DUE.of(index).deadline.set(after(micros));
     program(index);
 }
 
@@ -56,13 +59,13 @@ fn after(micros: u32) -> u64 {
 
 /// Has the core called in this many microseconds at the latest.
 pub fn wake(index: usize, micros: u32) {
-    DUE[index].wake.advance(after(micros));
+    DUE.of(index).wake.advance(after(micros));
     program(index);
 }
 
 /// Whether it is time for that; then it is over.
 pub fn end_wake(index: usize) -> bool {
-    let wake = &DUE[index].wake;
+    let wake = &DUE.of(index).wake;
     let due = counter() >= wake.get();
     if due {
         wake.set(NEVER);
@@ -73,19 +76,19 @@ pub fn end_wake(index: usize) -> bool {
 
 /// Whether the core's deadline has passed.
 pub fn expired(index: usize) -> bool {
-    counter() >= DUE[index].deadline.get()
+    counter() >= DUE.of(index).deadline.get()
 }
 
 /// The core has no deadline any more.
 pub fn stop(index: usize) {
-    DUE[index].deadline.set(NEVER);
+    DUE.of(index).deadline.set(NEVER);
     program(index);
 }
 
 /// Sets the core's alarm: the timer's interrupt comes when the counter has this value.
 pub fn set_alarm(index: usize, at: Option<u64>) {
     let at = at.unwrap_or(NEVER);
-    if DUE[index].alarm.replace(at) != at {
+    if DUE.of(index).alarm.replace(at) != at {
         program(index);
     }
 }
@@ -96,7 +99,7 @@ pub fn end_alarm(index: usize) {
 }
 
 fn program(index: usize) {
-    let due = &DUE[index];
+    let due = DUE.of(index);
     let first = due.deadline.get().min(due.alarm.get()).min(due.wake.get());
     if first == NEVER {
         r::cnthps_ctl_el2::write(0);

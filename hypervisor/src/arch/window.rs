@@ -45,7 +45,7 @@ impl Mapped {
     }
 
     fn of(core: usize, entry: u64) -> Self {
-        let slot = core * STRIDE;
+        let slot = core.saturating_mul(STRIDE);
         set(slot, entry);
         // SAFETY: makes the new entry visible to this core's walker; touches no memory of Rust's.
         unsafe { core::arch::asm!("dsb nshst", "isb", options(nostack)) };
@@ -53,14 +53,14 @@ impl Mapped {
     }
 
     fn pointer(&self) -> *mut u8 {
-        (BASE as usize + self.slot * PAGE) as *mut u8
+        (BASE as usize).saturating_add(self.slot.saturating_mul(PAGE)) as *mut u8
     }
 }
 
 impl Drop for Mapped {
     fn drop(&mut self) {
         set(self.slot, 0);
-        let page = (BASE >> 12) + self.slot as u64;
+        let page = (BASE >> 12).saturating_add(self.slot as u64);
         // SAFETY: forgets this core's translation of its own window page, which nothing uses any more.
         unsafe {
             core::arch::asm!("dsb nshst", "tlbi vae2, {}", "dsb nsh", "isb", in(reg) page, options(nostack));

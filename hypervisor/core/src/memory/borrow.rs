@@ -103,7 +103,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let mut slot = gap.slots.first;
         for pages in self.ranges.list(&share.ranges) {
             ports.map_window(receiver, slot, pages.address(), pages.count, asked.access);
-            slot += pages.count;
+            slot = slot.saturating_add(pages.count);
         }
         let answer = Answer {
             sender: share.sender,
@@ -115,7 +115,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             receiver: partition.id,
             access: asked.access,
             value: self.windows.get(grant).value,
-            address: partition.window.base + u64::from(gap.slots.first) * PAGE,
+            address: partition
+                .window
+                .base
+                .saturating_add(u64::from(gap.slots.first).saturating_mul(PAGE)),
             pages: share.pages,
         };
         answer.write(version, out);
@@ -215,7 +218,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         for pages in self.ranges.list(&self.shares[usize::from(grant.share)].ranges) {
             match left.checked_sub(pages.count) {
                 Some(beyond) => left = beyond,
-                None => return Some((pages.address() + u64::from(left) * PAGE, grant.access)),
+                None => return Some((pages.after(left).address(), grant.access)),
             }
         }
         None
@@ -324,11 +327,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     ) -> Result<Wanted, Error> {
         let share = &self.shares[index];
         let alone = header.flags & descriptor::FLAG_ALONE != 0;
-        let borrowers = if alone {
-            1
-        } else {
-            self.windows.of(share.grants).count()
-        };
+        let borrowers = if alone { 1 } else { self.windows.many(share.grants) };
         if header.sender != share.sender
             || header.tag != share.tag
             || header.end() != request.len()

@@ -24,7 +24,7 @@ impl Pages {
     fn parse(entry: &[u8; CONSTITUENT]) -> Result<Self, Error> {
         let field = Bytes(entry);
         let (address, count, reserved) = (field.u64(0)?, field.u32(8)?, field.u32(12)?);
-        let end = (u64::from(count) * PAGE).checked_add(address);
+        let end = u64::from(count).saturating_mul(PAGE).checked_add(address);
         if address % PAGE == 0 && count > 0 && reserved == 0 && end.is_some() {
             Ok(Self {
                 first: address / PAGE,
@@ -35,14 +35,22 @@ impl Pages {
         }
     }
 
-    /// The first page behind.
+    /// The first page behind. None lies behind the last address.
     pub fn end(self) -> u64 {
-        self.first + u64::from(self.count)
+        self.first.saturating_add(self.count.into())
+    }
+
+    /// All but this many of the first ones.
+    pub fn after(self, count: u32) -> Self {
+        Self {
+            first: self.first.saturating_add(count.into()),
+            count: self.count.saturating_sub(count),
+        }
     }
 
     /// The first address.
     pub fn address(self) -> u64 {
-        self.first * PAGE
+        self.first.saturating_mul(PAGE)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::constituents::Pages;
 use super::quota::{limited, own_shares};
-use super::{PAGE, share::Lender};
+use super::{PAGE, share::Lender, shift};
 use crate::table::{Rights, Table};
 
 /// A run of pages that their owner got from another partition.
@@ -29,7 +29,7 @@ impl Deed {
     };
 
     fn end(&self) -> u64 {
-        self.first + u64::from(self.count)
+        self.first.saturating_add(self.count.into())
     }
 
     /// The part of it in `[first, end)`, if there is one.
@@ -77,11 +77,8 @@ impl<const N: usize> Deeds<N> {
     /// Pages that a partition owns by deeds of this giver.
     pub fn pages(&self, giver: u16, owner: usize) -> u64 {
         let theirs = |deed: &&Deed| deed.giver == giver && usize::from(deed.owner) == owner;
-        self.all()
-            .iter()
-            .filter(theirs)
-            .map(|deed| u64::from(deed.count))
-            .sum()
+        let counts = self.all().iter().filter(theirs).map(|deed| u64::from(deed.count));
+        counts.fold(0, u64::saturating_add)
     }
 
     /// The longest part from page `first` on that ends at `end` at the latest; none where no partition's
@@ -159,7 +156,7 @@ impl<const N: usize> Deeds<N> {
         match partition.caller(giver) {
             None => (0, 0),
             Some(caller) if limited(caller) => {
-                let used = deeds.filter(|deed| deed.giver == giver).count();
+                let used = many(deeds.filter(|deed| deed.giver == giver));
                 (own_shares(caller, partition), used)
             }
             Some(_) => {
@@ -168,7 +165,7 @@ impl<const N: usize> Deeds<N> {
                         .caller(deed.giver)
                         .is_some_and(|caller| !limited(caller))
                 };
-                (usize::from(partition.shares), deeds.filter(common).count())
+                (usize::from(partition.shares), many(deeds.filter(common)))
             }
         }
     }
@@ -182,18 +179,18 @@ impl<const N: usize> Deeds<N> {
         owner: usize,
         ranges: impl Fn() -> I,
     ) -> bool {
-        let new: usize = ranges().map(|pages| self.parts(table, pages).count()).sum();
+        let new = many(ranges().flat_map(|pages| self.parts(table, pages)));
         let inside = |pages: &Pages| {
             let cut = |deed: &Deed| deed.first < pages.first && pages.end() < deed.end();
             self.all().iter().any(cut)
         };
-        let cuts = ranges().filter(inside).count();
+        let cuts = many(ranges().filter(inside));
         let (room, used) = self.room(table, giver.id, owner);
         let uncut = |deed: &Deed| {
             let (room, used) = self.room(table, deed.giver, giver.index);
-            usize::from(deed.owner) != giver.index || used + cuts <= room
+            usize::from(deed.owner) != giver.index || used.saturating_add(cuts) <= room
         };
-        used + new <= room && (cuts == 0 || self.all().iter().all(uncut))
+        used.saturating_add(new) <= room && (cuts == 0 || self.all().iter().all(uncut))
     }
 
     /// Makes `owner` the owner of pages that `giver` owns. [`Self::fit`] has said that there is room.
@@ -237,8 +234,12 @@ impl<const N: usize> Deeds<N> {
     }
 
     fn remove(&mut self, place: usize) {
-        self.list.copy_within(place + 1..usize::from(self.len), place);
-        self.len -= 1;
+        let live = self.list.get_mut(..usize::from(self.len));
+        let behind = live.and_then(|live| live.get_mut(place..));
+        if let Some(behind) = behind {
+            shift::down(behind);
+            self.len = self.len.saturating_sub(1);
+        }
     }
 
     /// Adds a deed that overlaps no other, joined with neighbours that say the same.
@@ -259,14 +260,17 @@ impl<const N: usize> Deeds<N> {
             && let Some(count) = deed.count.checked_add(below.count)
         {
             (deed.first, deed.count) = (below.first, count);
-            place -= 1;
+            place = place.saturating_sub(1);
             self.remove(place);
         }
-        let len = usize::from(self.len);
-        if len < N {
-            self.list.copy_within(place..len, place + 1);
-            self.list[place] = deed;
-            self.len += 1;
+        let len = self.len.saturating_add(1);
+        let live = self.list.get_mut(..usize::from(len));
+        if let Some(behind) = live.and_then(|live| live.get_mut(place..)) {
+            shift::up(behind, 1);
+            if let Some(first) = behind.first_mut() {
+                *first = deed;
+            }
+            self.len = len;
         }
     }
 
@@ -296,4 +300,9 @@ impl<const N: usize> Deeds<N> {
         }
         Ok(())
     }
+}
+
+/// How many there are; a deed or part is no smaller than a page, of which there are fewer than `usize` can count.
+fn many<T>(items: impl Iterator<Item = T>) -> usize {
+    items.fold(0, |many, _| many.saturating_add(1))
 }

@@ -27,11 +27,10 @@ struct Part<'a> {
 impl Part<'_> {
     /// Puts a field where it belongs, or as much of it as is in this part.
     fn put(&mut self, at: usize, field: &[u8]) {
-        for (place, byte) in (at..).zip(field) {
-            let to = place.checked_sub(self.offset);
-            if let Some(to) = to.and_then(|to| self.bytes.get_mut(to)) {
-                *to = *byte;
-            }
+        let skipped = self.offset.saturating_sub(at);
+        let to = self.bytes.iter_mut().skip(at.saturating_sub(self.offset));
+        for (to, byte) in to.zip(field.iter().skip(skipped)) {
+            *to = *byte;
         }
     }
 }
@@ -78,7 +77,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         out: &mut [u8],
     ) -> Result<(u32, u32), Error> {
         let share = self.described(handle)?;
-        let total = self.size(share, version, self.windows.of(self.shares[share].grants).count());
+        let total = self.size(share, version, self.windows.many(self.shares[share].grants));
         let length = self.write(table, (share, Reader::Hypervisor), version, offset, out)?;
         Ok((total as u32, length))
     }
@@ -107,7 +106,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// Bytes of a transaction's descriptor that names so many borrowers.
     fn size(&self, share: usize, version: u32, borrowers: usize) -> usize {
         let (header, stride) = answer_shape(version);
-        header + stride * borrowers + COMPOSITE + CONSTITUENT * self.shares[share].ranges.len()
+        let ranges = CONSTITUENT.saturating_mul(self.shares[share].ranges.len());
+        field(header, stride, borrowers)
+            .saturating_add(COMPOSITE)
+            .saturating_add(ranges)
     }
 
     fn write(
@@ -119,33 +121,48 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         out: &mut [u8],
     ) -> Result<u32, Error> {
         let share = &self.shares[index];
-        let borrowers = self.read_by(share, reader).count();
+        let borrowers = self.told(share, reader);
         let total = self.size(index, version, borrowers);
         if offset >= total || !offset.is_multiple_of(CONSTITUENT) {
             return Err(Error::InvalidParameters);
         }
-        let length = out.len().min(total - offset);
-        let bytes = &mut out[..length];
+        let bytes = match out.split_at_mut_checked(total.saturating_sub(offset)) {
+            Some((rest, _)) => rest,
+            None => out,
+        };
+        let length = bytes.len();
         bytes.fill(0);
         let mut part = Part { offset, bytes };
         let (header, stride) = answer_shape(version);
-        let composite = header + stride * borrowers;
+        let composite = field(header, stride, borrowers);
         self.fixed(share, reader, version, &mut part);
-        for (number, grant) in self.read_by(share, reader).enumerate() {
-            let at = header + stride * number;
-            part.put(at + 4, &(composite as u32).to_le_bytes());
+        for (number, grant) in (0..borrowers).zip(self.read_by(share, reader)) {
+            let at = field(header, stride, number);
+            part.put(at.saturating_add(4), &(composite as u32).to_le_bytes());
             self.borrower(table, (grant, reader), (at, stride), &mut part);
         }
         part.put(composite, &share.pages.to_le_bytes());
-        part.put(composite + 4, &(share.ranges.len() as u32).to_le_bytes());
-        let first = offset.saturating_sub(composite + COMPOSITE) / CONSTITUENT;
-        let ranges = self.ranges.list(&share.ranges).enumerate().skip(first);
-        for (number, pages) in ranges.take(length / CONSTITUENT + 1) {
-            let at = composite + COMPOSITE + CONSTITUENT * number;
+        part.put(
+            composite.saturating_add(4),
+            &(share.ranges.len() as u32).to_le_bytes(),
+        );
+        let list = composite.saturating_add(COMPOSITE);
+        let first = offset.saturating_sub(list) / CONSTITUENT;
+        let ranges = (first..usize::MAX).zip(self.ranges.list(&share.ranges).skip(first));
+        for (number, pages) in ranges.take((length / CONSTITUENT).saturating_add(1)) {
+            let at = field(list, CONSTITUENT, number);
             part.put(at, &pages.address().to_le_bytes());
-            part.put(at + 8, &pages.count.to_le_bytes());
+            part.put(at.saturating_add(8), &pages.count.to_le_bytes());
         }
         Ok(length as u32)
+    }
+
+    /// How many borrowers a reader is told of: it is one of them itself, if it is no hypervisor.
+    fn told(&self, share: &Share, reader: Reader) -> usize {
+        match reader {
+            Reader::Hypervisor => self.windows.many(share.grants),
+            Reader::Borrower(_) => 1,
+        }
     }
 
     /// The grants that a reader is told of.
@@ -159,7 +176,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
 
     fn fixed(&self, share: &Share, reader: Reader, version: u32, part: &mut Part<'_>) {
         let (header, stride) = answer_shape(version);
-        let receivers = self.read_by(share, reader).count() as u32;
+        let receivers = self.told(share, reader) as u32;
         let flags = u32::from(share.cleared) | share.kind.code() << 3;
         let attributes = match reader {
             Reader::Hypervisor => share.attributes,
@@ -195,9 +212,15 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             Reader::Borrower(_) => rights::granted(grant.access),
         };
         part.put(at, &id.to_le_bytes());
-        part.put(at + 2, &[permissions]);
+        part.put(at.saturating_add(2), &[permissions]);
         if stride == 32 {
-            part.put(at + 8, &grant.value);
+            part.put(at.saturating_add(8), &grant.value);
         }
     }
+}
+
+/// Where the entry of this number is in a list that begins at `first`; what would lie beyond the last address is in no
+/// descriptor.
+fn field(first: usize, stride: usize, number: usize) -> usize {
+    first.saturating_add(stride.saturating_mul(number))
 }

@@ -147,21 +147,28 @@ impl Header {
 
     /// First byte behind the endpoint memory access descriptors.
     pub fn end(&self) -> usize {
-        self.offset + self.receivers * self.stride
+        self.at(self.receivers)
+    }
+
+    /// Where the endpoint memory access descriptor of this number is; what would lie beyond the last address is in no
+    /// descriptor.
+    fn at(&self, number: usize) -> usize {
+        self.offset.saturating_add(number.saturating_mul(self.stride))
     }
 
     /// The endpoint memory access descriptor of this number, its reserved fields checked.
     pub fn receiver(&self, bytes: &[u8], number: usize) -> Result<Receiver, Error> {
-        let field = Bytes(bytes);
-        let at = self.offset + number * self.stride;
-        must_be_zero(field.u64(at + self.stride - 8)?)?;
+        let all = bytes.get(self.at(number)..).ok_or(Error::InvalidParameters)?;
+        let field = Bytes(all);
+        // The reserved field is the last one.
+        must_be_zero(field.u64(self.stride.saturating_sub(8))?)?;
         Ok(Receiver {
-            id: field.u16(at)?,
-            permissions: field.u8(at + 2)?,
-            flags: field.u8(at + 3)?,
-            composite: field.u32(at + 4)?,
+            id: field.u16(0)?,
+            permissions: field.u8(2)?,
+            flags: field.u8(3)?,
+            composite: field.u32(4)?,
             value: if self.stride == 32 {
-                Some(field.array(at + 8)?)
+                Some(field.array(8)?)
             } else {
                 None
             },

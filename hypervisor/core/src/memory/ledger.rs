@@ -81,7 +81,8 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         }
         let share = self.open(table, kind, &offer, fragment)?;
         self.shares[share].offset = offset(offer.start);
-        self.extend(table, sender, share, &fragment[offer.start..], ports)
+        let constituents = fragment.get(offer.start..).unwrap_or_default();
+        self.extend(table, sender, share, constituents, ports)
     }
 
     /// FFA_MEM_FRAG_TX (DEN0140 1.2, section 4.1.2): the next fragment of an unfinished transmission.
@@ -238,7 +239,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             ..Share::FREE
         });
         let share = share.ok_or(Error::NoMemory)?;
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.shares[share].handle = (self.generation << 16 | share as u64) & !(1 << 63);
         for number in 0..header.receivers {
             if let Err(error) = self.grant(table, share, header, number, bytes) {
@@ -327,7 +328,7 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         };
         let lender = share.lender();
         let owned = |pages: Pages| {
-            let size = u64::from(pages.count) * PAGE;
+            let size = u64::from(pages.count).saturating_mul(PAGE);
             let whole = match lender {
                 None => (table.board.normal.iter()).any(|range| range.contains(pages.address(), size)),
                 Some(lender) => deeds.own(table, lender.index, pages, reached),
@@ -337,12 +338,12 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let fragment = constituents::read(bytes, owned);
         let added = ranges.add(&mut shares[index].ranges, index as u16, room, fragment)?;
         windows.charge(share.grants, added.ranges);
-        let arrived = share.arrived + added.pages;
+        let arrived = share.arrived.saturating_add(added.pages);
         let expected = u64::from(share.pages);
         if arrived > expected || (missing == 0 && arrived < expected) {
             return Err(Error::InvalidParameters);
         }
-        let next_offset = share.offset + offset(bytes.len());
+        let next_offset = share.offset.saturating_add(offset(bytes.len()));
         let share = &mut shares[index];
         (share.arrived, share.missing, share.offset) = (arrived, missing, next_offset);
         let handle = share.handle;
@@ -418,7 +419,7 @@ fn lender(table: &Table, sender: u16) -> u8 {
         .partitions
         .iter()
         .position(|partition| partition.id == sender);
-    index.map_or(0, |index| index as u8 + 1)
+    index.map_or(0, |index| (index as u8).saturating_add(1))
 }
 
 /// Whether a borrower's tables have places for secure memory that the table gives to the partition `home`.

@@ -10,7 +10,7 @@
 //! - `deeds` keeps who owns secure memory that was donated;
 //! - `rights` says which permissions and attributes may be given and asked for;
 //! - `constituents` reads the list of address ranges and checks who owns them;
-//! - `pool` hands out entries of fixed arrays;
+//! - `pool` hands out entries of fixed arrays, `shift` moves those of a list;
 //! - `ranges` keeps the ranges of all shares, sorted, so that no page is in two of them;
 //! - `window` keeps who borrows, and where in a borrower's window what it retrieved stands;
 //! - `offer` is the first fragment that a lender sends, `share` the transaction that it becomes;
@@ -42,6 +42,7 @@ mod ranges;
 mod renew;
 mod rights;
 mod share;
+mod shift;
 mod usage;
 mod window;
 

@@ -1,5 +1,7 @@
 //! Entries of fixed arrays, named by links of two bytes; an array of zeros is a valid, empty one.
 
+use crate::sure::Sure as _;
+
 /// The index of an entry, or none. Zero means none, so that memory full of zeros holds no links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link(u16);
@@ -10,7 +12,7 @@ impl Link {
 
     /// The link to an index below 65,535; `Link::NONE` for any other.
     pub fn to(index: usize) -> Self {
-        Self(u16::try_from(index + 1).unwrap_or(0))
+        Self(u16::try_from(index.saturating_add(1)).unwrap_or(0))
     }
 
     /// The index, where there is one.
@@ -52,7 +54,8 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
 
     /// How many entries are in use: counts those that are not.
     pub fn used(&self) -> usize {
-        usize::from(self.fresh) - self.list(self.free).count()
+        self.list(self.free)
+            .fold(self.touched(), |used, _| used.saturating_sub(1))
     }
 
     /// Entries from this index on have never been in use.
@@ -64,41 +67,48 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
     pub fn take(&mut self, value: T) -> Option<usize> {
         let index = match self.free.index() {
             Some(index) => {
-                self.free = self.entries[index].next();
+                self.free = self[index].next();
                 index
             }
-            None if usize::from(self.fresh) < N => {
-                self.fresh += 1;
-                usize::from(self.fresh) - 1
+            None => {
+                let index = self.touched();
+                self.entries.get(index)?;
+                self.fresh = self.fresh.saturating_add(1);
+                index
             }
-            None => return None,
         };
-        self.entries[index] = value;
+        self[index] = value;
         Some(index)
     }
 
     /// Gives an entry back.
     pub fn give(&mut self, index: usize) {
-        self.entries[index] = T::FREE;
-        self.entries[index].set_next(self.free);
+        let free = self.free;
+        let entry = &mut self[index];
+        *entry = T::FREE;
+        entry.set_next(free);
         self.free = Link::to(index);
     }
 
     /// The indices of a list from `first` on. The list must not change meanwhile.
     pub fn list(&self, first: Link) -> impl Iterator<Item = usize> {
-        core::iter::successors(first.index(), |index| self.entries[*index].next().index())
+        core::iter::successors(first.index(), |index| self[*index].next().index())
     }
 }
 
 impl<T, const N: usize> core::ops::Index<usize> for Pool<T, N> {
     type Output = T;
+    #[inline]
     fn index(&self, index: usize) -> &T {
-        &self.entries[index]
+        let entry = self.entries.get(index);
+        entry.sure("links come from `take`, and callers ask with indices of entries")
     }
 }
 
 impl<T, const N: usize> core::ops::IndexMut<usize> for Pool<T, N> {
+    #[inline]
     fn index_mut(&mut self, index: usize) -> &mut T {
-        &mut self.entries[index]
+        let entry = self.entries.get_mut(index);
+        entry.sure("as in `index`")
     }
 }

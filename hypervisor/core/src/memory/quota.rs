@@ -44,13 +44,13 @@ pub const fn own_ranges(caller: &Caller) -> usize {
 
 /// Transactions and ranges that are room of single callers.
 const fn reserved(table: &Table) -> (usize, usize) {
-    let (mut place, mut shares, mut ranges) = (0, 0, 0);
+    let (mut place, mut shares, mut ranges) = (0usize, 0usize, 0usize);
     while place < table.partitions.len() {
         let partition = &table.partitions[place];
         let mut index = 0;
         while index < partition.callers.len() {
-            shares += own_shares(&partition.callers[index], partition);
-            ranges += own_ranges(&partition.callers[index]);
+            shares = shares.saturating_add(own_shares(&partition.callers[index], partition));
+            ranges = ranges.saturating_add(own_ranges(&partition.callers[index]));
             index += 1;
         }
         place += 1;
@@ -94,9 +94,9 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             let share = &self.shares[index];
             let theirs = share.handle != 0 && share.sender == sender;
             if theirs && self.windows.find(share.grants, partition).is_some() {
-                used.pages += u64::from(share.pages);
-                used.shares += 1;
-                used.ranges += share.ranges.len();
+                used.pages = used.pages.saturating_add(share.pages.into());
+                used.shares = used.shares.saturating_add(1);
+                used.ranges = used.ranges.saturating_add(share.ranges.len());
             }
         }
         used
@@ -105,9 +105,10 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// Ranges that the callers without a limit may have at this partition: its window's part of all.
     pub(super) fn range_quota(table: &Table, partition: usize) -> usize {
         let pages = |partition: &Partition| index((partition.window.size / PAGE) as u32);
-        let all: usize = table.partitions.iter().map(pages).sum();
+        let all = table.partitions.iter().map(pages).fold(0, usize::saturating_add);
         let common = RANGES.saturating_sub(reserved(table).1);
-        (common * table.partitions.get(partition).map_or(0, pages))
+        common
+            .saturating_mul(table.partitions.get(partition).map_or(0, pages))
             .checked_div(all)
             .unwrap_or(0)
     }
@@ -130,14 +131,16 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
 
     /// Whether one more transaction of so many pages fits what this caller may have at a partition.
     pub(super) fn fits(&self, table: &Table, caller: &Caller, partition: usize, pages: u32) -> bool {
-        let entry = &table.partitions[partition];
+        let Some(entry) = table.partitions.get(partition) else {
+            return false;
+        };
         if !limited(caller) {
             return self.windows.borrower(partition).grants < entry.shares;
         }
         let used = self.used(caller.id, partition);
         let held = self.deeds.pages(caller.id, partition);
         used.shares < own_shares(caller, entry)
-            && used.pages + held + u64::from(pages) <= u64::from(caller.pages)
+            && used.pages.saturating_add(held).saturating_add(pages.into()) <= u64::from(caller.pages)
     }
 }
 

@@ -5,7 +5,10 @@
 
 use super::constituents::{BATCH, Pages};
 use super::pool::{Link, Node, Pool};
+use super::shift;
 use crate::error::Error;
+use crate::sure::Sure as _;
+use core::cell::Cell;
 
 /// One range, and the transaction that it is part of.
 #[derive(Clone, Copy, Debug)]
@@ -159,7 +162,7 @@ impl<const N: usize> Ranges<N> {
                 })
             }
             Err(error) => {
-                for spot in &self.batch[..usize::from(self.new)] {
+                for spot in self.batch.iter().take(self.new.into()) {
                     self.pool.give(usize::from(spot.entry));
                 }
                 Err(error)
@@ -175,22 +178,23 @@ impl<const N: usize> Ranges<N> {
         fragment: impl Iterator<Item = Result<Pages, Error>>,
     ) -> Result<(List, u64), Error> {
         let Self { pool, batch, new, .. } = self;
-        let (mut list, mut total) = (List::EMPTY, 0);
+        let (mut list, mut total) = (List::EMPTY, 0u64);
         let mut last: Option<usize> = None;
+        let mut spots = batch.iter_mut().take(room);
         for pages in fragment {
             let pages = pages?;
-            total += u64::from(pages.count);
+            total = total.saturating_add(pages.count.into());
             if last.is_some_and(|last| pool[last].join(pages)) {
                 continue;
             }
-            let spot = batch[..room].get_mut(usize::from(*new)).ok_or(Error::NoMemory)?;
+            let spot = spots.next().ok_or(Error::NoMemory)?;
             let entry = pool.take(Entry::new(pages, share)).ok_or(Error::NoMemory)?;
             *spot = Spot {
                 first: pages.first,
                 entry: narrow(entry),
                 place: 0,
             };
-            *new += 1;
+            *new = new.saturating_add(1);
             match last {
                 Some(last) => pool[last].next = Link::to(entry),
                 None => list.first = Link::to(entry),
@@ -210,7 +214,7 @@ impl<const N: usize> Ranges<N> {
         }
         if tail.len > 0 {
             list.last = tail.last;
-            list.len += tail.len;
+            list.len = list.len.saturating_add(tail.len);
         }
     }
 
@@ -223,7 +227,9 @@ impl<const N: usize> Ranges<N> {
             batch,
             new,
         } = self;
-        let (order, batch) = (&order[..usize::from(*ordered)], &mut batch[..usize::from(*new)]);
+        let order = live(order, *ordered);
+        let batch = batch.get_mut(..usize::from(*new));
+        let batch = batch.sure("`collect` counts those that it has put there");
         sort(batch);
         let neighbour = |place: Option<usize>| {
             place
@@ -240,7 +246,9 @@ impl<const N: usize> Ranges<N> {
             end = new.end();
             // Most ranges lie between the same two neighbours as the one before.
             if above.is_some_and(|above| above.first < end) {
-                place += order[place..].partition_point(|at| pool[usize::from(*at)].first < new.first);
+                let behind = order.get(place..).unwrap_or_default();
+                let passed = behind.partition_point(|at| pool[usize::from(*at)].first < new.first);
+                place = place.saturating_add(passed);
                 (below, above) = (neighbour(place.checked_sub(1)), neighbour(Some(place)));
             }
             let below = below.filter(|below: &Entry| below.end() > new.first);
@@ -259,15 +267,25 @@ impl<const N: usize> Ranges<N> {
     /// Puts the batch into the order: what lies behind the last new range moves first, and farthest.
     fn insert(&mut self) {
         let mut end = usize::from(self.ordered);
-        for (number, spot) in self.batch[..usize::from(self.new)].iter().enumerate().rev() {
+        self.ordered = self.ordered.saturating_add(self.new);
+        let order = self.order.get_mut(..usize::from(self.ordered));
+        // What is not in its place yet: old ones, and as many places as there are new ones left.
+        let mut rest = order.sure(EACH_ONCE);
+        let mut left = usize::from(self.new);
+        for spot in self.batch.iter().take(left).rev() {
             let place = usize::from(spot.place);
             if place < end {
-                self.order.copy_within(place..end, place + number + 1);
+                shift::up(rest.get_mut(place..).unwrap_or_default(), left);
                 end = place;
             }
-            self.order[place + number] = spot.entry;
+            left = left.saturating_sub(1);
+            let (before, _) = rest
+                .split_at_mut_checked(place.saturating_add(left).saturating_add(1))
+                .sure(EACH_ONCE);
+            let (last, before) = before.split_last_mut().sure("it is one at least");
+            *last = spot.entry;
+            rest = before;
         }
-        self.ordered += self.new;
     }
 
     /// Removes all ranges of a list.
@@ -292,9 +310,9 @@ impl<const N: usize> Ranges<N> {
         while let Some(entry) = next.index() {
             next = self.pool[entry].next;
             let place = self.place_of(self.pool[entry].first);
-            self.order
-                .copy_within(place + 1..usize::from(self.ordered), place);
-            self.ordered -= 1;
+            let behind = self.order.get_mut(place..usize::from(self.ordered));
+            shift::down(behind.sure(EACH_ONCE));
+            self.ordered = self.ordered.checked_sub(1).sure(EACH_ONCE);
         }
     }
 
@@ -302,20 +320,22 @@ impl<const N: usize> Ranges<N> {
         let Some(share) = list.first.index().map(|first| self.pool[first].share) else {
             return;
         };
-        let mut kept = 0;
-        for place in 0..usize::from(self.ordered) {
-            let entry = self.order[place];
-            if self.pool[usize::from(entry)].share != share {
-                self.order[kept] = entry;
-                kept += 1;
+        let order = Cell::from_mut(&mut self.order[..]).as_slice_of_cells();
+        let (mut to, mut kept) = (order.iter(), 0u16);
+        for entry in order.iter().take(self.ordered.into()) {
+            if self.pool[usize::from(entry.get())].share != share
+                && let Some(to) = to.next()
+            {
+                to.set(entry.get());
+                kept = kept.saturating_add(1);
             }
         }
-        self.ordered = narrow(kept);
+        self.ordered = kept;
     }
 
     /// The first place in the order whose range starts at or behind this page.
     fn place_of(&self, page: u64) -> usize {
-        let order = &self.order[..usize::from(self.ordered)];
+        let order = live(&self.order, self.ordered);
         order.partition_point(|entry| self.pool[usize::from(*entry)].first < page)
     }
 
@@ -326,8 +346,7 @@ impl<const N: usize> Ranges<N> {
 
     /// All ranges by ascending address, each with the transaction that it is part of.
     pub fn by_address(&self) -> impl Iterator<Item = (Pages, usize)> {
-        let order = &self.order[..usize::from(self.ordered)];
-        order
+        live(&self.order, self.ordered)
             .iter()
             .map(|entry| &self.pool[usize::from(*entry)])
             .map(|entry| (entry.pages(), usize::from(entry.share)))
@@ -341,11 +360,18 @@ impl<const N: usize> Ranges<N> {
     /// Whether a page of these is in a live transaction.
     pub fn overlaps(&self, pages: Pages) -> bool {
         let place = self.place_of(pages.end());
-        let last = place
-            .checked_sub(1)
-            .map(|before| &self.pool[usize::from(self.order[before])]);
+        let last = place.checked_sub(1).and_then(|before| self.order.get(before));
+        let last = last.map(|entry| &self.pool[usize::from(*entry)]);
         last.is_some_and(|last| last.end() > pages.first)
     }
+}
+
+/// Why the order is long enough.
+const EACH_ONCE: &str = "each entry that is in use is in the order once, and that has a place for each";
+
+/// The part of the order that is valid.
+fn live(order: &[u16], ordered: u16) -> &[u16] {
+    order.get(..usize::from(ordered)).sure(EACH_ONCE)
 }
 
 fn narrow(index: usize) -> u16 {
@@ -362,13 +388,24 @@ fn sort(batch: &mut [Spot]) {
     }
     for gap in GAPS {
         for start in gap..batch.len() {
-            let spot = batch[start];
-            let mut at = start;
-            while at >= gap && batch[at - gap].first > spot.first {
-                batch[at] = batch[at - gap];
-                at -= gap;
+            let Some(spot) = batch.get(start).copied() else {
+                break;
+            };
+            let mut place = start;
+            while let Some(below) = place.checked_sub(gap)
+                && let Some(other) = batch.get(below).copied()
+                && other.first > spot.first
+            {
+                set(batch, place, other);
+                place = below;
             }
-            batch[at] = spot;
+            set(batch, place, spot);
         }
+    }
+}
+
+fn set(batch: &mut [Spot], place: usize, spot: Spot) {
+    if let Some(to) = batch.get_mut(place) {
+        *to = spot;
     }
 }

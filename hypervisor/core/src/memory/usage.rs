@@ -25,16 +25,14 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         let mut usage = Usage::default();
         for share in self.live() {
             if share.lender().is_some_and(|lender| lender.index == partition) {
-                usage.sent += 1;
+                usage.sent = usage.sent.saturating_add(1);
             }
             if let Some(grant) = self.grant_of(share.grants, partition) {
-                usage.shares += 1;
-                usage.pages += u64::from(share.pages);
-                usage.retrieved += if grant.retrieved {
-                    u64::from(share.pages)
-                } else {
-                    0
-                };
+                usage.shares = usage.shares.saturating_add(1);
+                usage.pages = usage.pages.saturating_add(share.pages.into());
+                if grant.retrieved {
+                    usage.retrieved = usage.retrieved.saturating_add(share.pages.into());
+                }
             }
         }
         usage
@@ -45,8 +43,8 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     pub fn total(&self) -> Usage {
         let mut usage = Usage::default();
         for share in self.live() {
-            usage.shares += 1;
-            usage.pages += u64::from(share.pages);
+            usage.shares = usage.shares.saturating_add(1);
+            usage.pages = usage.pages.saturating_add(share.pages.into());
         }
         usage
     }

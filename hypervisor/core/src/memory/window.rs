@@ -8,6 +8,7 @@ use super::PAGE;
 use super::pool::{Link, Node, Pool};
 use super::rights::Attributes;
 use crate::api::Access;
+use crate::sure::Sure as _;
 use crate::table::Range;
 
 /// A run of slots in a window.
@@ -152,7 +153,8 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
             return false;
         };
         if !grant.limited {
-            self.borrowers[usize::from(grant.partition)].grants += 1;
+            let borrower = self.borrower_mut(grant.partition.into());
+            borrower.grants = borrower.grants.saturating_add(1);
         }
         *first = Link::to(index);
         true
@@ -163,9 +165,12 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         while let Some(index) = first.index() {
             *first = self.pool[index].next;
             if !self.pool[index].limited {
-                let borrower = &mut self.borrowers[usize::from(self.pool[index].partition)];
-                borrower.grants -= 1;
-                borrower.ranges -= narrow(ranges);
+                let borrower = self.borrower_mut(self.pool[index].partition.into());
+                borrower.grants = borrower.grants.checked_sub(1).sure("`grant` counted it");
+                borrower.ranges = borrower
+                    .ranges
+                    .checked_sub(narrow(ranges))
+                    .sure("`charge` counted them");
             }
             self.pool.give(index);
         }
@@ -177,7 +182,8 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         while let Some(index) = next.index() {
             next = self.pool[index].next;
             if !self.pool[index].limited {
-                self.borrowers[usize::from(self.pool[index].partition)].ranges += narrow(ranges);
+                let borrower = self.borrower_mut(self.pool[index].partition.into());
+                borrower.ranges = borrower.ranges.saturating_add(narrow(ranges));
             }
         }
     }
@@ -185,6 +191,11 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
     /// The indices of a transaction's grants.
     pub fn of(&self, first: Link) -> impl Iterator<Item = usize> {
         self.pool.list(first)
+    }
+
+    /// How many borrowers a transaction has.
+    pub fn many(&self, first: Link) -> usize {
+        self.of(first).fold(0, |many, _| many.saturating_add(1))
     }
 
     /// The grant of this transaction to this partition.
@@ -200,12 +211,18 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
 
     /// What counts against a partition.
     pub fn borrower(&self, partition: usize) -> &Borrower {
-        &self.borrowers[partition]
+        let borrower = self.borrowers.get(partition);
+        borrower.sure("the table has as many partitions, and grants are of those only")
+    }
+
+    fn borrower_mut(&mut self, partition: usize) -> &mut Borrower {
+        let borrower = self.borrowers.get_mut(partition);
+        borrower.sure("as in `borrower`")
     }
 
     /// Keeps how many ranges of callers without a limit a partition may have.
     pub fn set_quota(&mut self, partition: usize, ranges: usize) {
-        self.borrowers[partition].quota = narrow(ranges);
+        self.borrower_mut(partition).quota = narrow(ranges);
     }
 
     /// How many grants there are.
@@ -215,7 +232,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
 
     /// The index of the lowest run in a partition's window.
     pub fn lowest(&self, partition: usize) -> Option<usize> {
-        self.borrowers[partition].lowest.index()
+        self.borrower(partition).lowest.index()
     }
 
     /// The indices of what a partition has in its window, by ascending slot.
@@ -229,12 +246,12 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         let base = window.base / PAGE;
         let (mut free, mut below) = (base, Link::NONE);
         let fits = |free: u64, end: u64| {
-            let start = free.next_multiple_of(align);
-            (start + u64::from(count) <= end).then_some(start - base)
+            let start = free.checked_next_multiple_of(align)?;
+            (start.checked_add(count.into())? <= end).then_some(start.checked_sub(base)?)
         };
         for index in self.retrieved(partition) {
             let taken = self.pool[index].slots;
-            let start = base + u64::from(taken.first);
+            let start = base.saturating_add(taken.first.into());
             if let Some(first) = fits(free, start) {
                 return Some(Gap {
                     slots: Slots {
@@ -244,7 +261,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
                     below,
                 });
             }
-            free = start + u64::from(taken.count);
+            free = start.saturating_add(taken.count.into());
             below = Link::to(index);
         }
         let first = fits(free, window.end() / PAGE)?;
@@ -270,7 +287,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
         let borrower = usize::from(self.pool[index].partition);
         let place = match gap.below.index() {
             Some(below) => &mut self.pool[below].above,
-            None => &mut self.borrowers[borrower].lowest,
+            None => &mut self.borrower_mut(borrower).lowest,
         };
         let above = core::mem::replace(place, Link::to(index));
         let grant = &mut self.pool[index];
@@ -315,7 +332,7 @@ impl<const PARTITIONS: usize, const GRANTS: usize> Windows<PARTITIONS, GRANTS> {
             .find(|below| self.pool[*below].above == Link::to(index));
         match below {
             Some(below) => self.pool[below].above = above,
-            None => self.borrowers[partition].lowest = above,
+            None => self.borrower_mut(partition).lowest = above,
         }
     }
 }

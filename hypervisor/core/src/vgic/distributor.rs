@@ -1,7 +1,7 @@
 //! The distributor's registers (IHI0069, section 12.9). What is not there reads as zero and ignores writes, as do
 //! accesses of a size that a register does not take.
 
-use super::{End, SHARED, SPECIAL, Vgic, field, number, place};
+use super::{End, SHARED, SPECIAL, Vgic, field, number};
 use crate::table::Partition;
 
 /// Bytes of the frame.
@@ -82,9 +82,9 @@ fn lines(partition: &Partition) -> u32 {
 
 /// GICD_IROUTER<n>: the context to which an interrupt of the partition's goes.
 fn route(partition: &Partition, offset: u64) -> u64 {
-    let intid = (offset - IROUTER) / 8;
+    let intid = offset.saturating_sub(IROUTER) / 8;
     let own = u32::try_from(intid).ok().filter(|intid| shared(*intid));
-    own.and_then(|intid| place(partition, intid))
+    own.and_then(|intid| partition.place(intid))
         .and_then(|place| partition.interrupts.get(place))
         .map_or(0, |interrupt| number(partition, interrupt.core))
 }

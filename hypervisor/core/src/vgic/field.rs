@@ -1,7 +1,7 @@
 //! Registers of one bit, two or a byte for each interrupt, which the distributor and the redistributors have at
 //! the same offsets (IHI0069, sections 12.9 and 12.11).
 
-use super::{End, Vgic, bit, core_of, place};
+use super::{End, Vgic, bit, core_of};
 use crate::table::{Core, Partition};
 
 /// What such a register holds.
@@ -31,10 +31,10 @@ pub(super) fn at(offset: u64) -> Option<(Field, u32)> {
         0x300..0x380 => (Field::SetActive, 0x300),
         0x380..0x400 => (Field::ClearActive, 0x380),
         0x400..0x800 => return Some((Field::Priority, offset - 0x400)),
-        0xc00..0xd00 => return Some((Field::Trigger, (offset - 0xc00) / 4 * 16)),
+        0xc00..0xd00 => return Some((Field::Trigger, ((offset - 0xc00) / 4).saturating_mul(16))),
         _ => return None,
     };
-    Some((field, (offset - base) / 4 * 32))
+    Some((field, ((offset - base) / 4).saturating_mul(32)))
 }
 
 /// Bits of a register that an interrupt of a field has, and the interrupts of a word.
@@ -56,12 +56,14 @@ impl<const C: usize> Vgic<C> {
         has: impl Fn(u32) -> bool,
     ) -> u32 {
         let (width, count) = width(field);
-        let mut word = 0;
+        let (mut word, mut place) = (0, 0u32);
         for n in 0..count {
             let intid = first.saturating_add(n);
             if has(intid) {
-                word |= self.read_one(partition, home, field, intid) << (n * width);
+                let part = self.read_one(partition, home, field, intid);
+                word |= part.checked_shl(place).unwrap_or(0);
             }
+            place = place.saturating_add(width);
         }
         word
     }
@@ -92,9 +94,11 @@ impl<const C: usize> Vgic<C> {
         end: End<'_>,
     ) {
         let (width, count) = width(field);
+        let mut rest = value;
         for n in 0..count {
             let intid = first.saturating_add(n);
-            let part = value >> (n * width) & (bit(width).wrapping_sub(1));
+            let part = rest & (bit(width).wrapping_sub(1));
+            rest = rest.checked_shr(width).unwrap_or(0);
             if has(intid) && (part != 0 || field == Field::Priority) {
                 self.write_one(partition, home, (field, intid), part, end);
             }
@@ -145,6 +149,8 @@ impl<const C: usize> Vgic<C> {
 
 /// Whether an interrupt is an edge: SGIs are, timers are not, others are as the table says.
 fn is_edge(partition: &Partition, intid: u32) -> bool {
-    let own = place(partition, intid).and_then(|place| partition.interrupts.get(place));
+    let own = partition
+        .place(intid)
+        .and_then(|place| partition.interrupts.get(place));
     own.map_or(intid < super::SGIS, |interrupt| interrupt.edge)
 }

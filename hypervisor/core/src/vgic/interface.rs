@@ -186,7 +186,7 @@ impl<const C: usize> Vgic<C> {
         let intid = (value >> 24 & 0xf) as u32;
         debug_assert!(intid < SGIS);
         let first = (value >> 44 & 0xf) * 16;
-        for (number, home) in (0u64..).zip(partition.homes()) {
+        for (number, home) in (0..64u64).zip(partition.homes()) {
             let listed = number
                 .checked_sub(first)
                 .is_some_and(|n| n < 16 && value >> n & 1 == 1 && value & AFFINITY_1_TO_3 == 0);

@@ -127,7 +127,7 @@ impl<const C: usize> Vgic<C> {
             let private = self.private.get_mut(usize::from(home))?;
             return has_private(partition, intid).then_some((&mut private.bank, bit(intid)));
         }
-        let place = place(partition, intid)?;
+        let place = partition.place(intid)?;
         let bank = self.shared.get_mut(place / 32)?;
         Some((bank, bit((place % 32) as u32)))
     }
@@ -143,13 +143,13 @@ impl<const C: usize> Vgic<C> {
     /// The physical interrupts of a context's that came and were not dealt with, a bit each in the table's order.
     pub(crate) fn active_lines(&mut self, partition: &Partition, home: Core) -> u64 {
         let mut lines = 0;
-        for (place, interrupt) in partition.interrupts.iter().take(MAX_INTERRUPTS).enumerate() {
+        for (place, interrupt) in (0..u64::BITS).zip(partition.lines()) {
             let own = interrupt.intid < SHARED || interrupt.core == home;
             if own
                 && let Some((bank, bit)) = self.find(partition, home, interrupt.intid)
                 && bank.behind & bit != 0
             {
-                lines |= 1 << (place & 63);
+                lines |= 1u64.wrapping_shl(place);
             }
         }
         lines
@@ -236,13 +236,7 @@ impl<const C: usize> Vgic<C> {
 fn has_private(partition: &Partition, intid: u32) -> bool {
     intid < SGIS
         || matches!(intid, VIRTUAL_TIMER | PHYSICAL_TIMER)
-        || (intid < SHARED && place(partition, intid).is_some())
-}
-
-/// The place of an interrupt in the partition's table.
-fn place(partition: &Partition, intid: u32) -> Option<usize> {
-    let own = partition.interrupts.iter().take(MAX_INTERRUPTS);
-    own.into_iter().position(|interrupt| interrupt.intid == intid)
+        || (intid < SHARED && partition.place(intid).is_some())
 }
 
 /// The core on which an interrupt of a context comes.
@@ -262,5 +256,6 @@ fn own(partition: &Partition, home: Core) -> impl Iterator<Item = (u32, Core)> {
 
 /// The number of the context at home on a core.
 fn number(partition: &Partition, home: Core) -> u64 {
-    partition.homes().take_while(|other| *other != home).count() as u64
+    let below = 1u64.wrapping_shl(home.into()).wrapping_sub(1);
+    (partition.cores & below).count_ones().into()
 }

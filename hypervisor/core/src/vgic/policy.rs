@@ -97,7 +97,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// board's are. Nothing where an access is not aligned to its size.
     fn frame(&self, partition: &Partition, address: u64, size: u64) -> Option<Frame> {
         let board = &self.table.board;
-        let frames = redistributor::SIZE.saturating_mul(partition.homes().count() as u64);
+        let frames = redistributor::SIZE.saturating_mul(partition.contexts().into());
         if !address.is_multiple_of(size.max(1)) {
             return None;
         }
@@ -183,7 +183,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if let Some(guest) = here.filter(|here| here.context.home != core) {
             self.look_at_timers(guest.context, now);
         }
-        for (partition, compartment) in self.compartments.iter().enumerate() {
+        for (partition, compartment) in (0..P).zip(&self.compartments) {
             let owner = Context {
                 partition,
                 home: core,
@@ -311,7 +311,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Tells the other contexts of a partition whose lines went up: those that run, and those that wait on a core
     /// that is on.
     fn kick<T: Ports>(&self, from: Context, risen: u64, ports: &mut T) {
-        for home in (0..64u8).filter(|home| risen >> home & 1 == 1 && *home != from.home) {
+        for home in (0..64u8).filter(|home| risen.wrapping_shr((*home).into()) & 1 == 1 && *home != from.home)
+        {
             let Some((_, _, seat)) = self.seat(from.partition, home) else {
                 continue;
             };

@@ -84,6 +84,6 @@ impl<const C: usize> Vgic<C> {
 
 /// GICR_TYPER: affinity and number are the context's number.
 fn type_of(partition: &Partition, number: u64) -> u64 {
-    let last = partition.homes().count() as u64 == number + 1;
+    let last = u64::from(partition.contexts()) == number.saturating_add(1);
     number << 32 | number << 8 | if last { LAST } else { 0 }
 }

@@ -88,13 +88,13 @@ impl Operands {
 /// Puts hypervisor calls in the place of accesses to the CPU interface; how many. What is left of a length that
 /// is no multiple of four is no instruction.
 pub fn rewrite(image: &mut [u8]) -> usize {
-    let mut count = 0;
+    let mut count = 0usize;
     let (words, _) = image.as_chunks_mut::<4>();
     for word in words {
         let operands = Operands::of_instruction(u32::from_le_bytes(*word));
         if let Some(number) = operands.and_then(Operands::number) {
             *word = (HVC | u32::from(number) << 5).to_le_bytes();
-            count += 1;
+            count = count.saturating_add(1);
         }
     }
     count
