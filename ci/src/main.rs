@@ -4,7 +4,6 @@
 #[cfg(not(test))]
 #[macro_use]
 mod out;
-mod panics;
 
 mod bench;
 mod build;

@@ -27,7 +27,7 @@ use crate::cli::{Group, TestArgs};
 use crate::parts::{Part, Parts};
 use crate::paths::{Paths, write};
 use crate::progress::Stages;
-use crate::{bench, build, parts};
+use crate::{bench, build, parts, size};
 use anyhow::Result;
 pub use page::name_of_call;
 use std::time::Instant;
@@ -40,7 +40,7 @@ const GROUPS: [(Group, &str, &str); 8] = [
     (
         Group::Lint,
         "lint",
-        "formatting, and clippy on what runs here and on bare metal",
+        "formatting, clippy on what runs here and on bare metal, and what is left in the image",
     ),
     (Group::Fuzz, "fuzz", "fuzzing from the kept inputs"),
     (Group::Bare, "bare", "bare-metal cases on QEMU, table by table"),
@@ -148,5 +148,8 @@ fn bare_lint(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
         let detail = fault.clone().unwrap_or_default();
         tally.note(&format!("lints of {package}"), fault.is_none(), &detail);
     }
+    let faults = size::faults(paths, &built.firmware.hypervisor)?;
+    let name = "each check that is left in the image has its reason, and no panic formats text";
+    tally.note(name, faults.is_empty(), &faults.join("; "));
     Ok(())
 }

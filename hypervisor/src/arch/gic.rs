@@ -35,6 +35,12 @@ const FIRST_SHARED: u32 = 32;
 /// INTIDs from here on are special: nothing was acknowledged.
 const SPECIAL: u64 = 1020;
 
+/// Where the redistributor of the core with this index has its private interrupts.
+fn sgi_frame(index: usize) -> u64 {
+    let frames = (index as u64).saturating_mul(TABLE.board.gicr_stride);
+    TABLE.board.gicr.saturating_add(frames).saturating_add(SGI_FRAME)
+}
+
 fn read(address: u64) -> u32 {
     // SAFETY: a GIC register within the frames that `stage1` maps as devices.
     unsafe { (address as usize as *const u32).read_volatile() }
@@ -98,7 +104,7 @@ pub fn init() {
 
 /// This core's part: private interrupts and the CPU interface.
 pub fn init_core(index: usize) {
-    let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
+    let frame = sgi_frame(index);
     set_group(frame, TABLE.board.timer_intid, Group::Secure);
     enable(frame, TABLE.board.timer_intid);
     set_group(frame, CALL, Group::Secure);
@@ -168,8 +174,7 @@ pub fn disable(intid: u32, index: usize) {
 fn clear(register: u64, intid: u32, index: usize) {
     let bit = 1 << (intid % 32);
     if intid < FIRST_SHARED {
-        let frame = TABLE.board.gicr + index as u64 * TABLE.board.gicr_stride + SGI_FRAME;
-        write(frame + register, bit);
+        write(sgi_frame(index).saturating_add(register), bit);
     } else {
         write(TABLE.board.gicd + register + u64::from(intid / 32) * 4, bit);
     }

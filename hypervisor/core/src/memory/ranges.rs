@@ -268,23 +268,17 @@ impl<const N: usize> Ranges<N> {
     fn insert(&mut self) {
         let mut end = usize::from(self.ordered);
         self.ordered = self.ordered.saturating_add(self.new);
-        let order = self.order.get_mut(..usize::from(self.ordered));
-        // What is not in its place yet: old ones, and as many places as there are new ones left.
-        let mut rest = order.sure(EACH_ONCE);
+        let order = self.order.get_mut(..usize::from(self.ordered)).sure(EACH_ONCE);
         let mut left = usize::from(self.new);
         for spot in self.batch.iter().take(left).rev() {
             let place = usize::from(spot.place);
             if place < end {
-                shift::up(rest.get_mut(place..).unwrap_or_default(), left);
+                let moved = order.get_mut(place..end.saturating_add(left));
+                shift::up(moved.sure(EACH_ONCE), left);
                 end = place;
             }
             left = left.saturating_sub(1);
-            let (before, _) = rest
-                .split_at_mut_checked(place.saturating_add(left).saturating_add(1))
-                .sure(EACH_ONCE);
-            let (last, before) = before.split_last_mut().sure("it is one at least");
-            *last = spot.entry;
-            rest = before;
+            *order.get_mut(place.saturating_add(left)).sure(EACH_ONCE) = spot.entry;
         }
     }
 
