@@ -48,9 +48,9 @@ impl Pages {
         }
     }
 
-    /// The first address.
+    /// The first address: the page's number is one divided by 4096.
     pub fn address(self) -> u64 {
-        self.first.saturating_mul(PAGE)
+        self.first << PAGE.trailing_zeros()
     }
 }
 

@@ -72,9 +72,9 @@ impl<T: Node + Copy, const N: usize> Pool<T, N> {
             }
             None => {
                 let index = self.touched();
-                self.entries.get(index)?;
-                self.fresh = self.fresh.saturating_add(1);
-                index
+                *self.entries.get_mut(index)? = value;
+                self.fresh = Link::to(index).0;
+                return Some(index);
             }
         };
         self[index] = value;
