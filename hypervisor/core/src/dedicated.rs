@@ -109,7 +109,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// A core that the normal world has.
     pub(crate) fn core_of_the_normal_world(&self) -> Option<Core> {
         let has = |cpu: &Cpu| cpu.is_on() && cpu.mode() != Mode::Dedicated;
-        (0u8..)
+        (0..64u8)
             .zip(&self.cpus)
             .find(|(_, cpu)| has(cpu))
             .map(|(core, _)| core)

@@ -191,7 +191,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         if any {
             self.mends.store(true, Ordering::SeqCst);
-            for (core, cpu) in (0u8..).zip(&self.cpus) {
+            for (core, cpu) in (0..64u8).zip(&self.cpus) {
                 if cpu.is_on() {
                     ports.call_core(core);
                 }
