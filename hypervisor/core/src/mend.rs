@@ -156,9 +156,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// without a rest: calls are kept until it is back. One that has failed needs to rest no longer.
     pub(crate) fn restart_with_normal_world<T: Ports>(&self, ports: &mut T) {
         let mut any = false;
-        for (index, (partition, compartment)) in
-            (self.table.partitions.iter().zip(&self.compartments)).enumerate()
-        {
+        let all = self.table.partitions.iter().zip(&self.compartments);
+        for (index, (partition, compartment)) in (0..P).zip(all) {
             let with = |policy| {
                 matches!(
                     policy,
