@@ -39,12 +39,14 @@ pub fn note(note: Note) {
             partition,
             slices,
             micros,
+            longest,
             since,
         } => defmt::info!(
-            "{=str}: cleared, restored and measured in {=u32} slices of {=u64} us together, {=u64} us after its failure",
+            "{=str}: cleared, restored and measured in {=u32} slices of {=u64} us together, the longest {=u64} us, {=u64} us after its failure",
             name(partition),
             slices,
             micros,
+            longest,
             since
         ),
         Note::Restarted { partition, since } => {

@@ -67,9 +67,12 @@ const fn operation(
     }
 }
 
+/// The longest time that a restart keeps the core: as the hypervisor's log says, which counts microseconds.
+pub const LONGEST_SLICE: &str = "restart:longest-slice";
+
 /// All of them; 0 stands for a figure that is not known. Floor and Hafnium were measured on QEMU 10.0.2 with TF-A
 /// 2.12.1, `-cpu max,sve=off,pauth-impdef=on`, `-icount shift=0,sleep=off` and one core.
-pub const OPERATIONS: [Operation; 31] = [
+pub const OPERATIONS: [Operation; 35] = [
     operation("psci-version", "PSCI_VERSION (EL3 alone)", 238, 238, 0),
     operation("features", "FFA_FEATURES", 1342, 3037, 1500),
     operation("version", "FFA_VERSION", 1544, 4068, 1700),
@@ -137,4 +140,14 @@ pub const OPERATIONS: [Operation; 31] = [
         0,
     ),
     operation("share-512-scattered:reclaim", "of 512 ranges: reclaim", 0, 0, 0),
+    operation("failure-told", "a fault, until its caller is told", 0, 0, 0),
+    operation(
+        "failure-good-call",
+        "a fault, until the next good answer (1 ms of it is a rest)",
+        0,
+        0,
+        0,
+    ),
+    operation("restart", "restart, from the first call that is kept", 0, 0, 0),
+    operation(LONGEST_SLICE, "longest slice of it", 0, 0, 0),
 ];

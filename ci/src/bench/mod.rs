@@ -13,6 +13,7 @@ use crate::parts::{self, Part, Parts};
 use crate::paths::{Paths, read, write};
 use crate::progress::step;
 use crate::run::events::Line;
+use crate::run::log;
 use crate::run::machine::Machine;
 use crate::run::session::{self, Log, Next, Ports, Wish};
 use anyhow::{Result, bail};
@@ -163,7 +164,16 @@ fn measure(firmware: &build::Firmware) -> Result<Figures> {
             folder.join("console.log").display()
         );
     }
+    note_slices(&mut figures, &log::read(&folder)?);
     Ok(figures)
+}
+
+/// What the log says of restarts. An instruction is a nanosecond here.
+fn note_slices(figures: &mut Figures, log: &log::Log) {
+    const INSTRUCTIONS: u64 = 1_000;
+    if let Some(longest) = log.restored.iter().map(|[_, longest]| *longest).max() {
+        figures.note(figures::LONGEST_SLICE, longest * INSTRUCTIONS);
+    }
 }
 
 fn wish<'a>(firmware: &'a build::Firmware, folder: &'a Path) -> Wish<'a> {

@@ -28,6 +28,8 @@ pub struct Log {
     pub failures: usize,
     /// Microseconds from each failure until its partition was ready again.
     pub back_after: Vec<u64>,
+    /// What each restart's clearing, copying and measuring took together, and the longest of its slices, in microseconds.
+    pub restored: Vec<[u64; 2]>,
 }
 
 /// How the hypervisor's lines of failures begin, behind the partition's name.
@@ -61,6 +63,7 @@ pub fn parse(text: &str) -> Log {
         match (level, rest.as_slice()) {
             ("info", ["ready"]) => drop(log.ready.insert(name.to_owned())),
             ("info", ["ready", "again", micros, ..]) => log.back_after.extend(micros.parse::<u64>()),
+            ("info", ["cleared,", ..]) => log.restored.extend(restored(&rest)),
             ("error", what) if is_failure(what) => log.failures += 1,
             (
                 "debug",
@@ -90,6 +93,15 @@ pub fn parse(text: &str) -> Log {
     log
 }
 
+/// All slices of a restart together, and the longest one: the numbers behind `slices of` and `longest`.
+fn restored(words: &[&str]) -> Option<[u64; 2]> {
+    let behind = |mark: &[&str]| {
+        let at = words.windows(mark.len()).position(|some| some == mark)?;
+        words.get(at + mark.len())?.parse().ok()
+    };
+    Some([behind(&["slices", "of"])?, behind(&["longest"])?])
+}
+
 /// Whether these words, behind a partition's name, tell of its failure.
 fn is_failure(words: &[&str]) -> bool {
     let what = words.join(" ");
@@ -106,10 +118,12 @@ mod tests {
             "    0.1 info  a: ready\n\
                  0.2       a| 0.2 error a: failed on core 0\n\
                  0.3 error a: failed on core 0 by a load\n\
+                 1.2 info  a: cleared, restored and measured in 9 slices of 8000 us together, the longest 990 us, 1400 us after its failure\n\
                  1.2 info  a: ready again 1500 us after its failure\n\
                  1.3       b| c: ready again 7 us after its failure\n",
         );
         assert_eq!((log.failures, log.back_after.as_slice()), (1, &[1500][..]));
+        assert_eq!(log.restored, [[8000, 990]]);
     }
 
     #[test]

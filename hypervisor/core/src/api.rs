@@ -311,6 +311,8 @@ pub enum Note {
         slices: u32,
         /// Which took so long together.
         micros: u64,
+        /// And the longest of them so long (microseconds).
+        longest: u64,
         /// Microseconds since it failed.
         since: u64,
     },

@@ -55,6 +55,8 @@ pub(crate) struct Mend {
     /// Slices of this one, and the time they took together (microseconds).
     slices: u32,
     spent: u64,
+    /// The longest of them (microseconds).
+    longest: u64,
     /// Until when its first context has to be ready (microseconds).
     limit: u64,
 }
@@ -68,6 +70,7 @@ impl Mend {
             due: 0,
             slices: 0,
             spent: 0,
+            longest: 0,
             limit: 0,
         }
     }
@@ -230,6 +233,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 mend.slices = mend.slices.saturating_add(1);
                 let took = ports.now().saturating_sub(begun);
                 mend.spent = mend.spent.saturating_add(took);
+                mend.longest = mend.longest.max(took);
                 match ready {
                     None => return Mended::Later,
                     Some(false) => {
@@ -358,6 +362,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             partition: index,
             slices: mend.slices,
             micros: mend.spent,
+            longest: mend.longest,
             since: now.saturating_sub(mend.failed),
         });
         for (home, seat) in (0..64u8).zip(&compartment.seats) {

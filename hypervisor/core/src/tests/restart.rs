@@ -212,11 +212,12 @@ fn slices_are_short_and_the_normal_world_is_asked_between_them() {
             partition,
             slices,
             micros,
+            longest,
             ..
-        } => Some((*partition, *slices, *micros)),
+        } => Some((*partition, *slices, *micros, *longest)),
         _ => None,
     });
-    assert_eq!(note, Some((2, 4, 4_000)));
+    assert_eq!(note, Some((2, 4, 4_000, 1_200)));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! mean something under QEMU's `-icount` only (`cargo xtask bench`).
 mod memory;
 mod partition;
+mod restart;
 
 use crate::arch::{self, clock, machine};
 use crate::cases::discovery::{RX, TX};
@@ -32,7 +33,7 @@ pub fn run() -> ! {
         known.map_or(0, |ticks| ((2 * KNOWN) << 20) / ticks.max(1)),
         Ordering::Relaxed,
     );
-    for bench in [calls, memory::shares, partition::calls] {
+    for bench in [calls, memory::shares, partition::calls, restart::restarts] {
         if let Err(why) = bench() {
             uart::line(format_args!("@bench-failed {}", why.text()));
         }
