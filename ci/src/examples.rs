@@ -13,7 +13,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --ffa                         the FF-A conformance cases, in a minute or two
   cargo xtask test --ffa --bless                 and write docs/conformance.md anew from them
   cargo xtask test --gp                          GlobalPlatform clients, xtest and a PKCS#11 tool, on every OP-TEE
-  cargo xtask test --faults --seed 7             TEEs crash and hang while Linux uses them; 200 of them with --full
+  cargo xtask test --faults --seed 7             TEEs crash, hang and attack while Linux uses them; 200 times with --full
   cargo xtask test --gp --full --suites gp-both   every case of xtest, on all OP-TEEs at the same time
   cargo xtask test --gp --full --suites load --seed 7  ten minutes of load; the seed repeats what chance did
   cargo xtask test --only host,model             what needs no QEMU

@@ -2,37 +2,57 @@
 
 use crate::stamp::hex;
 use anyhow::{Context, Result, bail};
+use std::cell::OnceCell;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Numbers of registers in the stub's AArch64 description.
+/// Numbers of registers in the stub's AArch64 description; those below are x0 to x30.
 pub const SP: usize = 31;
 pub const PC: usize = 32;
 pub const PSTATE: usize = 33;
 /// How long the stub may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A machine that is stopped; it goes on when this is dropped.
-pub struct Gdb {
-    stream: UnixStream,
-    pending: Vec<u8>,
+/// The stub of a machine.
+pub struct Stub {
+    path: PathBuf,
+    /// Its list of system registers, once it was asked.
+    list: OnceCell<String>,
 }
 
-impl Gdb {
-    /// Connects to the stub, which stops the machine.
-    pub fn stop(path: &Path) -> Result<Self> {
-        let stream = UnixStream::connect(path).context("the machine's gdb stub does not answer")?;
+impl Stub {
+    /// The one that is reached by this socket.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            list: OnceCell::new(),
+        }
+    }
+
+    /// The machine, stopped.
+    pub fn stop(&self) -> Result<Gdb<'_>> {
+        let stream = UnixStream::connect(&self.path).context("the machine's gdb stub does not answer")?;
         stream.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let mut gdb = Self {
+        let mut gdb = Gdb {
+            stub: self,
             stream,
             pending: Vec::new(),
         };
         gdb.ask("?")?;
         Ok(gdb)
     }
+}
 
+/// A machine that is stopped; it goes on when this is dropped.
+pub struct Gdb<'a> {
+    stub: &'a Stub,
+    stream: UnixStream,
+    pending: Vec<u8>,
+}
+
+impl Gdb<'_> {
     /// The numbers of the machine's cores, as the stub names them.
     pub fn cores(&mut self) -> Result<Vec<String>> {
         let mut cores = Vec::new();
@@ -66,8 +86,27 @@ impl Gdb {
         self.expect_ok(&format!("P{number:x}={}", hex(value)))
     }
 
+    /// Memory as the core that was looked at last reaches it; none where nothing is there.
+    pub fn read(&mut self, address: u64, length: usize) -> Result<Option<Vec<u8>>> {
+        let answer = self.ask(&format!("m{address:x},{length:x}"))?;
+        Ok(bytes(&answer).filter(|bytes| bytes.len() == length))
+    }
+
     /// The value of a system register of the core that was looked at last, by its name.
     pub fn system_register(&mut self, name: &str) -> Result<u64> {
+        let stub = self.stub;
+        let list = match stub.list.get() {
+            Some(list) => list,
+            None => {
+                let list = self.system_registers()?;
+                stub.list.get_or_init(|| list)
+            }
+        };
+        let number = number_of(list, name).with_context(|| format!("the stub knows no register {name}"))?;
+        self.register(number)
+    }
+
+    fn system_registers(&mut self) -> Result<String> {
         let mut list = String::new();
         loop {
             let part = self.ask(&format!(
@@ -80,23 +119,16 @@ impl Gdb {
             list.push_str(text);
             match more {
                 "m" => {}
-                "l" => break,
+                "l" => return Ok(list),
                 _ => bail!("the stub answers `{part}` when it is asked for its system registers"),
             }
         }
-        let number = number_of(&list, name).with_context(|| format!("the stub knows no register {name}"))?;
-        self.register(number)
     }
 
     /// The value of a register of the core that was looked at last.
     pub fn register(&mut self, number: usize) -> Result<u64> {
         let hex = self.ask(&format!("p{number:x}"))?;
-        let bytes = hex.as_bytes().chunks(2).map(|pair| {
-            let pair = str::from_utf8(pair).ok()?;
-            u8::from_str_radix(pair, 16).ok()
-        });
-        let bytes: Option<Vec<u8>> = bytes.collect();
-        let bytes = bytes.with_context(|| format!("the stub answers `{hex}` for register {number}"))?;
+        let bytes = bytes(&hex).with_context(|| format!("the stub answers `{hex}` for register {number}"))?;
         Ok(bytes
             .iter()
             .rev()
@@ -143,11 +175,21 @@ impl Gdb {
     }
 }
 
-impl Drop for Gdb {
+impl Drop for Gdb<'_> {
     fn drop(&mut self) {
         // Detaching lets the machine go on; one that has ended needs that no more.
         let _ = self.ask("D");
     }
+}
+
+/// Bytes that are written as digits, two each.
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let pairs = hex.as_bytes().chunks(2);
+    let byte = |pair| match str::from_utf8(pair) {
+        Ok(pair) if pair.len() == 2 => u8::from_str_radix(pair, 16).ok(),
+        _ => None,
+    };
+    pairs.map(byte).collect()
 }
 
 /// The number of a register in the stub's list of them.
@@ -172,7 +214,7 @@ fn take_packet(bytes: &mut Vec<u8>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{number_of, take_packet};
+    use super::{bytes, number_of, take_packet};
 
     #[test]
     fn registers_are_found_by_name() {
@@ -181,6 +223,14 @@ mod tests {
         assert_eq!(number_of(list, "TTBR0_EL1"), Some(172));
         assert_eq!(number_of(list, "A"), None);
         assert_eq!(number_of(list, "TTBR0"), None);
+    }
+
+    #[test]
+    fn bytes_are_read() {
+        assert_eq!(bytes("0aff"), Some(vec![10, 255]));
+        for wrong in ["E14", "zz", "0"] {
+            assert_eq!(bytes(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -24,12 +24,23 @@ pub struct Log {
     pub ready: BTreeSet<String>,
     /// Preemptions by partition.
     pub preemptions: BTreeMap<String, Preemptions>,
-    /// Failures of partitions.
-    pub failures: usize,
+    /// Failures of partitions, in their order.
+    pub failures: Vec<Failure>,
     /// Microseconds from each failure until its partition was ready again.
     pub back_after: Vec<u64>,
     /// What each restart's clearing, copying and measuring took together, and the longest of its slices, in microseconds.
     pub restored: Vec<[u64; 2]>,
+}
+
+/// A failure of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// The partition's name.
+    pub partition: String,
+    /// Why, in the hypervisor's words.
+    pub why: String,
+    /// Its general registers, from x0 on, once they are told.
+    pub registers: Vec<u64>,
 }
 
 /// How the hypervisor's lines of failures begin, behind the partition's name.
@@ -64,7 +75,17 @@ pub fn parse(text: &str) -> Log {
             ("info", ["ready"]) => drop(log.ready.insert(name.to_owned())),
             ("info", ["ready", "again", micros, ..]) => log.back_after.extend(micros.parse::<u64>()),
             ("info", ["cleared,", ..]) => log.restored.extend(restored(&rest)),
-            ("error", what) if is_failure(what) => log.failures += 1,
+            ("error", what) if is_failure(what) => log.failures.push(Failure {
+                partition: name.to_owned(),
+                why: what.join(" "),
+                registers: Vec::new(),
+            }),
+            ("debug", ["record", "x", list @ ..]) => {
+                let mut failures = log.failures.iter_mut().rev();
+                if let Some(failure) = failures.find(|failure| failure.partition == name) {
+                    failure.registers = registers(&list.join(" "));
+                }
+            }
             (
                 "debug",
                 [
@@ -102,6 +123,15 @@ fn restored(words: &[&str]) -> Option<[u64; 2]> {
     Some([behind(&["slices", "of"])?, behind(&["longest"])?])
 }
 
+/// A list of registers; empty where it is torn.
+fn registers(list: &str) -> Vec<u64> {
+    let inner = list.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let word = |word: &str| u64::from_str_radix(word.trim().strip_prefix("0x")?, 16).ok();
+    inner
+        .and_then(|inner| inner.split(',').map(word).collect())
+        .unwrap_or_default()
+}
+
 /// Whether these words, behind a partition's name, tell of its failure.
 fn is_failure(words: &[&str]) -> bool {
     let what = words.join(" ");
@@ -122,8 +152,28 @@ mod tests {
                  1.2 info  a: ready again 1500 us after its failure\n\
                  1.3       b| c: ready again 7 us after its failure\n",
         );
-        assert_eq!((log.failures, log.back_after.as_slice()), (1, &[1500][..]));
         assert_eq!(log.restored, [[8000, 990]]);
+        assert_eq!(log.back_after, [1500]);
+        let failures: Vec<_> = log.failures.iter().map(|failure| failure.why.as_str()).collect();
+        assert_eq!(failures, ["failed on core 0 by a load"]);
+    }
+
+    #[test]
+    fn each_failure_has_its_registers() {
+        let log = parse(
+            "0.3 error a: failed on core 0 by a load\n\
+             0.3 error b: gave itself up on core 1 with code 0x0\n\
+             0.3 debug a: record x [0x1, 0xff]\n\
+             0.3 debug b: record x [0x2, 0\n\
+             0.3       b| debug b: record x [0x3]\n\
+             0.4 debug c: record x [0x4]\n",
+        );
+        let seen: Vec<_> = log
+            .failures
+            .iter()
+            .map(|f| (f.partition.as_str(), f.registers.clone()))
+            .collect();
+        assert_eq!(seen, [("a", vec![1, 255]), ("b", vec![])]);
     }
 
     #[test]

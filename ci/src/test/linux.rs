@@ -129,13 +129,13 @@ pub fn boot(built: &Built, run: &Run<'_>, tally: &mut Tally) -> Outcome {
     boot_with(built, run, None, tally, &mut |_| Ok(()))
 }
 
-/// As `boot`, with a socket for the machine's gdb stub; `on_note` sees what the suites say for people.
+/// As `boot`, with a socket for the machine's gdb stub; `on_event` sees what the suites say, before it is noted.
 pub fn boot_with(
     built: &Built,
     run: &Run<'_>,
     stub: Option<&Path>,
     tally: &mut Tally,
-    on_note: &mut dyn FnMut(&str) -> Result<()>,
+    on_event: &mut dyn FnMut(&Event) -> Result<()>,
 ) -> Outcome {
     let suites = run.suites;
     eprintln!("  .. {}: {suites}", run.name);
@@ -149,10 +149,14 @@ pub fn boot_with(
     let machine = if run.counting { machine.counting() } else { machine };
     wish.stub = stub.map(Path::to_path_buf);
     let result = linux::boot(built, &wish, &arguments, machine, |line| {
-        if let Line::Event(Event::Note { text }) = &line
-            && let Err(error) = on_note(text)
+        if let Line::Event(event) = &line
+            && let Err(error) = on_event(event)
         {
-            tally.note(&format!("{}: {text}", run.name), false, &format!("{error:#}"));
+            tally.note(
+                &format!("{}: {}", run.name, run.suites),
+                false,
+                &format!("{error:#}"),
+            );
         }
         match line {
             Line::Event(event) => note(run.name, event, &mut ended, &mut outcome, tally),

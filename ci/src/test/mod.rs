@@ -57,7 +57,7 @@ const GROUPS: [(Group, &str, &str); 8] = [
     (
         Group::Faults,
         "faults",
-        "TEEs that crash and hang while Linux uses them",
+        "TEEs that crash, hang and attack while Linux uses them",
     ),
 ];
 

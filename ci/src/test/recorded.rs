@@ -15,7 +15,7 @@ pub fn check(folder: &Path) -> Result<Option<Result<(), String>>> {
 }
 
 fn compare(log: &str, records: &str) -> Option<Result<(), String>> {
-    let failures = log::parse(log).failures;
+    let failures = log::parse(log).failures.len();
     if failures == 0 {
         return None;
     }

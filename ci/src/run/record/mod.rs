@@ -3,6 +3,7 @@
 //! `hypervisor/src/record.rs` writes them: lines of the hypervisor's own, which a partition's console cannot forge.
 
 mod calls;
+mod data;
 mod failures;
 mod fault;
 mod symbols;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+pub use data::writable;
 pub use failures::Failures;
 use symbols::Symbols;
 

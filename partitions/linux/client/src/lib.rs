@@ -5,5 +5,6 @@ pub mod expect;
 pub mod figures;
 pub mod options;
 pub mod report;
+pub mod tees;
 pub mod transcript;
 pub mod vectors;

@@ -2,7 +2,8 @@
 //!
 //! `open` connects only, `check` asks everything once, `call` and `large` are one client under load, `heap` asks an
 //! OP-TEE for its memory in use, `notify` has the Rust TEE notify its driver, `sve` keeps vector state across calls,
-//! `sensors` asks how well a period is kept on a core of a partition's own, `applications` reaches three TEEs on one context, `killed` kills clients of three. `check`, `sve`, `applications` and
+//! `sensors` asks how well a period is kept on a core of a partition's own, `applications` reaches three TEEs on one context, `killed` kills clients of three,
+//! `faults` has them while TEEs fail. `check`, `sve`, `applications` and
 //! `killed` print lines that `xtask` reads. `store`, `fetch`, `erase` and `churn` use secure storage. The exit status is
 //! 0 only if everything was right.
 
@@ -12,6 +13,8 @@ mod applications;
 mod caller;
 #[cfg(libteec)]
 mod check;
+#[cfg(libteec)]
+mod faults;
 #[cfg(libteec)]
 mod heap;
 #[cfg(libteec)]
@@ -73,6 +76,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Killed => applications::run_killed(options),
         Task::Parameters => parameters::run(options),
         Task::Sessions => sessions::run(options),
+        Task::Faults => return faults::run(options),
         Task::Overrun => return overrun::run(options).map(|()| true),
         #[cfg(target_arch = "aarch64")]
         Task::Sve => sve::run(options),

@@ -2,9 +2,9 @@
 
 /// How to use the client.
 pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sensors|sve|applications|killed|parameters|\
-                         sessions|overrun|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
+                         sessions|overrun|faults|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
                          [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
-                         [--seed NUMBER] [--periods 1..1000000000]";
+                         [--seed NUMBER] [--periods 1..1000000000] [--rounds 1..100000]";
 
 /// What to do with the TEE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum Task {
     Sessions,
     /// Give the Rust TEE's services a command that does not end.
     Overrun,
+    /// Call all TEEs while one after the other is made to fail.
+    Faults,
     /// Make an object in secure storage.
     Store,
     /// Say what is in an object in secure storage.
@@ -87,6 +89,8 @@ pub struct Options {
     pub seconds: u64,
     /// For how many periods [`Task::Sensors`] waits, if it waits at all.
     pub periods: Option<u64>,
+    /// How many failures [`Task::Faults`] asks for, at least.
+    pub rounds: u64,
     /// Where the chance of [`Task::Call`] starts.
     pub seed: u64,
 }
@@ -109,6 +113,7 @@ impl Options {
             Some("parameters") => Task::Parameters,
             Some("sessions") => Task::Sessions,
             Some("overrun") => Task::Overrun,
+            Some("faults") => Task::Faults,
             Some("store") => Task::Store,
             Some("fetch") => Task::Fetch,
             Some("erase") => Task::Erase,
@@ -116,7 +121,7 @@ impl Options {
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
-        let (mut seed, mut periods) = (0, None);
+        let (mut seed, mut periods, mut rounds) = (0, None, 6);
         let mut others = [None, None];
         let (mut object, mut text) = (None, String::new());
         while let Some(option) = arguments.next() {
@@ -134,6 +139,7 @@ impl Options {
                 "--threads" => threads = bounded(&option, &value, 64)?,
                 "--seconds" => seconds = bounded(&option, &value, 86_400)?,
                 "--periods" => periods = Some(bounded(&option, &value, 1_000_000_000)?),
+                "--rounds" => rounds = bounded(&option, &value, 100_000)?,
                 "--seed" => seed = parse_seed(&value)?,
                 _ => return Err(format!("{option} is unknown; {USAGE}")),
             }
@@ -148,6 +154,7 @@ impl Options {
                 | Task::Parameters
                 | Task::Sessions
                 | Task::Sensors
+                | Task::Faults
         );
         let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;
@@ -168,6 +175,7 @@ impl Options {
             threads: threads as usize,
             seconds,
             periods,
+            rounds,
             seed,
         })
     }

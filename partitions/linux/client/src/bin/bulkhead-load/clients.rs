@@ -10,8 +10,8 @@ use bulkhead_client::account::Account;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-use crate::options::Tee;
 use crate::{SUITE, say};
+use bulkhead_client::tees::Tee;
 
 /// How long a client may take to its end: it ends the call that it is in. One that does not has lost that call.
 const GRACE: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::clients::Crowd;
-use crate::options::Tee;
 use crate::{SUITE, say};
+use bulkhead_client::tees::Tee;
 
 /// TEEs of one kind, with the same clients, must be within this of each other: the one with the fewest calls has at
 /// least so many hundredths of the one with the most.

@@ -5,8 +5,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::options::Tee;
 use crate::{SUITE, say};
+use bulkhead_client::tees::Tee;
 
 /// Figures of `/proc/meminfo` that are compared, and by how many KiB each may be worse: pages and objects that the kernel
 /// keeps for each core and each slab come and go by so much. Bulk that was left behind by each call would be far more.

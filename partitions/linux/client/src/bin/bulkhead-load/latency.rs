@@ -7,10 +7,10 @@ use std::time::Instant;
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::clients::{Crowd, Task};
-use crate::options::{self, Tee};
 use crate::others::Busy;
 use crate::say;
 use crate::timer;
+use bulkhead_client::tees::{self, Tee};
 
 /// How late timers were, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Wish {
 
 /// Measures, and tells.
 pub fn run(wish: &Wish) -> Result<bool, String> {
-    let tees = options::tees()?;
+    let tees = tees::tees()?;
     let all = sched_getaffinity(None).map_err(|error| error.to_string())?;
     let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).collect();
     say::figure(

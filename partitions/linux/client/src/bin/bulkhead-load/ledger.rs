@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::options::Tee;
 use crate::{SUITE, say};
+use bulkhead_client::tees::Tee;
 
 /// How many shares a TEE may have more than before: Linux's driver keeps those of its messages for later calls, as
 /// many as were under way at once.

@@ -24,10 +24,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bulkhead_client::tees::{self, Tee};
 use clients::Crowd;
 use fair::Shares;
 use growth::Growth;
-use options::{Options, Tee};
+use options::Options;
 use others::Others;
 
 /// How long all clients call before anything is measured.
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<bool, String> {
-    let tees = options::tees()?;
+    let tees = tees::tees()?;
     say::note(&format!(
         "load: {} clients for each of {} TEEs, {} s; --seed {seed} repeats what chance did",
         options.clients,

@@ -1,10 +1,6 @@
-//! What the load is to be, and which TEEs there are.
-
-use std::fs;
+//! What the load is to be.
 
 const USAGE: &str = "usage: bulkhead-load --clients 1..64 --seconds 1..86400 --plugs 0..100000 --seed NUMBER";
-/// One TEE per line: name, endpoint ID, kind, client device, supplicant device.
-const TEES: &str = "/run/bulkhead/tees";
 
 /// The command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,15 +13,6 @@ pub struct Options {
     pub plugs: u64,
     /// Where chance starts.
     pub seed: u64,
-}
-
-/// A TEE that can be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tee {
-    /// Its name in the table.
-    pub name: String,
-    /// Its kind, `optee` or `rust`.
-    pub kind: String,
 }
 
 impl Options {
@@ -60,29 +47,6 @@ impl Options {
     }
 }
 
-/// The TEEs of this machine that have a device.
-pub fn tees() -> Result<Vec<Tee>, String> {
-    let text = fs::read_to_string(TEES).map_err(|error| format!("{TEES}: {error}"))?;
-    let tees = read(&text);
-    if tees.is_empty() {
-        return Err(format!("{TEES} names no TEE"));
-    }
-    Ok(tees)
-}
-
-fn read(text: &str) -> Vec<Tee> {
-    let fields = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    fields
-        .filter_map(|fields| match fields[..] {
-            [name, _, kind, device, ..] if device != "-" => Some(Tee {
-                name: name.to_owned(),
-                kind: kind.to_owned(),
-            }),
-            _ => None,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,17 +79,5 @@ mod tests {
         ] {
             assert_eq!(parse(line), Err(USAGE.into()), "{line}");
         }
-    }
-
-    #[test]
-    fn tees_without_a_device_are_left_out() {
-        let tees = read(
-            "vendor-a 0x8001 optee /dev/tee0 /dev/teepriv0\nlost 0x8002 optee - -\nc 0x8003 rust /dev/tee2 -\n",
-        );
-        let named = |name: &str, kind: &str| Tee {
-            name: name.into(),
-            kind: kind.into(),
-        };
-        assert_eq!(tees, [named("vendor-a", "optee"), named("c", "rust")]);
     }
 }
