@@ -71,6 +71,7 @@ pub const ROWS: &[Property] = &[
                     "partition-calls-in-the-name-of-another",
                     "partition-shares-for-another",
                     "message-of-a-partition-from-another",
+                    "linux faults: calls in others' names out of a TEE that was taken over",
                 ],
             ),
             (
@@ -247,6 +248,7 @@ pub const ROWS: &[Property] = &[
                     "third-one-reads-what-is-shared",
                     "borrower-*",
                     "window-copy-of-another-s-memory",
+                    "linux faults: a TEE that was taken over and turns its MMU off",
                 ],
             ),
         ],
@@ -439,6 +441,7 @@ pub const ROWS: &[Property] = &[
                 &[
                     "attack-hang",
                     "attack-sleep",
+                    "linux faults: TEEs that hang with everything masked",
                     "interrupt-*",
                     "managed-exit*",
                     "gic-managed-exit*",
@@ -483,6 +486,7 @@ pub const ROWS: &[Property] = &[
                     "exhaust-shares-of-a-partition",
                     "exhaust-by-an-unfinished-offer",
                     "exhaust-log",
+                    "linux faults: floods of calls, shares, notifications and lines",
                     "partition-shares-more-than-its-quota",
                     "storm-*",
                 ],
@@ -510,7 +514,7 @@ pub const ROWS: &[Property] = &[
                     "partition-gives-up",
                     "gic-of-who-came-back",
                     "linux sel4: a command that does not end",
-                    "linux faults: crashes and hangs while Linux uses all TEEs ([more](clients.md#tees-that-fail))",
+                    "linux faults: crashes, hangs, attacks and wrong data while Linux uses all TEEs ([more](clients.md#tees-that-fail))",
                 ],
             ),
             (

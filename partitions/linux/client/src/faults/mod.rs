@@ -145,7 +145,7 @@ impl Campaign {
         let start = Instant::now();
         note(&format!("inject {name}"));
         let first = self.watch.told(&PATIENCE);
-        let (mut told, mut why) = (first.clone(), first.map(|told| told.why).unwrap_or_default());
+        let (mut told, mut why) = (first.clone(), first.map_or("nothing".to_owned(), |told| told.why));
         // Who was cut off in a call has seen the TEE end. Whoever was told something else may have one that goes on.
         if !told.as_ref().is_some_and(|told| told.is_end) {
             note(&format!("finish {name}"));
