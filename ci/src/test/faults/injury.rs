@@ -113,7 +113,7 @@ pub struct Planted {
     pub through: bool,
 }
 
-/// Injures the core that was looked at last. The attack, where it was one.
+/// Injures the core that was looked at last. The attack, where it was one that had room.
 pub fn injure(
     mut gdb: Gdb<'_>,
     stub: &Stub,
@@ -142,8 +142,16 @@ pub fn injure(
             }
         }
         Injury::StackContents => {
+            let bytes = dice.bytes::<256>();
             let stack = gdb.register(gdb::SP)?;
-            gdb.write(stack, &dice.bytes::<256>())?;
+            // One that is empty, or nearly so, has nothing there: what is next on it then.
+            let is_there = gdb.read(stack, bytes.len())?.is_some();
+            let place = if is_there {
+                stack
+            } else {
+                stack - bytes.len() as u64
+            };
+            gdb.write(place, &bytes)?;
         }
         Injury::Code => gdb.write(pc & !0xff, &dice.bytes::<256>())?,
         Injury::CodeBit => flip(&mut gdb, (pc & !0xff) + dice.below(256), dice)?,
@@ -165,7 +173,7 @@ pub fn injure(
                 }
             }
         }
-        Injury::Attack => return plant(gdb, stub, victim, site, dice).map(Some),
+        Injury::Attack => return plant(gdb, stub, victim, site, dice),
     }
     Ok(None)
 }
@@ -207,19 +215,24 @@ fn plant(
     victim: &Victim<'_>,
     site: &Site,
     dice: &mut Dice,
-) -> Result<Planted> {
+) -> Result<Option<Planted>> {
     let token = dice.next() | 1;
     let attack = if site.level == KERNEL {
         attack::by_kernel(victim.system, victim.partition, site.pc, dice)
     } else {
         attack::by_application(victim.system, site.pc, dice)
     };
+    let Some(covered) = gdb.read(site.pc, attack.code.len())? else {
+        // The program ends too soon for it.
+        gdb.write(site.pc, &code::FORBIDDEN.to_le_bytes())?;
+        return Ok(None);
+    };
     let before = Before {
         registers: (0..gdb::SP)
             .map(|register| gdb.register(register))
             .collect::<Result<_>>()?,
         state: gdb.register(gdb::PSTATE)?,
-        code: gdb.read(site.pc, attack.code.len())?.unwrap_or_default(),
+        code: covered,
     };
     gdb.set_register(attack::TOKEN, &token.to_le_bytes())?;
     gdb.write(site.pc, &attack.code)?;
@@ -231,7 +244,7 @@ fn plant(
         through: false,
     };
     let wait = match (site.level, attack.goes_on) {
-        (KERNEL, false) => return Ok(planted),
+        (KERNEL, false) => return Ok(Some(planted)),
         (KERNEL, true) => PARKS,
         _ => FALLS,
     };
@@ -240,14 +253,14 @@ fn plant(
         thread::sleep(Duration::from_millis(2));
         if let Some(gdb) = parked(stub, &attack, token)? {
             planted.through = !attack.goes_on;
-            if attack.goes_on && before.code.len() == attack.code.len() {
+            if attack.goes_on {
                 take_away(gdb, site, &before)?;
                 planted.taken_away = true;
             }
             break;
         }
     }
-    Ok(planted)
+    Ok(Some(planted))
 }
 
 /// The machine, stopped, with a look at the core that has come to the attack's end.
