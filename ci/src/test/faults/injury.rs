@@ -186,18 +186,20 @@ fn flip(gdb: &mut Gdb<'_>, place: u64, dice: &mut Dice) -> Result<()> {
     }
 }
 
-/// Ends a TEE for certain: at the next exception that its kernel takes, if not at once.
+/// Ends a TEE for certain: at the next exception that its kernel takes, if not at once. One whose tables lead nowhere
+/// any more cannot be reached, and its budget ends it.
 pub fn finish(mut gdb: Gdb<'_>, site: &Site) -> Result<()> {
     /// The vectors are 16, so far from each other.
     const VECTORS: u64 = 16;
     const EACH: u64 = 0x80;
     // VBAR_EL1, as QEMU calls it.
     let vectors = gdb.system_register("VBAR")?;
-    for vector in 0..VECTORS {
-        gdb.write(vectors + vector * EACH, &code::FORBIDDEN.to_le_bytes())?;
-    }
-    if site.level == KERNEL {
-        gdb.write(site.pc, &code::FORBIDDEN.to_le_bytes())?;
+    let kernel = (site.level == KERNEL).then_some(site.pc);
+    let places = (0..VECTORS).map(|vector| vectors + vector * EACH).chain(kernel);
+    for place in places {
+        if gdb.read(place, 4)?.is_some() {
+            gdb.write(place, &code::FORBIDDEN.to_le_bytes())?;
+        }
     }
     Ok(())
 }
