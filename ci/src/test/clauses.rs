@@ -47,7 +47,13 @@ const SMCCC: &str = "2.6 32-bit arguments; 2.7 64-bit arguments";
 const DOCUMENTS: [(&str, &str); 3] = [("DEN0077A", FFA), ("DEN0140", MEMORY), ("DEN0028E", SMCCC)];
 
 /// Other documents, whose clauses are not looked at.
-const OTHERS: [&str; 3] = ["GPD_SPE_007", "IHI0069", "USENIX"];
+const OTHERS: [&str; 5] = [
+    "GPD_SPE_007",
+    "IHI0069",
+    "USENIX",
+    "RFC 5869",
+    "Devicetree Specification",
+];
 
 /// How many characters before a number its document may be named.
 const REACH: usize = 70;

@@ -27,7 +27,7 @@ fn authenticate<'a>(key: &[u8; DIGEST], parts: impl IntoIterator<Item = &'a [u8]
     outer.end()
 }
 
-/// HKDF-Extract (section 2.2): a key that is made of a secret. The salt counts up to its 32nd byte.
+/// HKDF-Extract (RFC 5869, section 2.2): a key that is made of a secret. The salt counts up to its 32nd byte.
 #[must_use]
 pub fn extract(salt: &[u8], secret: &[u8]) -> [u8; DIGEST] {
     let mut key = [0; DIGEST];
@@ -37,7 +37,7 @@ pub fn extract(salt: &[u8], secret: &[u8]) -> [u8; DIGEST] {
     authenticate(&key, [secret])
 }
 
-/// The first 32 bytes of HKDF-Expand (section 2.3): what such a key gives for a purpose, which is these parts, one behind
+/// The first 32 bytes of HKDF-Expand (RFC 5869, section 2.3): what such a key gives for a purpose, which is these parts, one behind
 /// the other.
 #[must_use]
 pub fn expand(key: &[u8; DIGEST], purpose: &[&[u8]]) -> [u8; DIGEST] {

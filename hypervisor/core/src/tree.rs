@@ -70,7 +70,7 @@ struct Cells {
 }
 
 impl Cells {
-    /// Where a node does not say it (section 2.3.5).
+    /// Where a node does not say it (Devicetree Specification 0.4, section 2.3.5).
     const DEFAULT: Self = Self { address: 2, size: 1 };
 }
 
