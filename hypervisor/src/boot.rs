@@ -1,11 +1,11 @@
 //! The walk of each core: set up, then events to the policy and its actions to the machine, for ever.
 
-use bulkhead_core::api::{Action, Event, Regs};
+use bulkhead_core::api::{Action, Event, Next, Regs};
 use bulkhead_core::memory;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::Core as CoreIndex;
 
-use crate::arch::guest::Core;
+use crate::arch::guest::{Core, Given, Left};
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
 use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
@@ -45,8 +45,9 @@ pub extern "C" fn boot_main(index: usize) -> ! {
             SPMC.stop_image(partition);
         }
     }
-    let answer = smc::call(&Regs::new(&[FFA_SECONDARY_EP_REGISTER, start::secondary_entry()]));
-    if answer.0[0] & 0xffff_ffff != FFA_SUCCESS {
+    let mut regs = Regs::new(&[FFA_SECONDARY_EP_REGISTER, start::secondary_entry()]);
+    smc::call(&mut regs);
+    if regs.0[0] & 0xffff_ffff != FFA_SUCCESS {
         fatal::stop("EL3 refused the entry for secondary cores");
     }
     serve(index, Event::Boot)
@@ -66,33 +67,60 @@ fn require_traps() {
     }
 }
 
-/// One event in, one action out.
+/// One event in, one action out. The registers of calls stay where they are.
 fn serve(index: usize, first: Event) -> ! {
     let mut core = Core::new(index);
     let mut machine = Machine::new(index);
     let this = index as CoreIndex;
-    let mut event = first;
+    let mut left = act(&mut core, this, &SPMC.step(this, first, &mut machine));
     loop {
-        event = match SPMC.step(this, event, &mut machine) {
-            Action::Run(run) => {
-                core.load(&run);
-                SPMC.settle(this);
-                core.run(&run)
-            }
-            Action::Normal(regs) => {
-                core.unload();
-                SPMC.settle(this);
-                core.normal(&regs)
-            }
-            Action::Halt(partition) => {
-                defmt::error!("{=str} has failed", log::name(partition));
-                fatal::stop("the table says that the machine halts then");
-            }
-            Action::Idle => {
-                core.unload();
-                SPMC.settle(this);
-                core.idle()
-            }
+        let next = match left {
+            Left::Normal => SPMC.normal_call(this, core.call(), &mut machine),
+            Left::Call(conduit) => SPMC.partition_call(this, conduit, core.call(), &mut machine),
+            Left::Event => Next::Other(SPMC.step(this, core.event(), &mut machine)),
         };
+        left = match &next {
+            Next::Back => core.go_back(),
+            Next::Enter(turn) => {
+                let call = core.hand_over(turn.context);
+                core.load(turn.context);
+                SPMC.settle(this);
+                core.run(turn, call)
+            }
+            Next::Leave => {
+                core.hand_to_normal();
+                core.unload();
+                SPMC.settle(this);
+                core.normal(None)
+            }
+            Next::Other(action) => act(&mut core, this, action),
+        };
+    }
+}
+
+/// What is no plain answer.
+#[inline(never)]
+fn act(core: &mut Core, this: CoreIndex, action: &Action) -> Left {
+    match action {
+        Action::Run(run) => {
+            core.load(run.context);
+            SPMC.settle(this);
+            core.prepare(run.context, &run.entry);
+            core.run(&run.turn(), Given::Own)
+        }
+        Action::Normal(regs) => {
+            core.unload();
+            SPMC.settle(this);
+            core.normal(Some(regs))
+        }
+        Action::Halt(partition) => {
+            defmt::error!("{=str} has failed", log::name(*partition));
+            fatal::stop("the table says that the machine halts then");
+        }
+        Action::Idle => {
+            core.unload();
+            SPMC.settle(this);
+            core.idle()
+        }
     }
 }

@@ -41,7 +41,8 @@ pub fn keep(failure: &Failure) {
         pc,
         state.general.spsr
     );
-    defmt::debug!("{=str}: record x {=[?]:#x}", name, state.general.x.as_slice());
+    let x: [u64; 31] = core::array::from_fn(|number| state.general.get(number));
+    defmt::debug!("{=str}: record x {=[?]:#x}", name, x.as_slice());
     let el1 = &state.el1;
     defmt::debug!(
         "{=str}: record el1 sp_el0 {=u64:#x} sp_el1 {=u64:#x} elr {=u64:#x} spsr {=u64:#x} esr {=u64:#x} far {=u64:#x} vbar {=u64:#x} sctlr {=u64:#x} tcr {=u64:#x} ttbr0 {=u64:#x} ttbr1 {=u64:#x}",

@@ -4,6 +4,7 @@ use crate::table::{Core, Rights};
 
 /// The registers x0 to x17 of a call or an answer (DEN0028E, section 2.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Regs(pub [u64; 18]);
 
 impl Regs {
@@ -176,6 +177,70 @@ pub struct Run {
     pub deadline: Deadline,
     /// Interrupts of the normal world stay pending while it runs: one is queued, or a managed exit is under way.
     pub hold_normal: bool,
+}
+
+/// A context's turn on this core: all that a [`Run`] says but how it is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Whose.
+    pub context: Context,
+    /// As in [`Run`].
+    pub virtual_irq: bool,
+    /// As in [`Run`].
+    pub virtual_fiq: bool,
+    /// As in [`Run`].
+    pub deadline: Deadline,
+    /// As in [`Run`].
+    pub hold_normal: bool,
+}
+
+impl Turn {
+    /// With how it is entered.
+    #[must_use]
+    pub const fn by(self, entry: Entry) -> Run {
+        let Self {
+            context,
+            virtual_irq,
+            virtual_fiq,
+            deadline,
+            hold_normal,
+        } = self;
+        Run {
+            context,
+            entry,
+            virtual_irq,
+            virtual_fiq,
+            deadline,
+            hold_normal,
+        }
+    }
+}
+
+impl Run {
+    /// Without how it is entered.
+    #[must_use]
+    pub const fn turn(&self) -> Turn {
+        Turn {
+            context: self.context,
+            virtual_irq: self.virtual_irq,
+            virtual_fiq: self.virtual_fiq,
+            deadline: self.deadline,
+            hold_normal: self.hold_normal,
+        }
+    }
+}
+
+/// What follows a call whose registers are changed where they lie: an [`Action`] without copies of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The caller goes on with the answer that its registers hold by now, and nothing else has changed for it.
+    Back,
+    /// The registers are for this context, which may be the caller.
+    Enter(Turn),
+    /// The registers of a partition's call are for the normal world, which gets the core.
+    Leave,
+    /// The registers do not count any more.
+    Other(Action),
 }
 
 /// What the shell does next on this core.

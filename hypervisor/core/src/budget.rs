@@ -24,6 +24,7 @@ pub(crate) fn begin<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T)
 }
 
 /// The deadline of a context that goes on with it.
+#[inline]
 pub(crate) fn go_on<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> Deadline {
     if partition.budget_us == 0 {
         return Deadline::None;
@@ -63,6 +64,7 @@ pub(crate) fn end(partition: &Partition, seat: &Seat) {
 }
 
 /// A context is about to call another partition.
+#[inline]
 pub(crate) fn pause<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) {
     if partition.budget_us != 0 && seat.entered.load(Ordering::Relaxed) != 0 {
         charge(partition, seat, ports);
@@ -71,6 +73,7 @@ pub(crate) fn pause<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T)
 }
 
 /// A context goes on behind the call of another partition: the deadline that it has, where it had this one.
+#[inline]
 pub(crate) fn unpause<T: Ports>(
     partition: &Partition,
     seat: &Seat,
@@ -97,7 +100,7 @@ fn charge<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> bool {
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
-    /// The context that ran here has called another partition, or could not.
+    /// The context that runs here has had another partition go on, or could not.
     pub(crate) fn called_on<T: Ports>(&self, here: &Here<'_, C>, action: Action, ports: &mut T) -> Action {
         if let Action::Run(run) = &action
             && run.context == here.context

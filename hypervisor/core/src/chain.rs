@@ -8,13 +8,13 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::api::{Action, Context, Deadline, Entry, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::callee::Callee;
 use crate::compartment::Compartment;
 use crate::context::{Kind, Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::Direct;
+use crate::decode::{Form, Head, trim};
 use crate::error::Error;
 use crate::function;
 use crate::paravirtual;
@@ -27,41 +27,50 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of a partition: enters the callee, or answers the caller.
+    #[inline(never)]
     pub(crate) fn call_partition<T: Ports>(
         &self,
         here: &Here<'_, C>,
-        request: &Direct,
-        call: &Regs,
+        form: Form,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
+    ) -> Next {
+        let head = Head::of(form, regs);
+        budget::pause(here.partition, here.seat, ports);
         // Who is told of its core works for the SPMC (DEN0077A 1.2, section 18.2.4).
         let admitted = match here.cpu.mode() {
             Mode::Power => Err(Error::Denied),
-            _ => self.admit_partition(here, request),
+            _ => self.admit_partition(here, head, regs),
         };
-        admitted
-            .and_then(|index| self.enter_callee(here, index, (request, call), ports))
-            .unwrap_or_else(|error| self.answer(here, &Reply::error(error), call))
+        match admitted.and_then(|index| self.enter_callee(here, index, (head, regs), ports)) {
+            Ok(turn) => Next::Enter(turn),
+            Err(error) => {
+                budget::unpause(here.partition, here.seat, Deadline::Keep, ports);
+                self.reply(here, &Reply::error(error), regs)
+            }
+        }
     }
 
     /// Whether a partition may send this request; the index of the callee.
-    fn admit_partition(&self, here: &Here<'_, C>, request: &Direct) -> Result<usize, Error> {
+    #[inline]
+    fn admit_partition(&self, here: &Here<'_, C>, request: Head, regs: &Regs) -> Result<usize, Error> {
         let own = request.source == here.partition.id && request.target != request.source;
-        if !own || request.framework() != 0 {
+        if !own || request.flags != 0 {
             return Err(Error::InvalidParameters);
         }
-        let callee = self.addressee(request)?;
+        let callee = self.addressee(request, regs)?;
         callee.open_on(here.context.home)?;
         Ok(callee.index)
     }
 
+    #[inline]
     fn enter_callee<T: Ports>(
         &self,
         here: &Here<'_, C>,
         index: usize,
-        (request, call): (&Direct, &Regs),
+        (request, regs): (Head, &mut Regs),
         ports: &mut T,
-    ) -> Result<Action, Error> {
+    ) -> Result<Turn, Error> {
         let home = here.context.home;
         let (partition, compartment, seat) = self.seat(index, home).ok_or(Error::InvalidParameters)?;
         if !seat.change(State::Waiting, State::Running(here.core)) {
@@ -81,8 +90,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             source: request.source,
             kind: Kind::of(request),
         });
+        if request.form == Form::Extended {
+            here.seat.kept.keep(regs);
+        } else {
+            here.seat.kept.take(regs);
+        }
+        trim(request.form, regs);
         let callee = (index, (partition, compartment, seat));
-        Ok(self.block_on(here, callee, (request.regs, true), call, ports))
+        Ok(self.block_on(here, callee, true, ports))
     }
 
     /// A partition that runs here is told that a context is busy: where nobody will resume it, or another partition has
@@ -109,15 +124,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         &self,
         here: &Here<'_, C>,
         callee: (usize, Parts<'_, C>),
-        (regs, new): (Regs, bool),
-        call: &Regs,
+        new: bool,
         ports: &mut T,
-    ) -> Action {
+    ) -> Turn {
         let (partition, parts) = callee;
         let pressed = here.seat.pressed();
         paravirtual::end_wait(here);
-        here.seat.kept.keep(call);
-        // Its registers are saved before the callee is entered, and nobody resumes it before that.
         here.seat.leave(State::Blocked);
         let context = Context {
             partition,
@@ -126,7 +138,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let callee = Here::occupy(here.core, here.cpu, context, parts);
         let deadline = self.chain_deadline(&callee, pressed);
         let deadline = budget::begin_called(callee.partition, callee.seat, (deadline, new), ports);
-        self.enter(&callee, Entry::Answer(regs), deadline)
+        self.turn(&callee, deadline)
     }
 
     /// FFA_RUN of a partition (DEN0077A 1.2, section 14.3): a callee of its own that yielded goes on.
@@ -173,8 +185,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             seat.leave(was);
             return Err(Error::Denied);
         }
-        let regs = Reply::done().over(&seat.kept.regs());
-        Ok(self.block_on(here, (callee.index, parts), (regs, false), call, ports))
+        let entry = Entry::Answer(Reply::done().over(&seat.kept.regs()));
+        here.seat.kept.keep(call);
+        let turn = self.block_on(here, (callee.index, parts), false, ports);
+        Ok(Action::Run(turn.by(entry)))
     }
 
     /// Takes a context that has yielded from the partition that holds it, where that one is no more, or a request
@@ -237,44 +251,103 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// Goes on in the partition that called this one. A caller that was stopped meanwhile is no more:
-    /// its own caller is told so, and so on.
-    pub(crate) fn return_to_caller<T: Ports>(
+    /// Hands the response in the registers to the partition that called this one.
+    #[inline]
+    pub(crate) fn respond_to_caller<T: Ports>(
         &self,
         here: &Here<'_, C>,
-        to: State,
-        mut source: u16,
-        reply: &Reply,
+        source: u16,
+        form: Form,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
-        let (cpu, home) = (here.cpu, here.context.home);
+    ) -> Next {
+        let pressed = self.give_up(here, State::Waiting, ports);
+        let caller = self.partition_of(source);
+        if let Some((seat, turn)) =
+            caller.and_then(|index| self.resume_caller(here, index, (pressed, false), ports))
+        {
+            if form != Form::Extended {
+                seat.kept.put(regs);
+            }
+            return Next::Enter(turn);
+        }
+        let reply = Reply::of_response(form, regs);
+        Next::Other(self.unwind(here, State::Waiting, source, (&reply, pressed), ports))
+    }
+
+    /// The context that runs here gives the core up to its caller; whether an interrupt of the normal world waits.
+    fn give_up<T: Ports>(&self, here: &Here<'_, C>, to: State, ports: &mut T) -> bool {
         let pressed = here.seat.pressed();
         paravirtual::end_wait(here);
         if to == State::Waiting {
             self.look_behind(here, ports);
         }
-        cpu.set_left(here.context, to);
+        here.cpu.set_left(here.context, to);
+        pressed
+    }
+
+    /// Makes the partition that is blocked on the context which runs here the core's own again; none where it is no more.
+    #[inline]
+    fn resume_caller<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        index: usize,
+        (pressed, aborted): (bool, bool),
+        ports: &mut T,
+    ) -> Option<(&Seat, Turn)> {
+        let (cpu, home) = (here.cpu, here.context.home);
+        let (partition, compartment, seat) = self.seat(index, home)?;
+        if compartment.stopped() || !seat.change(State::Blocked, State::Running(here.core)) {
+            return None;
+        }
+        let context = Context {
+            partition: index,
+            home,
+        };
+        let caller = Here::occupy(here.core, cpu, context, (partition, compartment, seat));
+        let deadline = if aborted && matches!(cpu.mode(), Mode::Boot | Mode::CoreOn) {
+            // The deadline of the start may be what ended the callee: the caller has its own.
+            Deadline::Micros(START_LIMIT_US)
+        } else {
+            self.chain_deadline(&caller, pressed)
+        };
+        let deadline = budget::unpause(partition, seat, deadline, ports);
+        Some((seat, self.turn(&caller, deadline)))
+    }
+
+    /// Goes on in the partition that called this one.
+    pub(crate) fn return_to_caller<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        to: State,
+        source: u16,
+        reply: &Reply,
+        ports: &mut T,
+    ) -> Action {
+        let pressed = self.give_up(here, to, ports);
+        self.unwind(here, to, source, (reply, pressed), ports)
+    }
+
+    /// Goes on in the partition that called the one that has given the core up. A caller that was stopped meanwhile is
+    /// no more: its own caller is told so, and so on.
+    fn unwind<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        to: State,
+        mut source: u16,
+        (reply, pressed): (&Reply, bool),
+        ports: &mut T,
+    ) -> Action {
+        let (cpu, home) = (here.cpu, here.context.home);
         let mut reply = *reply;
         let mut aborted = to == State::Off;
-        while let Some((index, (partition, compartment, seat))) = self
+        while let Some((index, (_, _, seat))) = self
             .partition_of(source)
             .and_then(|index| Some((index, self.seat(index, home)?)))
         {
             let task = seat.task();
-            if !compartment.stopped() && seat.change(State::Blocked, State::Running(here.core)) {
-                let context = Context {
-                    partition: index,
-                    home,
-                };
-                let caller = Here::occupy(here.core, cpu, context, (partition, compartment, seat));
-                let deadline = if aborted && matches!(cpu.mode(), Mode::Boot | Mode::CoreOn) {
-                    // The deadline of the start may be what ended the callee: the caller has its own.
-                    Deadline::Micros(START_LIMIT_US)
-                } else {
-                    self.chain_deadline(&caller, pressed)
-                };
-                let deadline = budget::unpause(partition, seat, deadline, ports);
-                return self.enter(&caller, Entry::Answer(reply.over(&seat.kept.regs())), deadline);
+            if let Some((seat, turn)) = self.resume_caller(here, index, (pressed, aborted), ports) {
+                return Action::Run(turn.by(Entry::Answer(reply.over(&seat.kept.regs()))));
             }
             reply = Reply::error(Error::Aborted);
             if seat.state() != State::Blocked {
@@ -383,4 +456,4 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 pub(crate) const HELD_US: u64 = 1_000_000;
 
 /// What belongs to one context.
-type Parts<'a, const C: usize> = (&'static Partition, &'a Compartment<C>, &'a Seat);
+pub(crate) type Parts<'a, const C: usize> = (&'static Partition, &'a Compartment<C>, &'a Seat);

@@ -6,7 +6,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::api::Regs;
-use crate::decode::{Direct, Form, low};
+use crate::decode::{Form, Head};
 use crate::moment::Moment;
 use crate::power::POWER_ANSWER;
 use crate::spmc::SECURE;
@@ -34,6 +34,7 @@ pub(crate) enum State {
 }
 
 impl State {
+    #[inline]
     pub(crate) const fn pack(self) -> u32 {
         match self {
             Self::Off => 0,
@@ -46,6 +47,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) const fn unpack(value: u32) -> Self {
         let core = (value >> 8 & 0xff) as Core;
         match value & 0xff {
@@ -110,8 +112,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The kind of a request.
-    pub(crate) fn of(request: &Direct) -> Self {
-        match (request.form, low(request.regs.0[2])) {
+    pub(crate) fn of(request: Head) -> Self {
+        match (request.form, request.flags) {
             (Form::Extended, _) => Self::Extended,
             (_, VM_CREATED) => Self::VmCreated,
             (_, VM_DESTROYED) => Self::VmDestroyed,
@@ -147,6 +149,7 @@ impl Task {
         }
     }
 
+    #[inline]
     const fn pack(self) -> u32 {
         match self {
             Self::Cycles => 0,
@@ -158,6 +161,7 @@ impl Task {
         }
     }
 
+    #[inline]
     const fn unpack(value: u32) -> Self {
         let source = (value >> 16) as u16;
         let kind = match value >> 8 & 0xff {
@@ -191,18 +195,34 @@ impl Kept {
     }
 
     /// Remembers those of a call.
+    #[inline]
     pub(crate) fn keep(&self, regs: &Regs) {
         for (to, from) in self.0.iter().zip(regs.0.iter().skip(8)) {
             to.store(*from, Ordering::Relaxed);
         }
     }
 
-    /// In their places; x0 to x7 are zero.
-    pub(crate) fn regs(&self) -> Regs {
-        let mut regs = Regs([0; 18]);
+    /// Takes them out of the registers of a call: they are zero then.
+    #[inline]
+    pub(crate) fn take(&self, regs: &mut Regs) {
+        for (to, from) in self.0.iter().zip(regs.0.iter_mut().skip(8)) {
+            to.store(*from, Ordering::Relaxed);
+            *from = 0;
+        }
+    }
+
+    /// Puts them in their places.
+    #[inline]
+    pub(crate) fn put(&self, regs: &mut Regs) {
         for (to, from) in regs.0.iter_mut().skip(8).zip(&self.0) {
             *to = from.load(Ordering::Relaxed);
         }
+    }
+
+    /// In their places; x0 to x7 are zero.
+    pub(crate) fn regs(&self) -> Regs {
+        let mut regs = Regs([0; 18]);
+        self.put(&mut regs);
         regs
     }
 }
@@ -273,6 +293,7 @@ impl Seat {
 
     /// Moves it from one state to another; false if it was not in the first. All that its last
     /// owner did is seen by the next one.
+    #[inline]
     pub(crate) fn change(&self, from: State, to: State) -> bool {
         self.state
             .compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Relaxed)
@@ -280,14 +301,23 @@ impl Seat {
     }
 
     /// Moves it on from `Running`; for its owner only.
+    #[inline]
     pub(crate) fn leave(&self, to: State) {
         self.state.store(to.pack(), Ordering::Release);
     }
 
+    /// Whether this is what it is doing.
+    #[inline]
+    pub(crate) fn is_at(&self, task: Task) -> bool {
+        self.task.load(Ordering::Relaxed) == task.pack()
+    }
+
+    #[inline]
     pub(crate) fn task(&self) -> Task {
         Task::unpack(self.task.load(Ordering::Relaxed))
     }
 
+    #[inline]
     pub(crate) fn set_task(&self, task: Task) {
         self.task.store(task.pack(), Ordering::Relaxed);
     }
@@ -330,6 +360,7 @@ impl Seat {
     }
 
     /// Whether an interrupt of the normal world waits for it: queued, or behind a managed exit.
+    #[inline]
     pub(crate) fn pressed(&self) -> bool {
         self.pressed.load(Ordering::Relaxed)
     }

@@ -42,11 +42,13 @@ const TICKET: u32 = 1 << 1;
 const LOOK: u32 = 1 << 2;
 
 /// A context as a number: 1 + (partition << 8 | home). Indices of partitions fit 16 bits: their IDs do.
+#[inline]
 fn pack(context: Context) -> u32 {
     1 + (((context.partition & 0xffff) as u32) << 8 | u32::from(context.home))
 }
 
 /// The context of a number; none for 0.
+#[inline]
 fn unpack(value: u32) -> Option<Context> {
     let value = value.checked_sub(1)?;
     Some(Context {
@@ -152,22 +154,26 @@ impl Cpu {
     }
 
     /// The context that runs here.
+    #[inline]
     pub(crate) fn current(&self) -> Option<Context> {
         unpack(self.current.load(Ordering::Relaxed))
     }
 
+    #[inline]
     pub(crate) fn set_current(&self, context: Option<Context>) {
         self.current.store(context.map_or(0, pack), Ordering::Relaxed);
     }
 
     /// Notes that a context has given up the core, and what it is to become once the core holds
     /// none of its registers.
+    #[inline]
     pub(crate) fn set_left(&self, context: Context, to: State) {
         let value = u64::from(pack(context)) << 32 | u64::from(to.pack());
         self.left.store(value, Ordering::Relaxed);
     }
 
     /// The context that has given up the core, and its next state; it is noted no more.
+    #[inline]
     pub(crate) fn take_left(&self) -> Option<(Context, State)> {
         let value = self.left.load(Ordering::Relaxed);
         let context = unpack((value >> 32) as u32)?;
@@ -175,8 +181,15 @@ impl Cpu {
         Some((context, State::unpack((value & 0xffff_ffff) as u32)))
     }
 
+    #[inline]
     pub(crate) fn mode(&self) -> Mode {
         unpack_mode(self.mode.load(Ordering::Relaxed))
+    }
+
+    /// Whether it works at a call of the normal world, and has nothing to do when that is done.
+    #[inline]
+    pub(crate) fn only_serves(&self) -> bool {
+        self.mode.load(Ordering::Relaxed) == pack_mode(Mode::Serving) && !self.has_chores()
     }
 
     /// Sets the mode, and the start of the boot order.
@@ -213,6 +226,7 @@ impl Cpu {
     }
 
     /// Whether there is something to do on the way to the normal world.
+    #[inline]
     pub(crate) fn has_chores(&self) -> bool {
         self.chores.load(Ordering::Relaxed) != 0
     }
@@ -332,8 +346,21 @@ impl Cpu {
     }
 
     /// Remembers x8 to x17 of the normal world's call.
+    #[inline]
     pub(crate) fn keep(&self, regs: &Regs) {
         self.kept.keep(regs);
+    }
+
+    /// Takes x8 to x17 out of the registers of the normal world's call: they are zero then.
+    #[inline]
+    pub(crate) fn take_kept(&self, regs: &mut Regs) {
+        self.kept.take(regs);
+    }
+
+    /// Puts the normal world's x8 to x17 in their places.
+    #[inline]
+    pub(crate) fn put_kept(&self, regs: &mut Regs) {
+        self.kept.put(regs);
     }
 
     /// The normal world's x8 to x17, in their places; x0 to x7 are zero.

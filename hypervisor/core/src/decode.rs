@@ -17,27 +17,97 @@ pub(crate) enum Form {
     Extended,
 }
 
-/// A direct request or response.
+impl Form {
+    /// That of a call which is a direct request.
+    #[inline]
+    pub(crate) fn of_request(regs: &Regs) -> Option<Self> {
+        match low(regs.0[0]) & !f::SVE_HINT {
+            f::DIRECT_REQ_64 => Some(Self::Short64),
+            f::DIRECT_REQ_32 => Some(Self::Short32),
+            f::DIRECT_REQ2 => Some(Self::Extended),
+            _ => None,
+        }
+    }
+
+    /// That of a call which is a direct response.
+    #[inline]
+    pub(crate) fn of_response(regs: &Regs) -> Option<Self> {
+        match low(regs.0[0]) & !f::SVE_HINT {
+            f::DIRECT_RESP_64 => Some(Self::Short64),
+            f::DIRECT_RESP_32 => Some(Self::Short32),
+            f::DIRECT_RESP2 => Some(Self::Extended),
+            _ => None,
+        }
+    }
+}
+
+/// What a direct message says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Direct {
+pub(crate) struct Head {
     /// How it is carried.
     pub form: Form,
     /// Who says it is the sender.
     pub source: u16,
     /// Whom it is for.
     pub target: u16,
-    /// All registers as they are delivered: those that the form does not use are zero.
+    /// Its flags in w2 (DEN0077A 1.2, section 15.2), which say what a framework message is; 0 where the form has none.
+    pub flags: u32,
+}
+
+impl Head {
+    /// That of a message in these registers.
+    #[inline]
+    pub(crate) fn of(form: Form, regs: &Regs) -> Self {
+        let [_, x1, x2, ..] = regs.0;
+        let ends = low(x1);
+        let flags = if form == Form::Extended { 0 } else { low(x2) };
+        Self {
+            form,
+            source: high_half(ends),
+            target: low_half(ends),
+            flags,
+        }
+    }
+}
+
+/// A direct message with its registers as they are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Direct {
+    /// What it says of itself.
+    pub head: Head,
+    /// All registers: those that the form does not use are zero.
     pub regs: Regs,
 }
 
 impl Direct {
-    /// The framework message that it is: the flags in w2 (DEN0077A 1.2, section 15.2); 0: it is none.
-    pub(crate) fn framework(&self) -> u32 {
-        if self.form == Form::Extended {
-            0
-        } else {
-            low(self.regs.0[2])
+    /// The message in the registers of a call.
+    pub(crate) fn of(form: Form, regs: &Regs) -> Self {
+        let head = Head::of(form, regs);
+        let mut regs = *regs;
+        trim(form, &mut regs);
+        if form != Form::Extended {
+            for register in regs.0.iter_mut().skip(8) {
+                *register = 0;
+            }
         }
+        Self { head, regs }
+    }
+}
+
+/// Leaves of x0 to x7 of a direct message what its form carries.
+#[inline]
+pub(crate) fn trim(form: Form, regs: &mut Regs) {
+    let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = &mut regs.0;
+    *x0 = u64::from(low(*x0) & !f::SVE_HINT);
+    *x1 = u64::from(low(*x1));
+    match form {
+        Form::Short32 => {
+            for register in [x2, x3, x4, x5, x6, x7] {
+                *register = u64::from(low(*register));
+            }
+        }
+        Form::Short64 => *x2 = u64::from(low(*x2)),
+        Form::Extended => {}
     }
 }
 
@@ -89,8 +159,6 @@ pub(crate) enum Call {
         start: u16,
         tag: u16,
     },
-    DirectRequest(Direct),
-    DirectResponse(Direct),
     Run {
         endpoint: u16,
         vcpu: u16,
@@ -178,7 +246,7 @@ pub(crate) enum Call {
     Unknown,
 }
 
-/// Decodes the registers of a call.
+/// Decodes the registers of a call that is no direct message.
 pub(crate) fn decode(regs: &Regs) -> Call {
     let [x0, x1, x2, x3, x4, x5, ..] = regs.0;
     let id = low(x0) & !f::SVE_HINT;
@@ -217,8 +285,6 @@ pub(crate) fn decode(regs: &Regs) -> Call {
             start: low_half(w3),
             tag: high_half(w3),
         },
-        f::DIRECT_REQ_32 | f::DIRECT_REQ_64 | f::DIRECT_REQ2 => Call::DirectRequest(direct(id, regs)),
-        f::DIRECT_RESP_32 | f::DIRECT_RESP_64 | f::DIRECT_RESP2 => Call::DirectResponse(direct(id, regs)),
         f::RUN => Call::Run {
             endpoint: high_half(w1),
             vcpu: low_half(w1),
@@ -330,32 +396,6 @@ fn decode_notification(id: u32, regs: &Regs) -> Option<Call> {
         f::NOTIFICATION_INFO_GET_64 => Call::NotificationInfoGet { wide: true },
         _ => return None,
     })
-}
-
-fn direct(id: u32, regs: &Regs) -> Direct {
-    let form = match id {
-        f::DIRECT_REQ2 | f::DIRECT_RESP2 => Form::Extended,
-        _ if id & f::SMC64 != 0 => Form::Short64,
-        _ => Form::Short32,
-    };
-    let mut delivered = *regs;
-    for (n, value) in delivered.0.iter_mut().enumerate() {
-        *value = match (n, form) {
-            (0, _) => u64::from(id),
-            (1, _) => *value & 0xffff_ffff,
-            (2, Form::Short64) => *value & 0xffff_ffff,
-            (2..8, Form::Short32) => *value & 0xffff_ffff,
-            (8.., Form::Short32 | Form::Short64) => 0,
-            _ => *value,
-        };
-    }
-    let info = low(regs.0[1]);
-    Direct {
-        form,
-        source: high_half(info),
-        target: low_half(info),
-        regs: delivered,
-    }
 }
 
 /// The low 32 bits.

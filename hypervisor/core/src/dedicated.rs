@@ -78,11 +78,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     fn enter_owner(&self, core: Core, cpu: &Cpu, index: usize) -> Option<Action> {
-        let (partition, compartment, seat) = self.seat(index, core)?;
+        let parts = self.seat(index, core)?;
+        let (partition, compartment, seat) = parts;
         if compartment.stopped() || paravirtual::lines(seat) == (false, false) {
             return None;
         }
-        let here = self.wake(core, cpu, index, Task::Cycles)?;
+        let here = Self::wake(core, cpu, (index, parts), Task::Cycles)?;
         let told = u64::from(target(partition.id, Self::vcpu(partition, core)));
         let entry = Entry::Answer(Regs::new(&[u64::from(function::INTERRUPT), told]));
         Some(self.enter(&here, entry, Deadline::None))

@@ -1,12 +1,15 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
-use crate::api::{Action, Cause, Context, Entry, Ports, Regs};
+use core::sync::atomic::Ordering;
+
+use crate::api::{Action, Cause, Context, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::callee::{Callee, DIRECT, DIRECT2};
+use crate::chain::Parts;
 use crate::compartment::Compartment;
 use crate::context::{Kind, State, Task, VM_CREATED, VM_DESTROYED};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Direct, Form, low, low_half};
+use crate::decode::{Direct, Form, Head, low, low_half, trim};
 use crate::error::Error;
 use crate::function;
 use crate::life::Life;
@@ -25,24 +28,72 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// FFA_MSG_SEND_DIRECT_REQ and _REQ2 of the normal world (DEN0077A 1.2, sections 15.2 and 15.4).
+    #[inline(always)]
     pub(crate) fn direct_request<T: Ports>(
         &self,
         core: Core,
         cpu: &Cpu,
-        request: &Direct,
+        form: Form,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
-        if request.target == self.table.spmc_id && request.source == crate::power::SPMD {
-            return self.spmd_message(core, cpu, request, ports);
-        }
-        let reply = match self.admit(core, request) {
-            Ok(index) => match self.deliver(core, cpu, index, request, ports) {
-                Some(action) => return action,
-                None => self.park(core, index, request, ports),
-            },
-            Err(error) => self.refused(core, request, error, ports),
+    ) -> Next {
+        let head = Head::of(form, regs);
+        let kind = if form == Form::Extended {
+            Kind::Extended
+        } else {
+            Kind::Plain
         };
-        Action::Normal(reply.over(&cpu.kept()))
+        let delivered = self
+            .admit(core, head, regs)
+            .ok()
+            .and_then(|callee| self.deliver(core, cpu, &callee, (head.source, kind), ports));
+        let Some(turn) = delivered else {
+            return self.undelivered(core, cpu, form, regs, ports);
+        };
+        if form == Form::Extended {
+            cpu.keep(regs);
+        } else {
+            cpu.take_kept(regs);
+        }
+        trim(form, regs);
+        Next::Enter(turn)
+    }
+
+    /// A direct request that cannot be delivered as it is: from the SPMD, one of the framework's, to a partition that
+    /// is busy, or one with an error.
+    #[cold]
+    #[inline(never)]
+    fn undelivered<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        form: Form,
+        regs: &mut Regs,
+        ports: &mut T,
+    ) -> Next {
+        let direct = Direct::of(form, regs);
+        let head = direct.head;
+        cpu.keep(regs);
+        if head.target == self.table.spmc_id && head.source == crate::power::SPMD {
+            return self.spmd_message(core, cpu, regs, ports);
+        }
+        let admitted = if head.flags == 0 {
+            self.admit(core, head, regs)
+        } else {
+            self.admit_framework(core, head, regs)
+        };
+        let reply = match admitted {
+            Ok(callee) => match self.deliver(core, cpu, &callee, (head.source, Kind::of(head)), ports) {
+                Some(turn) => {
+                    *regs = direct.regs;
+                    return Next::Enter(turn);
+                }
+                None => self.park(core, callee.index, &direct, ports),
+            },
+            Err(error) => self.refused(core, &direct, error, ports),
+        };
+        reply.put(regs);
+        Next::Back
     }
 
     /// The answer to a request that is not admitted: one to a partition that is being restarted waits for that.
@@ -50,8 +101,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     #[inline(never)]
     fn refused<T: Ports>(&self, core: Core, request: &Direct, error: Error, ports: &mut T) -> Reply {
         if error == Error::Aborted
-            && request.framework() == 0
-            && let Ok(callee) = self.addressee(request)
+            && request.head.flags == 0
+            && let Ok(callee) = self.addressee(request.head, &request.regs)
             && (lists(callee.partition, core) || callee.partition.forwards)
             && self.comes_back(callee.compartment, ports)
         {
@@ -60,19 +111,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Reply::error(error)
     }
 
-    /// Whether a request may reach its target from this core; the target's index.
-    fn admit(&self, core: Core, request: &Direct) -> Result<usize, Error> {
-        if request.source >= SECURE {
-            // The SPMD lets none of these through; nobody out there speaks for a partition.
+    /// Whether a request that is no framework message may reach its target from this core; the target.
+    #[inline]
+    fn admit(&self, core: Core, request: Head, regs: &Regs) -> Result<Callee<'_, C>, Error> {
+        if request.source >= SECURE || request.flags != 0 {
+            // The SPMD lets none of the first through; nobody out there speaks for a partition.
             return Err(Error::InvalidParameters);
         }
-        let framework = request.framework();
-        if framework != 0 {
-            return self.admit_framework(core, request, framework);
-        }
-        let callee = self.addressee(request)?;
+        let callee = self.addressee(request, regs)?;
         callee.open_from(core)?;
-        Ok(callee.index)
+        Ok(callee)
     }
 
     /// Whom a request is for that is no framework message, if its source may send it and it is taken there.
@@ -81,11 +129,11 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// INVALID_PARAMETERS: nobody whom the source may send such a message has that ID, or offers that
     /// service. DENIED: the target takes no messages of this kind (DEN0077A 1.2, sections 15.2 and 15.4).
     #[inline]
-    pub(crate) fn addressee(&self, request: &Direct) -> Result<Callee<'_, C>, Error> {
+    pub(crate) fn addressee(&self, request: Head, regs: &Regs) -> Result<Callee<'_, C>, Error> {
         let extended = request.form == Form::Extended;
         let kind = if extended { DIRECT2 } else { DIRECT };
         let callee = self.callable(request.target, request.source, kind)?;
-        if extended && !serves(callee.partition, &request.regs) {
+        if extended && !serves(callee.partition, regs) {
             return Err(Error::InvalidParameters);
         }
         Ok(callee)
@@ -94,14 +142,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// As [`Self::admit`], of a framework message: those of a hypervisor about one of its virtual machines
     /// (DEN0077A 1.2, section 18.3), for a partition that lists it and asked to hear of that; others are the
     /// SPMC's to send. What a destroyed machine had here is gone before the first partition hears of it.
-    #[cold]
-    fn admit_framework(&self, core: Core, request: &Direct, message: u32) -> Result<usize, Error> {
-        let needed = match message {
+    fn admit_framework(&self, core: Core, request: Head, regs: &Regs) -> Result<Callee<'_, C>, Error> {
+        let needed = match request.flags {
             VM_CREATED => HEARS_OF_CREATED,
             VM_DESTROYED => HEARS_OF_DESTROYED,
             _ => return Err(Error::InvalidParameters),
         };
-        let machine = self.machine_of(low_half(low(request.regs.0[5])));
+        let machine = self.machine_of(low_half(low(regs.0[5])));
         let (Some((_, machine)), 0) = (machine, request.source) else {
             return Err(Error::InvalidParameters);
         };
@@ -110,41 +157,43 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return Err(Error::InvalidParameters);
         }
         callee.open_from(core)?;
-        if message == VM_DESTROYED {
+        if request.flags == VM_DESTROYED {
             machine.forget();
         }
-        Ok(callee.index)
+        Ok(callee)
     }
 
     /// Enters the context that is at home here with a request; none when it does not wait.
+    #[inline(always)]
     pub(crate) fn deliver<T: Ports>(
         &self,
         core: Core,
         cpu: &Cpu,
-        index: usize,
-        request: &Direct,
+        callee: &Callee<'_, C>,
+        (source, kind): (u16, Kind),
         ports: &mut T,
-    ) -> Option<Action> {
-        let task = Task::Request {
-            source: request.source,
-            kind: Kind::of(request),
-        };
-        let here = self.wake(core, cpu, index, task)?;
+    ) -> Option<Turn> {
+        let seat = callee.compartment.seats.get(usize::from(core))?;
+        let here = Self::wake(
+            core,
+            cpu,
+            (callee.index, (callee.partition, callee.compartment, seat)),
+            Task::Request { source, kind },
+        )?;
         let deadline = budget::begin(here.partition, here.seat, ports);
-        Some(self.enter(&here, Entry::Answer(request.regs), deadline))
+        Some(self.turn(&here, deadline))
     }
 
     /// Makes the context that is at home here, and waits, this core's own with something to do; none when it
     /// does not wait.
     #[inline(always)]
     pub(crate) fn wake<'a>(
-        &'a self,
         core: Core,
         cpu: &'a Cpu,
-        index: usize,
+        (index, parts): (usize, Parts<'a, C>),
         task: Task,
     ) -> Option<Here<'a, C>> {
-        let (partition, compartment, seat) = self.seat(index, core)?;
+        let seat = parts.2;
         if !seat.change(State::Waiting, State::Running(core)) {
             return None;
         }
@@ -153,7 +202,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             partition: index,
             home: core,
         };
-        Some(Here::occupy(core, cpu, context, (partition, compartment, seat)))
+        Some(Here::occupy(core, cpu, context, parts))
     }
 
     /// Parks a request whose context is busy (preempted, or resumed on another core), or on another core.
@@ -211,37 +260,65 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn direct_response<T: Ports>(
         &self,
         here: &Here<'_, C>,
-        response: &Direct,
-        call: &Regs,
+        form: Form,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
-        if let Err(error) = check_response(here, response) {
-            return self.answer(here, &Reply::error(error), call);
+    ) -> Next {
+        if let Err(error) = check_response(here, Head::of(form, regs)) {
+            return self.reply(here, &Reply::error(error), regs);
         }
-        let reply = match response.form {
-            Form::Extended => {
-                let mut regs = response.regs;
-                // Reserved in a response.
-                regs.0[2] = 0;
-                regs.0[3] = 0;
-                Reply::Wide(regs)
+        answer(form, regs);
+        let task = here.seat.task();
+        finish(here);
+        match task {
+            Task::Request { source, .. } if task.caller().is_some() => {
+                self.respond_to_caller(here, source, form, regs, ports)
             }
-            Form::Short32 | Form::Short64 => {
-                let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = response.regs.0;
-                Reply::Short([x0, x1, x2, x3, x4, x5, x6, x7])
+            _ => {
+                let reply = Reply::of_response(form, regs);
+                Next::Other(self.hand_over(here, State::Waiting, task, &reply, ports))
             }
+        }
+    }
+
+    /// As [`Self::direct_response`] where nothing is to be done but to hand a plain answer to the normal world; none
+    /// where there is more.
+    #[inline(always)]
+    pub(crate) fn plain_response(&self, here: &Here<'_, C>, form: Form, regs: &mut Regs) -> Option<Next> {
+        let head = Head::of(form, regs);
+        let kind = if form == Form::Extended {
+            Kind::Extended
+        } else {
+            Kind::Plain
         };
-        self.complete(here, &reply, ports)
+        let answered = Task::Request {
+            source: head.target,
+            kind,
+        };
+        let plain = head.flags == 0
+            && head.target < SECURE
+            && head.source == here.partition.id
+            && here.seat.is_at(answered)
+            && here.cpu.only_serves()
+            && here.seat.pending.load(Ordering::Acquire) == 0
+            && !here.seat.pressed();
+        if !plain {
+            return None;
+        }
+        finish(here);
+        here.cpu.set_current(None);
+        here.cpu.set_left(here.context, State::Waiting);
+        answer(form, regs);
+        if form != Form::Extended {
+            here.cpu.put_kept(regs);
+        }
+        Some(Next::Leave)
     }
 
     /// Hands the outcome of what a context did to its caller; the context waits.
     pub(crate) fn complete<T: Ports>(&self, here: &Here<'_, C>, reply: &Reply, ports: &mut T) -> Action {
-        if here.seat.pressed() {
-            here.compartment.counters.finished();
-        }
         let task = here.seat.task();
-        here.seat.set_task(Task::Cycles);
-        budget::end(here.partition, here.seat);
+        finish(here);
         self.hand_over(here, State::Waiting, task, reply, ports)
     }
 
@@ -285,6 +362,27 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 }
 
+/// Makes the registers of a response those of the answer, but for those that a short one does not carry.
+#[inline]
+fn answer(form: Form, regs: &mut Regs) {
+    trim(form, regs);
+    if form == Form::Extended {
+        // Reserved in a response.
+        regs.0[2] = 0;
+        regs.0[3] = 0;
+    }
+}
+
+/// A context is done with its task.
+#[inline]
+fn finish<const C: usize>(here: &Here<'_, C>) {
+    if here.seat.pressed() {
+        here.compartment.counters.finished();
+    }
+    here.seat.set_task(Task::Cycles);
+    budget::end(here.partition, here.seat);
+}
+
 /// Whether a request for the service in x2 and x3 is for this partition.
 fn serves(partition: &Partition, regs: &Regs) -> bool {
     let wanted = [regs.0[2].to_le_bytes(), regs.0[3].to_le_bytes()];
@@ -295,7 +393,8 @@ fn serves(partition: &Partition, regs: &Regs) -> bool {
             .any(|uuid| uuid.0[..] == *wanted.as_flattened())
 }
 
-fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Result<(), Error> {
+#[inline]
+fn check_response<const C: usize>(here: &Here<'_, C>, response: Head) -> Result<(), Error> {
     let (Task::Request { source, kind } | Task::Forwarded { source, kind } | Task::Orphan { source, kind }) =
         here.seat.task()
     else {
@@ -306,7 +405,7 @@ fn check_response<const C: usize>(here: &Here<'_, C>, response: &Direct) -> Resu
     }
     let flags = match response.form {
         Form::Extended => None,
-        Form::Short32 | Form::Short64 => Some(low(response.regs.0[2])),
+        Form::Short32 | Form::Short64 => Some(response.flags),
     };
     if flags == kind.response_flags() {
         return Ok(());

@@ -122,7 +122,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     fn take_request<T: Ports>(&self, core: Core, cpu: &Cpu, index: usize, ports: &mut T) -> Option<Action> {
-        let (partition, compartment, _) = self.seat(index, core)?;
+        let parts = self.seat(index, core)?;
+        let (partition, compartment, _) = parts;
         if !lists(partition, core) || compartment.stopped() {
             return None;
         }
@@ -141,10 +142,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.finish_overdue(core, cpu, overdue, ports);
         }
         let task = Task::Forwarded {
-            source: request.source,
-            kind: Kind::of(&request),
+            source: request.head.source,
+            kind: Kind::of(request.head),
         };
-        let here = self.wake(core, cpu, index, task)?;
+        let here = Self::wake(core, cpu, (index, parts), task)?;
         ticket.begin(core);
         cpu.begin_forward(index, ports.now());
         let deadline = budget::begin(partition, here.seat, ports);

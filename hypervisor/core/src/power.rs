@@ -11,10 +11,10 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
+use crate::api::{Action, Context, Deadline, Entry, Next, Note, Ports, Regs};
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Direct, low};
+use crate::decode::{Direct, Form, low};
 use crate::error::Error;
 use crate::function;
 use crate::interrupt::limit_us;
@@ -193,32 +193,39 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         &self,
         core: Core,
         cpu: &Cpu,
-        request: &Direct,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
-        let [_, _, w2, w3, ..] = request.regs.0.map(low);
+    ) -> Next {
+        let [_, _, w2, w3, ..] = regs.0;
+        let (w2, w3) = (low(w2), low(w3));
         let event = match (w2.checked_sub(FRAMEWORK), w3) {
             (Some(POWER_REQUEST), PSCI_CPU_OFF) => Power::Off,
             (Some(POWER_REQUEST), PSCI_CPU_SUSPEND_32 | PSCI_CPU_SUSPEND_64) => Power::Suspend,
             (Some(WARM_BOOT), _) => Power::Resume,
-            (Some(POWER_REQUEST), _) => return self.answer_spmd(cpu, POWER_RESPONSE, PSCI_NOT_SUPPORTED),
+            (Some(POWER_REQUEST), _) => {
+                self.answer_spmd(POWER_RESPONSE, PSCI_NOT_SUPPORTED).put(regs);
+                return Next::Back;
+            }
             (Some(VERSION_REQUEST), _) => {
                 let version = self.negotiate(Party::Normal, w3);
-                return self.answer_spmd(cpu, VERSION_RESPONSE, version);
+                self.answer_spmd(VERSION_RESPONSE, version).put(regs);
+                return Next::Back;
             }
-            _ => return Action::Normal(Reply::error(Error::InvalidParameters).over(&cpu.kept())),
+            _ => {
+                Reply::error(Error::InvalidParameters).put(regs);
+                return Next::Back;
+            }
         };
         if event == Power::Off {
             cpu.set_on(false);
             self.pass_restarts_on(core, ports);
         }
-        self.tell_all(core, cpu, event, &request.regs, ports)
+        Next::Other(self.tell_all(core, cpu, event, &Direct::of(Form::Short32, regs).regs, ports))
     }
 
-    fn answer_spmd(&self, cpu: &Cpu, kind: u32, value: u32) -> Action {
+    fn answer_spmd(&self, kind: u32, value: u32) -> Reply {
         let info = target(self.table.spmc_id, SPMD);
-        let reply = Reply::words(function::DIRECT_RESP_32, &[info, FRAMEWORK | kind, value]);
-        Action::Normal(reply.over(&cpu.kept()))
+        Reply::words(function::DIRECT_RESP_32, &[info, FRAMEWORK | kind, value])
     }
 
     /// Tells partitions of what happens to this core, one after the other.
@@ -250,11 +257,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.start_next(core, cpu, Mode::CoreOn, ports);
         }
         cpu.set_mode(Mode::Serving);
-        self.answer_spmd(cpu, POWER_RESPONSE, PSCI_SUCCESS)
+        Action::Normal(self.answer_spmd(POWER_RESPONSE, PSCI_SUCCESS).over(&cpu.kept()))
     }
 
     fn tell(&self, core: Core, cpu: &Cpu, index: usize, event: Power, message: &Regs) -> Option<Action> {
-        let (partition, compartment, _) = self.seat(index, core)?;
+        let parts = self.seat(index, core)?;
+        let (partition, compartment, _) = parts;
         let wanted = partition.power_messages >> event as u32 & 1 == 1;
         if !wanted || compartment.stopped() || !lists(partition, core) {
             return None;
@@ -263,7 +271,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             source: self.table.spmc_id,
             kind: Kind::Power,
         };
-        let here = self.wake(core, cpu, index, task)?;
+        let here = Self::wake(core, cpu, (index, parts), task)?;
         let mut regs = *message;
         regs.0[1] = u64::from(target(self.table.spmc_id, partition.id));
         let deadline = Deadline::Micros(limit_us(partition));

@@ -1,6 +1,7 @@
 //! The registers of answers.
 
 use crate::api::Regs;
+use crate::decode::Form;
 use crate::error::Error;
 use crate::function;
 
@@ -49,19 +50,33 @@ impl Reply {
 
     /// The registers that the caller gets, where `kept` are the ones that it called with.
     pub(crate) fn over(&self, kept: &Regs) -> Regs {
+        let mut regs = *kept;
+        self.put(&mut regs);
+        regs
+    }
+
+    /// Puts it over the registers that the caller called with.
+    #[inline]
+    pub(crate) fn put(&self, regs: &mut Regs) {
         match self {
-            Self::Wide(regs) => *regs,
-            Self::Unknown => {
-                let mut regs = *kept;
-                regs.0[0] = u64::MAX;
-                regs
-            }
+            Self::Wide(all) => *regs = *all,
+            Self::Unknown => regs.0[0] = u64::MAX,
             Self::Short(first) => {
-                let mut regs = *kept;
                 for (to, from) in regs.0.iter_mut().zip(first) {
                     *to = *from;
                 }
-                regs
+            }
+        }
+    }
+
+    /// The answer that a direct response of this form has in its registers.
+    #[cold]
+    pub(crate) fn of_response(form: Form, regs: &Regs) -> Self {
+        match form {
+            Form::Extended => Self::Wide(*regs),
+            Form::Short32 | Form::Short64 => {
+                let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = regs.0;
+                Self::Short([x0, x1, x2, x3, x4, x5, x6, x7])
             }
         }
     }

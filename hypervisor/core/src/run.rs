@@ -10,7 +10,7 @@ use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
 use crate::budget;
 use crate::callee::Callee;
 use crate::compartment::count;
-use crate::context::{State, Task};
+use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::low;
 use crate::error::Error;
@@ -128,9 +128,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let listed = lists(callee.partition, core);
         match ticket.stage {
             Stage::Waits { request, .. } if listed => {
-                if let Some(action) = self.deliver(core, cpu, callee.index, &request, ports) {
+                if let Some(turn) = self.deliver(
+                    core,
+                    cpu,
+                    &callee,
+                    (request.head.source, Kind::of(request.head)),
+                    ports,
+                ) {
                     tickets.free(number);
-                    return Ok(action);
+                    return Ok(Action::Run(turn.by(Entry::Answer(request.regs))));
                 }
             }
             Stage::Waits { .. } if !self.reachable(callee.index) => {

@@ -1,15 +1,15 @@
 //! The dispatcher: one event in, one action out.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use spin::Mutex;
 
-use crate::api::{Action, Cause, Conduit, Context, Deadline, Entry, Event, Ports, Regs, Run};
+use crate::api::{Action, Cause, Conduit, Context, Deadline, Entry, Event, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
-use crate::decode::{Call, decode, low};
+use crate::decode::{Call, Form, decode, low};
 use crate::error::Error;
 use crate::function;
 use crate::life::Life;
@@ -84,7 +84,13 @@ pub(crate) struct Here<'a, const C: usize> {
 }
 
 impl<'a, const C: usize> Here<'a, C> {
+    /// Whether the partition's version will not change any more.
+    fn settled(&self) -> bool {
+        self.compartment.settled.load(Ordering::Relaxed)
+    }
+
     /// A context that has just become a core's own.
+    #[inline]
     pub(crate) fn occupy(
         core: Core,
         cpu: &'a Cpu,
@@ -171,6 +177,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Lets other cores have the context that the last step took from this core. The shell calls it
     /// when the core holds none of that context's registers any more; until then the context is
     /// still this core's, so that nobody can resume it from registers that are not saved yet.
+    #[inline]
     pub fn settle(&self, core: Core) {
         let left = self.cpus.get(usize::from(core)).and_then(Cpu::take_left);
         if let Some((context, to)) = left
@@ -189,9 +196,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         self.settle(core);
         match event {
-            Event::Normal(regs) => {
-                cpu.keep(&regs);
-                return self.normal_call(core, cpu, &regs, ports);
+            Event::Normal(mut regs) => {
+                return match self.normal_call(core, &mut regs, ports) {
+                    Next::Back | Next::Leave => Action::Normal(regs),
+                    Next::Enter(turn) => Action::Run(turn.by(Entry::Answer(regs))),
+                    Next::Other(action) => action,
+                };
             }
             Event::Boot => return self.start_all(core, cpu, Mode::Boot, ports),
             Event::CoreOn => return self.start_all(core, cpu, Mode::CoreOn, ports),
@@ -205,7 +215,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.end_stopped(&here, event, ports);
         }
         match event {
-            Event::Call(conduit, regs) => self.partition_call(&here, conduit, &regs, ports),
+            Event::Call(conduit, mut regs) => match self.partition_call(core, conduit, &mut regs, ports) {
+                Next::Back => self.enter(&here, Entry::Answer(regs), Deadline::Keep),
+                Next::Enter(turn) => Action::Run(turn.by(Entry::Answer(regs))),
+                Next::Leave => Action::Normal(regs),
+                Next::Other(action) => action,
+            },
             Event::NormalInterrupt => self.normal_interrupt(&here, ports),
             Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
@@ -268,6 +283,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
+    #[inline]
     fn here<'a>(&'a self, core: Core, cpu: &'a Cpu) -> Option<Here<'a, C>> {
         let context = cpu.current()?;
         let partition = self.table.partitions.get(context.partition)?;
@@ -283,52 +299,116 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         })
     }
 
-    fn normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &Regs, ports: &mut T) -> Action {
+    /// As [`Event::Normal`], with the registers where they lie. [`Self::settle`] was called since the last step.
+    #[inline(always)]
+    pub fn normal_call<T: Ports>(&self, core: Core, regs: &mut Regs, ports: &mut T) -> Next {
+        let Some(cpu) = self.cpus.get(usize::from(core)) else {
+            return Next::Other(self.step(core, Event::Normal(*regs), ports));
+        };
+        match Form::of_request(regs) {
+            Some(form) => self.direct_request(core, cpu, form, regs, ports),
+            None => self.other_normal_call(core, cpu, regs, ports),
+        }
+    }
+
+    /// As [`Event::Call`], with the registers where they lie. [`Self::settle`] was called since the last step.
+    #[inline(always)]
+    pub fn partition_call<T: Ports>(
+        &self,
+        core: Core,
+        conduit: Conduit,
+        regs: &mut Regs,
+        ports: &mut T,
+    ) -> Next {
+        let cpu = self.cpus.get(usize::from(core));
+        if let Some(here) = cpu.and_then(|cpu| self.here(core, cpu))
+            && !here.compartment.stopped()
+        {
+            match Form::of_response(regs) {
+                Some(form) => {
+                    if let Some(next) = self.plain_response(&here, form, regs) {
+                        return next;
+                    }
+                }
+                // Nothing that is shown to the context when it is entered can have changed.
+                None if low(regs.0[0]) == function::ID_GET && here.settled() => {
+                    self.id_get(Party::Partition(here.context.partition)).put(regs);
+                    return Next::Back;
+                }
+                None => {}
+            }
+        }
+        self.other_partition_call(core, conduit, regs, ports)
+    }
+
+    #[inline(never)]
+    fn other_partition_call<T: Ports>(
+        &self,
+        core: Core,
+        conduit: Conduit,
+        regs: &mut Regs,
+        ports: &mut T,
+    ) -> Next {
+        let here = self
+            .cpus
+            .get(usize::from(core))
+            .and_then(|cpu| self.here(core, cpu));
+        match here {
+            Some(here) if !here.compartment.stopped() => self.partition_call_of(&here, conduit, regs, ports),
+            _ => Next::Other(self.step(core, Event::Call(conduit, *regs), ports)),
+        }
+    }
+
+    #[inline(never)]
+    fn other_normal_call<T: Ports>(&self, core: Core, cpu: &Cpu, regs: &mut Regs, ports: &mut T) -> Next {
         let call = &decode(regs);
         match call {
-            Call::DirectRequest(request) => self.direct_request(core, cpu, request, ports),
-            Call::Run { endpoint, vcpu } => self.run(core, cpu, *endpoint, *vcpu, ports),
+            Call::Run { endpoint, vcpu } => {
+                cpu.keep(regs);
+                Next::Other(self.run(core, cpu, *endpoint, *vcpu, ports))
+            }
             // From the SPMD: a secure interrupt that is no longer there.
-            Call::Interrupt => Action::Normal(RESUME),
+            Call::Interrupt => Next::Other(Action::Normal(RESUME)),
             _ => {
                 self.goes_on(Party::Normal, call);
-                Action::Normal(self.common_call(cpu, Party::Normal, call, ports).over(regs))
+                self.common_call(cpu, Party::Normal, call, ports).put(regs);
+                Next::Back
             }
         }
     }
 
-    fn partition_call<T: Ports>(
+    #[inline]
+    fn partition_call_of<T: Ports>(
         &self,
         here: &Here<'_, C>,
         conduit: Conduit,
-        regs: &Regs,
+        regs: &mut Regs,
         ports: &mut T,
-    ) -> Action {
+    ) -> Next {
         if conduit == Conduit::Hvc
             && !here.partition.vgic
             && let Some(result) = paravirtual::call(here, regs, ports)
         {
-            let mut answer = *regs;
-            answer.0[0] = result;
-            return self.enter(here, Entry::Answer(answer), Deadline::Keep);
+            regs.0[0] = result;
+            return Next::Enter(self.turn(here, Deadline::Keep));
         }
         let party = Party::Partition(here.context.partition);
+        if let Some(form) = Form::of_response(regs) {
+            return self.direct_response(here, form, regs, ports);
+        }
+        if let Some(form) = Form::of_request(regs) {
+            return self.call_partition(here, form, regs, ports);
+        }
         let call = match decode(regs) {
-            Call::DirectResponse(response) => return self.direct_response(here, &response, regs, ports),
-            Call::DirectRequest(request) => {
-                budget::pause(here.partition, here.seat, ports);
-                let action = self.call_partition(here, &request, regs, ports);
-                return self.called_on(here, action, ports);
-            }
-            Call::Abort { code } => return self.fail(here, Cause::Aborted(code), ports),
-            Call::Yield => return self.yield_core(here, regs, ports),
+            Call::Abort { code } => return Next::Other(self.fail(here, Cause::Aborted(code), ports)),
+            Call::Yield => return Next::Other(self.yield_core(here, regs, ports)),
             Call::Run { endpoint, vcpu } => {
                 budget::pause(here.partition, here.seat, ports);
                 let action = self.run_callee(here, (endpoint, vcpu), regs, ports);
-                return self.called_on(here, action, ports);
+                return Next::Other(self.called_on(here, action, ports));
             }
-            Call::Error { code } => return self.answer_error(here, code, regs, ports),
-            Call::Success => return self.end_request(here, regs, ports),
+            Call::Error { code } => return Next::Other(self.answer_error(here, code, regs, ports)),
+            Call::Success => return Next::Other(self.end_request(here, regs, ports)),
             call => call,
         };
         self.goes_on(party, &call);
@@ -340,12 +420,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 self.copy_window(here.context.partition, regs, ports)
             }
             Call::Unknown => service::call(here, regs, ports),
-            Call::MsgWait { flags } => return self.msg_wait(here, flags, regs, ports),
+            Call::MsgWait { flags } => return Next::Other(self.msg_wait(here, flags, regs, ports)),
             Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),
             Call::SecondaryEntry { address } => self.secondary_entry(here, address),
             call => self.common_call(here.cpu, party, &call, ports),
         };
-        self.answer(here, &reply, regs)
+        self.reply(here, &reply, regs)
     }
 
     /// Calls that are answered at once.
@@ -389,8 +469,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let partitions = self.table.partitions;
         match partitions.get(guess) {
             Some(partition) if partition.id == id => Some((guess, partition)),
-            _ => partitions.iter().enumerate().find(|(_, p)| p.id == id),
+            _ => self.find_elsewhere(id),
         }
+    }
+
+    #[cold]
+    fn find_elsewhere(&self, id: u16) -> Option<(usize, &'static Partition)> {
+        self.table.partitions.iter().enumerate().find(|(_, p)| p.id == id)
     }
 
     /// The mailbox of a party.
@@ -413,16 +498,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// Enters the context that runs here.
     pub(crate) fn enter(&self, here: &Here<'_, C>, entry: Entry, deadline: Deadline) -> Action {
+        Action::Run(self.turn(here, deadline).by(entry))
+    }
+
+    /// The turn of the context that runs here.
+    #[inline]
+    pub(crate) fn turn(&self, here: &Here<'_, C>, deadline: Deadline) -> Turn {
         let (virtual_irq, virtual_fiq) = paravirtual::lines(here.seat);
-        let hold_normal = !here.cpu.mode().serves() || here.seat.pressed();
-        Action::Run(Run {
+        Turn {
             context: here.context,
-            entry,
             virtual_irq,
             virtual_fiq,
             deadline,
-            hold_normal,
-        })
+            hold_normal: !here.cpu.mode().serves() || here.seat.pressed(),
+        }
     }
 
     /// Goes on where the context was interrupted.
@@ -435,6 +524,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.enter(here, Entry::Answer(reply.over(call)), Deadline::Keep)
     }
 
+    /// Answers a call of the context that runs here where its registers lie.
+    #[inline]
+    pub(crate) fn reply(&self, here: &Here<'_, C>, reply: &Reply, regs: &mut Regs) -> Next {
+        reply.put(regs);
+        Next::Enter(self.turn(here, Deadline::Keep))
+    }
+
     /// Takes the core from the context that runs here, and answers the normal world's call; while
     /// partitions are started, goes on with the next one.
     pub(crate) fn leave<T: Ports>(
@@ -444,13 +540,19 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         reply: &Reply,
         ports: &mut T,
     ) -> Action {
+        self.vacate(here, to, ports);
+        self.depart(here.core, here.cpu, reply, ports)
+    }
+
+    /// Takes the core from the context that runs here.
+    #[inline]
+    pub(crate) fn vacate<T: Ports>(&self, here: &Here<'_, C>, to: State, ports: &mut T) {
         paravirtual::end_wait(here);
         if to == State::Waiting {
             self.look_behind(here, ports);
         }
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, to);
-        self.depart(here.core, here.cpu, reply, ports)
     }
 
     /// What follows on a core that no context runs on any more.
@@ -471,7 +573,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    fn depart_with_chores<T: Ports>(&self, core: Core, cpu: &Cpu, reply: &Reply, ports: &mut T) -> Action {
+    #[cold]
+    pub(crate) fn depart_with_chores<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        reply: &Reply,
+        ports: &mut T,
+    ) -> Action {
         let chores = cpu.take_chores();
         if chores.schedule {
             ports.schedule_receiver(None);

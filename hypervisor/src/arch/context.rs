@@ -3,12 +3,15 @@
 use aarch64_cpu::registers::{
     ELR_EL1, ESR_EL1, Readable as _, SCTLR_EL1, SPSR_EL1, VBAR_EL1, Writeable as _,
 };
+use bulkhead_core::api::Regs;
 
 /// General registers, in the layout that `vectors` uses.
 #[repr(C)]
 pub struct General {
-    /// x0 to x30.
-    pub x: [u64; 31],
+    /// x0 to x17: those of a call.
+    pub call: Regs,
+    /// x18 to x30.
+    rest: [u64; 13],
     /// Where the context goes on.
     pub elr: u64,
     /// Its PSTATE.
@@ -19,38 +22,66 @@ impl General {
     /// All zero.
     pub const fn new() -> Self {
         Self {
-            x: [0; 31],
+            call: Regs([0; 18]),
+            rest: [0; 13],
             elr: 0,
             spsr: 0,
         }
     }
+
+    /// A register; 31 is the zero register.
+    pub fn get(&self, number: usize) -> u64 {
+        self.call
+            .0
+            .iter()
+            .chain(&self.rest)
+            .nth(number)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// Sets a register; 31 is the zero register.
+    pub fn set(&mut self, number: usize, value: u64) {
+        let mut all = self.call.0.iter_mut().chain(&mut self.rest);
+        if let Some(register) = all.nth(number) {
+            *register = value;
+        }
+    }
 }
 
-/// Defines the EL1 state that both worlds use and EL3 does not switch.
+/// Defines the EL1 state that both worlds use and EL3 does not switch: in pairs, which the core stores by one instruction.
 macro_rules! el1_registers {
-    ($($field:ident = $name:literal,)*) => {
+    ($($first:ident = $first_name:literal, $second:ident = $second_name:literal,)*) => {
         /// EL1's and EL0's system registers: one set that all partitions and the normal world share.
         #[repr(C)]
         pub struct El1 {
             $(
-                #[doc = concat!("The register `", $name, "`.")]
-                pub $field: u64,
+                #[doc = concat!("The register `", $first_name, "`.")]
+                pub $first: u64,
+                #[doc = concat!("The register `", $second_name, "`.")]
+                pub $second: u64,
             )*
         }
 
         impl El1 {
             /// All zero.
             pub const fn new() -> Self {
-                Self { $($field: 0,)* }
+                Self { $($first: 0, $second: 0,)* }
             }
 
             /// Takes the registers from the core.
             #[inline(always)]
             pub fn save(&mut self) {
                 $(
-                    // SAFETY: reads an EL1 register, which has no effect at EL2.
+                    // SAFETY: reads EL1 registers, which has no effect at EL2.
                     unsafe {
-                        core::arch::asm!(concat!("mrs {}, ", $name), out(reg) self.$field, options(nomem, nostack));
+                        core::arch::asm!(
+                            concat!("mrs {}, ", $first_name),
+                            concat!("mrs {}, ", $second_name),
+                            out(reg) self.$first,
+                            out(reg) self.$second,
+                            options(nomem, nostack)
+                        );
                     }
                 )*
             }
@@ -59,9 +90,15 @@ macro_rules! el1_registers {
             #[inline(always)]
             pub fn load(&self) {
                 $(
-                    // SAFETY: writes an EL1 register: EL2 runs with its own translation and stack.
+                    // SAFETY: writes EL1 registers: EL2 runs with its own translation and stack.
                     unsafe {
-                        core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) self.$field, options(nomem, nostack));
+                        core::arch::asm!(
+                            concat!("msr ", $first_name, ", {}"),
+                            concat!("msr ", $second_name, ", {}"),
+                            in(reg) self.$first,
+                            in(reg) self.$second,
+                            options(nomem, nostack)
+                        );
                     }
                 )*
             }
@@ -118,7 +155,7 @@ impl Calls {
     /// Remembers the call that these registers make.
     #[inline(always)]
     pub fn push(&mut self, general: &General) {
-        self.ring[self.count % CALLS].copy_from_slice(&general.x[..4]);
+        self.ring[self.count % CALLS].copy_from_slice(&general.call.0[..4]);
         self.count = self.count.wrapping_add(1);
     }
 
@@ -162,7 +199,7 @@ impl State {
         *self = Self::new();
         self.general.elr = pc;
         self.general.spsr = RESET_PSTATE;
-        self.general.x[0] = x0;
+        self.general.call.0[0] = x0;
         self.el1.sctlr = SCTLR_RES1;
     }
 

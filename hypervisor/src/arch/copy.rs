@@ -46,7 +46,7 @@ copy_bytes:
 memset:
     and     x1, x1, #0xff
     mov     x4, x0
-1:  tst     x4, #15
+1:  tst     x4, #7
     b.eq    2f
     cbz     x2, 5f
     strb    w1, [x4], #1
@@ -63,7 +63,14 @@ memset:
     stp     x1, x1, [x4], #16
     subs    x2, x2, #64
     b.hs    3b
-4:  adds    x2, x2, #64
+4:  tbz     x2, #5, 7f
+    stp     x1, x1, [x4], #16
+    stp     x1, x1, [x4], #16
+7:  tbz     x2, #4, 8f
+    stp     x1, x1, [x4], #16
+8:  tbz     x2, #3, 9f
+    str     x1, [x4], #8
+9:  ands    x2, x2, #7
     b.eq    5f
 6:  strb    w1, [x4], #1
     subs    x2, x2, #1

@@ -4,17 +4,13 @@ use aarch64_cpu::registers::{
     ESR_EL2, FAR_EL2, HPFAR_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
     ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, Readable as _,
 };
-use bulkhead_core::api::{Fault, Place, SystemRegister, Trapped};
+use bulkhead_core::api::{Conduit, Fault, Place, SystemRegister, Trapped};
 use bulkhead_core::vgic::rewrite::Operands;
 
 use super::context::State;
 
-/// A synchronous exit.
+/// A synchronous exit that is no call.
 pub enum Exit {
-    /// SMC #0; the instruction is behind.
-    Smc,
-    /// HVC #0.
-    Hvc,
     /// First use of FP/SIMD.
     Fp,
     /// An access that the policy may emulate; the instruction is behind.
@@ -33,17 +29,26 @@ const CLASS_INSTRUCTION_ABORT: u64 = 0x20;
 const CLASS_DATA_ABORT: u64 = 0x24;
 const PSTATE_EL0: u64 = 0;
 
-/// Decodes ESR_EL2 (DDI0487, ESR_EL2).
+/// How a synchronous exit makes a call, if it is one; the instruction is behind then.
+#[inline]
+pub fn call(state: &mut State) -> Option<Conduit> {
+    let syndrome = ESR_EL2.get();
+    match (syndrome >> 26 & 0x3f, syndrome & 0xffff) {
+        (CLASS_SMC, 0) => {
+            state.skip_instruction();
+            Some(Conduit::Smc)
+        }
+        (CLASS_HVC, 0) => Some(Conduit::Hvc),
+        _ => None,
+    }
+}
+
+/// Decodes ESR_EL2 (DDI0487, ESR_EL2) where it says of no call.
 pub fn decode(state: &mut State) -> Exit {
     let syndrome = ESR_EL2.get();
     let class = syndrome >> 26 & 0x3f;
     let immediate = syndrome & 0xffff;
     match class {
-        CLASS_SMC if immediate == 0 => {
-            state.skip_instruction();
-            Exit::Smc
-        }
-        CLASS_HVC if immediate == 0 => Exit::Hvc,
         CLASS_HVC if let Some(operands) = Operands::of(immediate as u16) => {
             replaced(state, operands, syndrome)
         }
@@ -190,13 +195,11 @@ fn identification(place: Encoding) -> u64 {
 impl State {
     /// Puts the answer of a trapped read into its target register; 31 is the zero register.
     pub fn answer(&mut self, target: u64, value: u64) {
-        if let Some(register) = self.general.x.get_mut(target as usize) {
-            *register = value;
-        }
+        self.general.set(target as usize, value);
     }
 
     /// What a trapped write writes; 31 is the zero register.
     fn value(&self, source: u8) -> u64 {
-        self.general.x.get(usize::from(source)).copied().unwrap_or(0)
+        self.general.get(usize::from(source))
     }
 }

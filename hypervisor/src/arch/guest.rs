@@ -1,7 +1,7 @@
 //! One core's way between the worlds and the partitions: what differs is switched, nothing else.
 
 use aarch64_cpu::registers::{ESR_EL2, Readable as _, VMPIDR_EL2, Writeable as _};
-use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Run};
+use bulkhead_core::api::{Conduit, Context, Deadline, Entry, Event, Regs, Turn};
 use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::Core as CoreIndex;
 
@@ -20,6 +20,26 @@ static CONTEXTS: [[Owned<State>; CORES]; PARTITIONS] =
 /// FFA_INTERRUPT, by which the SPMD tells of a secure interrupt (DEN0077A 1.2, section 14.4).
 const FFA_INTERRUPT: u64 = 0x8400_0062;
 
+/// Why the core came back. Small: what goes through here does so with every call.
+#[derive(Clone, Copy)]
+pub enum Left {
+    /// The normal world makes a call.
+    Normal,
+    /// The context that runs makes a call.
+    Call(Conduit),
+    /// Anything else: [`Core::event`].
+    Event,
+}
+
+/// Where a context's x0 to x17 are when it is entered.
+#[derive(Clone, Copy)]
+pub enum Given {
+    /// In its own place.
+    Own,
+    /// Where the normal world's call had them.
+    Normal,
+}
+
 /// This core, and whose registers it holds. `None` is the normal world.
 pub struct Core {
     index: usize,
@@ -30,6 +50,10 @@ pub struct Core {
     /// The normal world's interrupt priority mask while the core is not its own.
     mask: u64,
     timer_runs: bool,
+    /// The normal world's x0 to x17 while the core is not its own.
+    normal: Regs,
+    /// The last event that was no call.
+    event: Event,
 }
 
 impl Core {
@@ -42,52 +66,115 @@ impl Core {
             last: [None; PARTITIONS],
             mask: 0,
             timer_runs: false,
+            normal: Regs([0; 18]),
+            event: Event::Boot,
+        }
+    }
+
+    /// What happened.
+    pub fn event(&self) -> Event {
+        self.event
+    }
+
+    /// The registers of the call that was made last: the loaded context's, or the normal world's.
+    #[inline]
+    pub fn call(&mut self) -> &mut Regs {
+        match self.loaded {
+            Some(context) => &mut state(context).general.call,
+            None => &mut self.normal,
+        }
+    }
+
+    /// Gives a context x0 to x17 of the call that was made last. Those of another context are copied: once it is settled,
+    /// its home core may enter it anew.
+    #[inline(always)]
+    pub fn hand_over(&self, to: Context) -> Given {
+        match self.loaded {
+            None => return Given::Normal,
+            Some(from) if from != to => copy(&state(from).general.call, &mut state(to).general.call),
+            Some(_) => {}
+        }
+        Given::Own
+    }
+
+    /// Gives them to the normal world.
+    #[inline(always)]
+    pub fn hand_to_normal(&mut self) {
+        if let Some(from) = self.loaded {
+            copy(&state(from).general.call, &mut self.normal);
         }
     }
 
     /// Makes a context's registers the core's; the registers that were there before are saved.
-    #[inline]
-    pub fn load(&mut self, run: &Run) {
-        if self.loaded != Some(run.context) {
-            self.load_other(run.context);
+    #[inline(always)]
+    pub fn load(&mut self, context: Context) {
+        if self.loaded != Some(context) {
+            self.load_other(context);
+        }
+    }
+
+    /// Prepares the context that `load` has loaded.
+    pub fn prepare(&mut self, context: Context, entry: &Entry) {
+        let state = state(context);
+        match entry {
+            Entry::Resume => {}
+            Entry::Answer(regs) => state.general.call = *regs,
+            Entry::Load { target, value } => state.answer(*target, *value),
+            Entry::Start { pc, x0 } => {
+                state.reset(*pc, *x0);
+                state.el1.load();
+                self.forget_vectors(context, state);
+            }
         }
     }
 
     /// Enters the context that `load` has loaded and comes back with what happened.
-    #[inline]
-    pub fn run(&mut self, run: &Run) -> Event {
-        let state = state(run.context);
-        gic::set_mask(if run.hold_normal {
+    #[inline(always)]
+    pub fn run(&mut self, turn: &Turn, call: Given) -> Left {
+        gic::set_mask(if turn.hold_normal {
             gic::HOLD_NORMAL
         } else {
             self.mask
         });
-        self.set_deadline(run.deadline);
-        match run.entry {
-            Entry::Resume => {}
-            Entry::Answer(regs) => state.general.x[..18].copy_from_slice(&regs.0),
-            Entry::Load { target, value } => state.answer(target, value),
-            Entry::Start { pc, x0 } => {
-                state.reset(pc, x0);
-                state.el1.load();
-                self.forget_vectors(run.context, state);
-            }
-        }
-        cpu::set_virtual_lines(run.virtual_irq, run.virtual_fiq);
+        self.set_deadline(turn.deadline);
+        cpu::set_virtual_lines(turn.virtual_irq, turn.virtual_fiq);
+        let state = state(turn.context);
+        let call = match call {
+            Given::Own => None,
+            Given::Normal => Some(&self.normal),
+        };
+        let vector = vectors::enter(&mut state.general, call, self.index);
+        self.came_back(vector, turn.context, state)
+    }
+
+    /// Goes back to who made a call that was answered where its registers lie.
+    #[inline(always)]
+    pub fn go_back(&mut self) -> Left {
+        let Some(context) = self.loaded else {
+            return self.normal(None);
+        };
+        let state = state(context);
+        let vector = vectors::enter(&mut state.general, None, self.index);
+        self.came_back(vector, context, state)
+    }
+
+    /// What there is to do for a context that has left; it goes on where that is nothing.
+    #[inline(always)]
+    fn came_back(&mut self, mut vector: u64, context: Context, state: &mut State) -> Left {
         loop {
-            let vector = vectors::enter(&mut state.general, self.index);
-            if let Some(event) = self.event(vector, run.context, state) {
-                return event;
+            if let Some(left) = self.left(vector, context, state) {
+                return left;
             }
+            vector = vectors::enter(&mut state.general, None, self.index);
         }
     }
 
     /// Gives all registers back to the normal world.
-    #[inline]
+    #[inline(always)]
     pub fn unload(&mut self) {
         self.unload_vectors();
-        if self.loaded.is_some() {
-            self.save_el1();
+        if let Some(context) = self.loaded {
+            state(context).el1.save();
             // SAFETY: this core's block; nothing else on this core refers to it now.
             unsafe { cpu::block(self.index) }.normal.load();
             self.loaded = None;
@@ -95,21 +182,26 @@ impl Core {
         }
     }
 
-    /// Hands the core, which `unload` has cleared, to the normal world and comes back with its next call.
-    #[inline]
-    pub fn normal(&mut self, regs: &Regs) -> Event {
+    /// Hands the core, which `unload` has cleared, to the normal world and comes back with its next call. `answer`
+    /// replaces what it was given.
+    #[inline(always)]
+    pub fn normal(&mut self, answer: Option<&Regs>) -> Left {
         self.set_deadline(Deadline::None);
-        let call = smc::call(regs);
-        if call.0[0] & 0xffff_ffff == FFA_INTERRUPT
+        if let Some(answer) = answer {
+            self.normal = *answer;
+        }
+        smc::call(&mut self.normal);
+        if self.normal.0[0] & 0xffff_ffff == FFA_INTERRUPT
             && let Some(intid) = gic::acknowledge()
         {
-            return self.interrupt(intid);
+            self.event = self.interrupt(intid);
+            return Left::Event;
         }
-        Event::Normal(call)
+        Left::Normal
     }
 
     /// Waits on the core, which `unload` has cleared, for a secure interrupt.
-    pub fn idle(&mut self) -> Event {
+    pub fn idle(&mut self) -> Left {
         self.set_deadline(Deadline::None);
         let mask = gic::mask();
         gic::set_mask(gic::HOLD_NORMAL);
@@ -117,17 +209,30 @@ impl Core {
             cpu::wait_for_interrupt();
             if let Some(event) = self.secure_interrupt() {
                 gic::set_mask(mask);
-                return event;
+                self.event = event;
+                return Left::Event;
             }
         }
     }
 
     /// What an exit means; `None` where the context goes on.
-    fn event(&mut self, vector: u64, context: Context, state: &mut State) -> Option<Event> {
+    #[inline(always)]
+    fn left(&mut self, vector: u64, context: Context, state: &mut State) -> Option<Left> {
+        if vector == vectors::SYNCHRONOUS
+            && let Some(conduit) = exit::call(state)
+        {
+            state.calls.push(&state.general);
+            return Some(Left::Call(conduit));
+        }
+        self.event = self.what_happened(vector, context, state)?;
+        Some(Left::Event)
+    }
+
+    /// What an exit means that is no call; `None` where the context goes on.
+    #[inline(never)]
+    fn what_happened(&mut self, vector: u64, context: Context, state: &mut State) -> Option<Event> {
         match vector {
             vectors::SYNCHRONOUS => match exit::decode(state) {
-                Exit::Smc => Some(Event::Call(Conduit::Smc, arguments(state))),
-                Exit::Hvc => Some(Event::Call(Conduit::Hvc, arguments(state))),
                 Exit::Fault(fault) => Some(Event::Fault(fault)),
                 Exit::Trapped(access) => Some(Event::Trapped(access)),
                 Exit::Fp => {
@@ -177,16 +282,20 @@ impl Core {
 
     /// Another context takes the core, or the first one since the normal world had it. The vector
     /// registers go back to the normal world: a context that is not loaded has nothing on the core.
+    #[inline(always)]
     fn load_other(&mut self, context: Context) {
-        if self.loaded.is_none() {
-            self.mask = gic::mask();
-        } else {
-            gic::restore(self.mask);
-        }
         self.unload_vectors();
-        self.save_el1();
+        if let Some(old) = self.loaded {
+            gic::restore(self.mask);
+            state(old).el1.save();
+        } else {
+            self.mask = gic::mask();
+            // SAFETY: as in `unload`.
+            unsafe { cpu::block(self.index) }.normal.save();
+        }
         state(context).el1.load();
-        VMPIDR_EL2.set(virtual_affinity(context));
+        let affinities = AFFINITIES.get(context.partition).sure(OF_THE_TABLE);
+        VMPIDR_EL2.set(*affinities.get(usize::from(context.home)).sure(OF_THE_TABLE));
         stage2::activate(context.partition);
         let last = self.last.get_mut(context.partition).sure(OF_THE_TABLE);
         if *last != Some(context.home) {
@@ -194,15 +303,6 @@ impl Core {
             stage2::forget_local();
         }
         self.loaded = Some(context);
-    }
-
-    #[inline]
-    fn save_el1(&self) {
-        match self.loaded {
-            Some(context) => state(context).el1.save(),
-            // SAFETY: as in `unload`.
-            None => unsafe { cpu::block(self.index) }.normal.save(),
-        }
     }
 
     /// Makes a context's FP/SIMD registers the core's, at its first use since it was loaded.
@@ -215,10 +315,14 @@ impl Core {
     }
 
     /// Gives the vector registers back to the normal world.
+    #[inline]
     fn unload_vectors(&mut self) {
-        if self.vectors_of.is_none() {
-            return;
+        if self.vectors_of.is_some() {
+            self.unload_some_vectors();
         }
+    }
+
+    fn unload_some_vectors(&mut self) {
         cpu::allow_vectors();
         self.save_vectors();
         // SAFETY: as in `unload`.
@@ -262,11 +366,17 @@ impl Core {
     }
 }
 
-fn arguments(state: &mut State) -> Regs {
-    state.calls.push(&state.general);
-    let mut regs = [0; 18];
-    regs.copy_from_slice(&state.general.x[..18]);
-    Regs(regs)
+/// Copies the registers of a call from one place to another.
+#[inline(always)]
+fn copy(from: &Regs, to: &mut Regs) {
+    // By four: the compiler calls `memcpy` for more.
+    let ((from, rest), (to, to_rest)) = (from.0.as_chunks::<4>(), to.0.as_chunks_mut::<4>());
+    if let ([a, b, c, d], [to_a, to_b, to_c, to_d]) = (from, to) {
+        (*to_a, *to_b, *to_c, *to_d) = (*a, *b, *c, *d);
+    }
+    if let ([a, b], [to_a, to_b]) = (rest, to_rest) {
+        (*to_a, *to_b) = (*a, *b);
+    }
 }
 
 /// The registers of the context that this core has left last and still holds, for the record of its failure.
@@ -288,10 +398,19 @@ fn state(context: Context) -> &'static mut State {
     unsafe { state.get() }
 }
 
-/// MPIDR_EL1 as a context reads it: its number, as FF-A wants it (DEN0077A 1.2, section 4.7).
-fn virtual_affinity(context: Context) -> u64 {
+/// MPIDR_EL1 as each context reads it: its number, as FF-A wants it (DEN0077A 1.2, section 4.7).
+static AFFINITIES: [[u64; CORES]; PARTITIONS] = {
     const RES1: u64 = 1 << 31;
-    let cores = TABLE.partitions.get(context.partition).map_or(0, |p| p.cores);
-    let below = 1u64.wrapping_shl(context.home.into()).wrapping_sub(1);
-    RES1 | u64::from((cores & below).count_ones())
-}
+    let mut all = [[RES1; CORES]; PARTITIONS];
+    let mut partition = 0;
+    while partition < PARTITIONS {
+        let mut home = 0;
+        while home < CORES {
+            let below = TABLE.partitions[partition].cores & ((1 << home) - 1);
+            all[partition][home] |= below.count_ones() as u64;
+            home += 1;
+        }
+        partition += 1;
+    }
+    all
+};

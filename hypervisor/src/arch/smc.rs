@@ -2,10 +2,11 @@
 
 use bulkhead_core::api::Regs;
 
-/// Hands x0 to x17 to EL3 and returns what comes back (DEN0028E, section 2.7; FF-A 1.2 uses
+/// Hands x0 to x17 to EL3 and takes what comes back (DEN0028E, section 2.7; FF-A 1.2 uses
 /// all eighteen).
-pub fn call(regs: &Regs) -> Regs {
-    let mut x = regs.0;
+#[inline(always)]
+pub fn call(regs: &mut Regs) {
+    let x = &mut regs.0;
     // SAFETY: EL3 is trusted; it returns to the next instruction with x0 to x17 replaced and keeps
     // the rest. Memory that partitions or the normal world write meanwhile is never borrowed here.
     unsafe {
@@ -19,5 +20,4 @@ pub fn call(regs: &Regs) -> Regs {
             options(nostack)
         );
     }
-    Regs(x)
 }

@@ -1,5 +1,6 @@
 //! EL2's exception vectors: out of a partition into the caller of `enter`, or a fatal stop.
 
+use bulkhead_core::api::Regs;
 use core::arch::global_asm;
 
 use super::context::General;
@@ -14,9 +15,9 @@ pub const FIQ: u64 = 2;
 /// A system error.
 pub const SERROR: u64 = 3;
 
-// `enter(general, core)` keeps the hypervisor's callee-saved registers on its own stack, notes the
+// `enter(general, core, call)` keeps the hypervisor's callee-saved registers on its own stack, notes the
 // stack's address and the context in the core's block, and leaves to EL1. The vectors store the
-// context's registers and return from `enter` with the vector's number.
+// context's registers and return from `enter` with the vector's number. The context gets x0 to x17 from `call`.
 global_asm!(
     r#"
     .section .text, "ax"
@@ -29,17 +30,9 @@ enter_guest:
     stp     x27, x28, [sp, #64]
     stp     x29, x30, [sp, #80]
     str     x0, [x1]
-    ldp     x2, x3, [x0, #{elr}]
-    msr     elr_el2, x2
-    msr     spsr_el2, x3
-    ldp     x2, x3, [x0, #16]
-    ldp     x4, x5, [x0, #32]
-    ldp     x6, x7, [x0, #48]
-    ldp     x8, x9, [x0, #64]
-    ldp     x10, x11, [x0, #80]
-    ldp     x12, x13, [x0, #96]
-    ldp     x14, x15, [x0, #112]
-    ldp     x16, x17, [x0, #128]
+    ldp     x3, x4, [x0, #{elr}]
+    msr     elr_el2, x3
+    msr     spsr_el2, x4
     ldp     x18, x19, [x0, #144]
     ldp     x20, x21, [x0, #160]
     ldp     x22, x23, [x0, #176]
@@ -47,7 +40,15 @@ enter_guest:
     ldp     x26, x27, [x0, #208]
     ldp     x28, x29, [x0, #224]
     ldr     x30, [x0, #240]
-    ldp     x0, x1, [x0]
+    ldp     x0, x1, [x2]
+    ldp     x4, x5, [x2, #32]
+    ldp     x6, x7, [x2, #48]
+    ldp     x8, x9, [x2, #64]
+    ldp     x10, x11, [x2, #80]
+    ldp     x12, x13, [x2, #96]
+    ldp     x14, x15, [x2, #112]
+    ldp     x16, x17, [x2, #128]
+    ldp     x2, x3, [x2, #16]
     eret
     dsb     nsh
     isb
@@ -147,7 +148,7 @@ fatal_exception:
 
 unsafe extern "C" {
     static el2_vectors: u8;
-    fn enter_guest(general: *mut General, current: *mut *mut General) -> u64;
+    fn enter_guest(general: *mut General, current: *mut *mut General, call: *const Regs) -> u64;
 }
 
 /// The vector table's address.
@@ -156,11 +157,14 @@ pub fn base() -> u64 {
 }
 
 /// Enters EL1 with these registers on the core with this index until something happens; they then hold
-/// its state. Returns the vector's number; that of a system error also where one came with another exit.
-pub fn enter(general: &mut General, index: usize) -> u64 {
-    // SAFETY: `general` outlives the call. `current` is the first word of the core's block, at which
+/// its state. x0 to x17 are those of `call`, where it is given. Returns the vector's number; that of a system error
+/// also where one came with another exit.
+#[inline]
+pub fn enter(general: &mut General, call: Option<&Regs>, index: usize) -> u64 {
+    let call = call.map_or(&raw const general.call, core::ptr::from_ref);
+    // SAFETY: `general` outlives the call, and `call` is read before EL1 is entered. `current` is the first word of the core's block, at which
     // TPIDR_EL2 points, so that the vectors store where `general` is; nothing else refers to the block
     // while this core is in EL1. EL1 reaches memory through stage 2 only, which never maps the
     // hypervisor's.
-    unsafe { enter_guest(general, cpu::current(index)) }
+    unsafe { enter_guest(general, cpu::current(index), call) }
 }

@@ -296,7 +296,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     /// A context is about to wait with an interrupt that it has not taken: it came behind its last look. Its home
     /// looks at it, as at one that came a moment later.
+    #[inline]
     pub(crate) fn look_behind<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
+        if here.seat.pending.load(Ordering::Acquire) != 0 {
+            self.look_at_untaken(here, ports);
+        }
+    }
+
+    #[cold]
+    fn look_at_untaken<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) {
         let (mode, home) = (here.cpu.mode(), here.context.home);
         if !paravirtual::has_untaken(here) || mode == Mode::Dedicated {
             return;
