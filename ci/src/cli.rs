@@ -159,7 +159,14 @@ pub struct BenchArgs {
     /// Write the figures to this file, too: operation, floor, Bulkhead, target.
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// At a release: store the figures in docs/cost.csv, with which later ones are compared.
+    /// Draw the figures beside their targets, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Say what one operation's instructions at S-EL2 are spent on, or those of `boot`, by QEMU's execution log.
+    #[arg(long, value_name = "OPERATION", conflicts_with_all = ["csv", "plot", "bless"])]
+    pub profile: Option<String>,
+    /// At a release: store the figures in docs/cost.csv, with which later ones are compared, and write
+    /// docs/benchmarks.md.
     #[arg(long)]
     pub bless: bool,
 }

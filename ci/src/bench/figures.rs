@@ -16,6 +16,16 @@ impl Figures {
         self.instructions.insert(operation.to_owned(), instructions);
     }
 
+    /// Takes what was measured on another system alone.
+    pub fn complete(&mut self, other: &Self) {
+        for (operation, instructions) in &other.instructions {
+            self.instructions
+                .entry(operation.clone())
+                .or_insert(*instructions);
+        }
+        self.failures.extend(other.failures.iter().cloned());
+    }
+
     /// An operation's figure.
     pub fn get(&self, operation: &str) -> Option<u64> {
         self.instructions.get(operation).copied()
@@ -72,15 +82,18 @@ pub const LONGEST_SLICE: &str = "restart:longest-slice";
 
 /// All of them; 0 stands for a figure that is not known. Floor and Hafnium were measured on QEMU 10.0.2 with TF-A
 /// 2.12.1, `-cpu max,sve=off,pauth-impdef=on`, `-icount shift=0,sleep=off` and one core.
-pub const OPERATIONS: [Operation; 35] = [
+pub const OPERATIONS: [Operation; 46] = [
     operation("psci-version", "PSCI_VERSION (EL3 alone)", 238, 238, 0),
     operation("features", "FFA_FEATURES", 1342, 3037, 1500),
     operation("version", "FFA_VERSION", 1544, 4068, 1700),
     operation("id-get", "FFA_ID_GET", 0, 0, 0),
     operation("info-get-regs", "PARTITION_INFO_GET_REGS", 1336, 19_248, 1600),
     operation("direct-64", "direct request, 64-bit", 1342, 8252, 2000),
-    operation("direct-32", "direct request, 32-bit", 0, 8564, 2000),
-    operation("direct-2", "direct request 2", 0, 0, 0),
+    operation("direct-32", "direct request, 32-bit", 1342, 8564, 2000),
+    operation("direct-2", "direct request 2", 1342, 0, 0),
+    operation("direct-64:shares", "direct request, 15 live shares", 1342, 0, 0),
+    operation("preempt", "direct request, preempted at once", 1342, 0, 0),
+    operation("resume-preempt", "FFA_RUN, preempted at once", 1342, 0, 0),
     operation("notification-set", "notification set", 0, 0, 0),
     operation("notification-get", "notification get", 0, 0, 0),
     operation(
@@ -105,6 +118,32 @@ pub const OPERATIONS: [Operation; 35] = [
         7486,
         1000,
     ),
+    operation("interrupt-owner", "interrupt to its handler: owner runs", 0, 0, 0),
+    operation(
+        "interrupt-peer",
+        "interrupt to its handler: another runs",
+        0,
+        0,
+        0,
+    ),
+    operation(
+        "interrupt-normal",
+        "interrupt to its handler: normal world runs",
+        0,
+        0,
+        0,
+    ),
+    operation("interrupt-idle", "interrupt to its handler: core sleeps", 0, 0, 0),
+    operation(
+        "boot-1",
+        "start at S-EL2, one TEE, no hashing",
+        0,
+        1_759_526,
+        400_000,
+    ),
+    operation("boot-2", "start at S-EL2, two TEEs, no hashing", 0, 0, 0),
+    operation("boot-3", "start at S-EL2, three TEEs, no hashing", 0, 0, 0),
+    operation("boot-1:hash", "hashing of one image", 0, 0, 0),
     operation("window-copy-4096", "copy of a window, a page", 0, 0, 0),
     operation("window-copy-64", "copy of a window, 64 bytes", 0, 0, 0),
     operation("share-1", "share and back, 1 page", 0, 821_892, 10_000),

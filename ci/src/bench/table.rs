@@ -58,7 +58,7 @@ fn row(operation: &Operation, one: &Figures, eight: &Figures, then: &Reference) 
 }
 
 /// With a comma between thousands; nothing for nothing.
-fn number(figure: Option<u64>) -> String {
+pub fn number(figure: Option<u64>) -> String {
     let digits = figure.map(|figure| figure.to_string()).unwrap_or_default();
     let mut text = String::new();
     for (n, digit) in digits.chars().enumerate() {

@@ -217,6 +217,9 @@ fn boot_stage(
     let [name, _] = stage.names();
     let path = folder.join(name);
     write(&path, &image.bytes)?;
+    if let Some(program) = &image.program {
+        write(&path.with_extension("elf"), &read(program)?)?;
+    }
     Ok(path)
 }
 

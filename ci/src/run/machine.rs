@@ -14,6 +14,7 @@ pub struct Machine {
     cores: usize,
     sve: bool,
     counts: bool,
+    steps: bool,
 }
 
 impl Machine {
@@ -23,12 +24,22 @@ impl Machine {
             cores: system.board.cores.len(),
             sve,
             counts: false,
+            steps: false,
         }
     }
 
     /// The machine on which time is the number of instructions: a run is the same each time.
     pub fn counting(self) -> Self {
         Self { counts: true, ..self }
+    }
+
+    /// The same with each instruction by itself: QEMU's execution log then names every one.
+    pub fn stepping(self) -> Self {
+        Self {
+            counts: true,
+            steps: true,
+            ..self
+        }
     }
 
     /// QEMU's arguments for the bare machine.
@@ -41,10 +52,10 @@ impl Machine {
             format!("max,pauth-impdef=on,sve={sve},sme=off"),
             "-accel".to_owned(),
             // Counting needs one thread: the cores take turns.
-            if self.counts {
-                "tcg,thread=single"
-            } else {
-                "tcg,thread=multi"
+            match (self.counts, self.steps) {
+                (_, true) => "tcg,thread=single,one-insn-per-tb=on",
+                (true, false) => "tcg,thread=single",
+                (false, false) => "tcg,thread=multi",
             }
             .to_owned(),
             "-smp".to_owned(),

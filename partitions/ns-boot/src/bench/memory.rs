@@ -11,6 +11,20 @@ const MOST: usize = 512;
 /// Every second page of it is shared where pages are to be scattered.
 static POOL: [Page; 2 * MOST] = [const { Page::new() }; 2 * MOST];
 
+/// A direct request while as many shares are alive as the table allows, less one: the path must not know of them.
+pub fn beside_shares() -> Outcome {
+    const LIVE: usize = 15;
+    let mut handles = [0; LIVE];
+    for (page, handle) in POOL.iter().step_by(2).zip(&mut handles) {
+        *handle = Descriptor::new(A, [(page.address(), 1)].into_iter()).share()?;
+    }
+    super::direct("direct-64:shares")?;
+    for handle in handles {
+        good(f::MEM_RECLAIM, &[handle & 0xffff_ffff, handle >> 32, 0])?;
+    }
+    Ok(())
+}
+
 /// All forms.
 pub fn shares() -> Outcome {
     for pages in [1, 16, 256, 512_u32] {

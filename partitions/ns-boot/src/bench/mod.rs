@@ -2,6 +2,7 @@
 //!
 //! Each prints `@bench <operation> <instructions>`, and the last line is `@benches <count>`. The figures
 //! mean something under QEMU's `-icount` only (`cargo xtask bench`).
+mod interrupts;
 mod memory;
 mod partition;
 mod restart;
@@ -33,7 +34,15 @@ pub fn run() -> ! {
         known.map_or(0, |ticks| ((2 * KNOWN) << 20) / ticks.max(1)),
         Ordering::Relaxed,
     );
-    for bench in [calls, memory::shares, partition::calls, restart::restarts] {
+    for bench in [
+        calls,
+        memory::beside_shares,
+        memory::shares,
+        partition::calls,
+        interrupts::preemption,
+        interrupts::latency,
+        restart::restarts,
+    ] {
         if let Err(why) = bench() {
             uart::line(format_args!("@bench-failed {}", why.text()));
         }
@@ -51,7 +60,16 @@ fn smallest(mut measure: impl FnMut() -> Outcome<u64>) -> Outcome<u64> {
     Ok(least)
 }
 
+/// Measures a direct request that the partition answers with its own words.
+fn direct(operation: &str) -> Outcome {
+    let echo = [u64::from(A), 0, test_sp::ECHO, 1, 2, 3, 4];
+    call(operation, f::DIRECT_RESP_64, f::DIRECT_REQ_64, &echo)
+}
+
 /// Reports what took `ticks` for `rounds` of it.
+///
+/// Not inlined: `cargo xtask bench --profile` takes its place in QEMU's log as the end of a measurement.
+#[inline(never)]
 fn report(operation: core::fmt::Arguments<'_>, ticks: u64, rounds: u64) {
     let instructions = (u128::from(ticks) * u128::from(RATIO.load(Ordering::Relaxed))) >> 20;
     let each = (instructions + u128::from(rounds) / 2) / u128::from(rounds);
@@ -102,8 +120,7 @@ fn calls() -> Outcome {
     )?;
     good(f::RXTX_MAP_64, &[TX.address(), RX.address(), 1])?;
     let to = u64::from(A);
-    let echo = [to, 0, test_sp::ECHO, 1, 2, 3, 4];
-    call("direct-64", f::DIRECT_RESP_64, f::DIRECT_REQ_64, &echo)?;
+    direct("direct-64")?;
     call(
         "direct-32",
         f::DIRECT_RESP_32,

@@ -231,6 +231,7 @@ pub(super) fn drives() -> bool {
 
 /// Takes all pending interrupts.
 pub(super) fn take() {
+    let came = counter();
     loop {
         let intid = acknowledge() as u32;
         if intid >= SPECIAL {
@@ -248,7 +249,7 @@ pub(super) fn take() {
         if let Some(count) = TAKEN[context_index()].get(intid as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        WHEN[context_index()].store(counter(), Ordering::Relaxed);
+        WHEN[context_index()].store(came, Ordering::Relaxed);
         end(u64::from(intid));
     }
 }
