@@ -103,22 +103,22 @@ fn serve(index: usize, first: Event) -> ! {
 fn act(core: &mut Core, this: CoreIndex, action: &Action) -> Left {
     match action {
         Action::Run(run) => {
-            core.load(run.context);
+            core.load_apart(run.context);
             SPMC.settle(this);
             core.prepare(run.context, &run.entry);
-            core.run(&run.turn(), Given::Own)
+            core.run_apart(&run.turn())
         }
         Action::Normal(regs) => {
-            core.unload();
+            core.unload_apart();
             SPMC.settle(this);
-            core.normal(Some(regs))
+            core.normal_apart(regs)
         }
         Action::Halt(partition) => {
             defmt::error!("{=str} has failed", log::name(*partition));
             fatal::stop("the table says that the machine halts then");
         }
         Action::Idle => {
-            core.unload();
+            core.unload_apart();
             SPMC.settle(this);
             core.idle()
         }

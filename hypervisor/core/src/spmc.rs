@@ -300,7 +300,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// As [`Event::Normal`], with the registers where they lie. [`Self::settle`] was called since the last step.
-    #[inline(always)]
+    #[inline(never)]
     pub fn normal_call<T: Ports>(&self, core: Core, regs: &mut Regs, ports: &mut T) -> Next {
         let Some(cpu) = self.cpus.get(usize::from(core)) else {
             return Next::Other(self.step(core, Event::Normal(*regs), ports));
@@ -312,7 +312,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 
     /// As [`Event::Call`], with the registers where they lie. [`Self::settle`] was called since the last step.
-    #[inline(always)]
+    #[inline(never)]
     pub fn partition_call<T: Ports>(
         &self,
         core: Core,

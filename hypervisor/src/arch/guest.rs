@@ -147,6 +147,30 @@ impl Core {
         self.came_back(vector, turn.context, state)
     }
 
+    /// As `load`, off the direct path: one copy of it is enough there.
+    #[inline(never)]
+    pub fn load_apart(&mut self, context: Context) {
+        self.load(context);
+    }
+
+    /// As `unload`, off the direct path.
+    #[inline(never)]
+    pub fn unload_apart(&mut self) {
+        self.unload();
+    }
+
+    /// As `run`, off the direct path, of a context that has its registers.
+    #[inline(never)]
+    pub fn run_apart(&mut self, turn: &Turn) -> Left {
+        self.run(turn, Given::Own)
+    }
+
+    /// As `normal`, off the direct path.
+    #[inline(never)]
+    pub fn normal_apart(&mut self, answer: &Regs) -> Left {
+        self.normal(Some(answer))
+    }
+
     /// Goes back to who made a call that was answered where its registers lie.
     #[inline(always)]
     pub fn go_back(&mut self) -> Left {
