@@ -5,7 +5,7 @@ use bulkhead_core::memory;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::Core as CoreIndex;
 
-use crate::arch::guest::{Core, Given, Left};
+use crate::arch::guest::{Core, Left};
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
 use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};

@@ -341,7 +341,6 @@ pub fn init_core() {
 /// VSTCR_EL2 is written with them each time: EL3 does not keep it, and firmware may suspend a core
 /// with loss of its state without a word to the SPMC.
 #[inline(always)]
-#[inline]
 pub fn activate(partition: usize) {
     let vstcr = VSTCR_EL2::RES1::SET
         + VSTCR_EL2::SA::CLEAR
