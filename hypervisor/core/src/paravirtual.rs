@@ -32,8 +32,7 @@ const TIMERS: [(u32, u32, u32); 2] = [(VIRTUAL_TIMER, VIRTUAL_TIMER, 14), (PHYSI
 /// What a failed call, and GET with nothing pending, return: 32 bits of ones.
 const NOTHING: u64 = 0xffff_ffff;
 
-/// Physical interrupts that one partition can own.
-pub const MAX_INTERRUPTS: usize = 48;
+pub use crate::table::MAX_INTERRUPTS;
 
 const fn bit(number: u32) -> u64 {
     match 1u64.checked_shl(number) {

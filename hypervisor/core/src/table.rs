@@ -3,8 +3,6 @@
 //! `configs` reads and checks a TOML table and emits one `static TABLE: Table`. Nothing here is
 //! read from the machine; all that varies between two products stands in these values.
 
-use crate::paravirtual::MAX_INTERRUPTS;
-
 /// Where the hypervisor writes the FF-A boot information: bytes from the base of a partition's first region.
 pub const BOOT_INFO_OFFSET: u64 = 0;
 /// Where the hypervisor writes the manifest: bytes from the base of a partition's first region. Boot
@@ -64,6 +62,9 @@ impl Source for &'static Table {
 /// A UUID in the byte order of RFC 4122 (the order in which it is written).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uuid(pub [u8; 16]);
+
+/// Physical interrupts that one partition can own.
+pub const MAX_INTERRUPTS: usize = 48;
 
 /// Index of a core: its place in [`Board::cores`], and the bit of a core mask.
 pub type Core = u8;
