@@ -79,7 +79,7 @@ pub fn bench(paths: &Paths, args: &BenchArgs) -> Result<bool> {
         write(file, plot::svg(&one, &then).as_bytes())?;
     }
     if args.bless {
-        let profiles = profiles(paths, &parts, [ONE, THREE])?;
+        let profiles = profiles(paths, &parts, &[ONE, THREE])?;
         write(&paths.root.join(reference::FILE), csv.as_bytes())?;
         write(&paths.root.join(page::PLOT), plot::svg(&one, &then).as_bytes())?;
         let book = page::text(&one, &eight, &then, &text, &profiles);
@@ -166,7 +166,7 @@ fn note_start(paths: &Paths, parts: &Parts, name: &str, count: usize, figures: &
 }
 
 /// What the operations of these systems are spent on.
-fn profiles(paths: &Paths, parts: &Parts, names: [&str; 2]) -> Result<Profiles> {
+fn profiles(paths: &Paths, parts: &Parts, names: &[&str]) -> Result<Profiles> {
     let mut all = Profiles::new();
     for name in names {
         let firmware = firmware(paths, parts, name)?;
@@ -190,15 +190,16 @@ fn profile_one(paths: &Paths, parts: &Parts, operation: &str) -> Result<bool> {
         print!("{}", profile::start(&firmware)?.text());
         return Ok(true);
     }
-    let profiles = profiles(paths, parts, [ONE, THREE])?;
-    match profiles.get(operation) {
-        Some(profile) => print!("{}", profile.text()),
-        None => {
-            let known: Vec<_> = profiles.keys().map(String::as_str).collect();
-            bail!("there is no operation {operation}: boot, {}", known.join(", "));
+    let mut known = Profiles::new();
+    for name in [ONE, THREE] {
+        known.extend(profiles(paths, parts, &[name])?);
+        if let Some(profile) = known.get(operation) {
+            print!("{}", profile.text());
+            return Ok(true);
         }
     }
-    Ok(true)
+    let known: Vec<_> = known.keys().map(String::as_str).collect();
+    bail!("there is no operation {operation}: boot, {}", known.join(", "));
 }
 
 /// Measures the systems and compares them with the last release: each operation, whether all is

@@ -17,7 +17,7 @@ use std::time::Instant;
 const LEAVES: [u32; 2] = [0xd69f_03e0, 0xd400_0003];
 
 /// The measurement's end in the boot stage: it is called with each result.
-const REPORT: &str = "bulkhead_ns_boot::bench::report";
+const REPORT: &str = "ns_boot::bench::report";
 
 /// Something that the log says.
 pub enum Step {
