@@ -53,15 +53,18 @@ pub fn svg(figures: &Figures, then: &Reference) -> String {
             y + 19.0,
             operation.title
         );
+        let mark = then
+            .get(operation.name)
+            .map(|then| place(then as f64 / target as f64));
         let bars: [Bar; 2] = [
             (OURS, y + 4.0, Some(figure)),
             (THEIRS, y + 4.0 + BAR + 2.0, operation.hafnium),
         ];
         for (colour, top, figure) in bars {
-            bar(&mut text, colour, top, figure, target);
+            let beside = mark.filter(|_| colour == OURS);
+            bar(&mut text, (colour, top, figure), target, beside);
         }
-        if let Some(then) = then.get(operation.name) {
-            let x = place(then as f64 / target as f64);
+        if let Some(x) = mark {
             let _ = writeln!(
                 text,
                 "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#000000\" stroke-width=\"2\"/>",
@@ -101,7 +104,8 @@ fn legend(text: &mut String) {
     }
 }
 
-fn bar(text: &mut String, colour: &str, top: f64, figure: Option<u64>, target: u64) {
+/// A bar with its figure behind it, and behind what is marked in its row.
+fn bar(text: &mut String, (colour, top, figure): Bar, target: u64, mark: Option<f64>) {
     let Some(figure) = figure else {
         return;
     };
@@ -111,7 +115,7 @@ fn bar(text: &mut String, colour: &str, top: f64, figure: Option<u64>, target: u
         "<rect x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>\n\
          <text x=\"{:.1}\" y=\"{:.1}\" font-size=\"10\" fill=\"#333333\">{}</text>",
         end - LEFT,
-        end + 5.0,
+        mark.map_or(end, |mark| mark.max(end)) + 5.0,
         top + 9.0,
         number(Some(figure))
     );
