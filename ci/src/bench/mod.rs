@@ -199,7 +199,10 @@ fn profile_one(paths: &Paths, parts: &Parts, operation: &str) -> Result<bool> {
         }
     }
     let known: Vec<_> = known.keys().map(String::as_str).collect();
-    bail!("there is no operation {operation}: boot, {}", known.join(", "));
+    bail!(
+        "there is no profile of {operation}: it is no operation, or each of its rounds goes another way; there are boot, {}",
+        known.join(", ")
+    );
 }
 
 /// Measures the systems and compares them with the last release: each operation, whether all is

@@ -100,8 +100,8 @@ const INTRODUCTION: &str = "# What calls cost
 
 `cargo xtask bench --bless` makes this page: instructions counted by QEMU (`-icount shift=0,sleep=off`, `-cpu max,sve=off,pauth-impdef=on`), seen
 by the normal world at EL2 unless said, with the test partition, which does nothing but answer. The floor is EL3 with an SPMC that does nothing.
-What is at S-EL2 is by QEMU's execution log, for one round of the operation; `cargo xtask bench --profile OPERATION` says for each what it is
-spent on. Hafnium is that of July 2026 as upstream builds it. An interrupt is late by what passes from the moment at which its owner's timer goes
+What is at S-EL2 is by QEMU's execution log, for one round of the operation, what is done between two measured ones included, and
+nothing where each round goes another way; `cargo xtask bench --profile OPERATION` says for each what it is spent on. Hafnium is that of July 2026 as upstream builds it. An interrupt is late by what passes from the moment at which its owner's timer goes
 off to the first step of the handler behind the vector; the owner drives a virtual GICv3.
 What a start takes is the hypervisor's part alone, to the normal world's first instruction.
 

@@ -68,6 +68,9 @@ fn plain(name: &str) -> String {
     }
 }
 
+/// A way through the hypervisor, and how often it was taken.
+type Taken<'a> = (&'a [u64], u64);
+
 /// The visits of the hypervisor while one operation is measured: how often each way through it was taken.
 #[derive(Default)]
 struct Visits {
@@ -75,22 +78,36 @@ struct Visits {
 }
 
 impl Visits {
-    /// The ways that belong to each round of the operation: those that were taken half as often as the most frequent
-    /// one, or more.
-    fn profile(&self, code: &Code) -> Profile {
-        let rounds = self.ways.values().copied().max().unwrap_or(1);
+    /// The ways that belong to the rounds of the operation, with how often they were taken, and how many rounds there were:
+    /// those that were taken half as often as the most frequent one, or more. None where these are not nearly all steps:
+    /// then the rounds differ.
+    fn of_the_rounds(&self) -> Option<(Vec<Taken<'_>>, u64)> {
+        let rounds = self.ways.values().copied().max()?;
+        let all = self.ways.iter().map(|(way, count)| (way.as_slice(), *count));
+        let common: Vec<_> = all.clone().filter(|(_, count)| count * 2 > rounds).collect();
+        let steps = |(way, count): Taken<'_>| way.len() as u64 * count;
+        let (told, all): (u64, u64) = (common.iter().copied().map(steps).sum(), all.map(steps).sum());
+        (told * 4 >= all * 3).then_some((common, rounds))
+    }
+
+    /// What a round of the operation is spent on.
+    fn profile(&self, code: &Code) -> Option<Profile> {
+        let (ways, rounds) = self.of_the_rounds()?;
         let mut profile = Profile::default();
-        for (way, count) in self.ways.iter().filter(|(_, count)| **count * 2 > rounds) {
-            let often = (count + rounds / 2) / rounds;
+        for (way, count) in ways {
             for address in way {
-                *profile.0.entry(code.function(*address).to_owned()).or_default() += often;
+                *profile.0.entry(code.function(*address).to_owned()).or_default() += count;
             }
         }
-        profile
+        for count in profile.0.values_mut() {
+            *count = (*count + rounds / 2) / rounds;
+        }
+        Some(profile)
     }
 }
 
-/// The profiles of operations, in the order in which they are measured; none where one is measured with another.
+/// The profiles of operations, in the order in which they are measured; none where one is measured with another, or its
+/// rounds differ.
 pub fn operations(firmware: &Firmware) -> Result<Vec<(String, Profile)>> {
     let code = Code::of(&firmware.hypervisor)?;
     let (mut visits, mut way, mut all) = (Visits::default(), Vec::new(), Vec::new());
@@ -113,7 +130,8 @@ pub fn operations(firmware: &Firmware) -> Result<Vec<(String, Profile)>> {
         Line::Bench { operation, .. } => Some(operation),
         _ => None,
     });
-    Ok(names.zip(all).collect())
+    let all = names.zip(all);
+    Ok(all.filter_map(|(name, profile)| Some((name, profile?))).collect())
 }
 
 /// What the start takes at S-EL2, from the hypervisor's first instruction to the normal world's.
@@ -146,6 +164,23 @@ mod tests {
         assert_eq!(plain(name), "direct::undelivered");
         assert_eq!(plain("<bulkhead::machine::Machine as api::Ports>::read"), "read");
         assert_eq!(plain("guest_left"), "guest_left");
+    }
+
+    #[test]
+    fn rounds_that_differ_are_no_profile() {
+        let visits = |ways: &[(&[u64], u64)]| Visits {
+            ways: ways.iter().map(|(way, count)| (way.to_vec(), *count)).collect(),
+        };
+        let same = visits(&[(&[4, 8], 40), (&[4, 12], 2), (&[99], 1)]);
+        assert_eq!(same.of_the_rounds(), Some((vec![(&[4, 8][..], 40)], 40)));
+        let two = visits(&[(&[4, 8], 20), (&[4, 12], 21), (&[99; 4], 1)]);
+        assert_eq!(
+            two.of_the_rounds().map(|(ways, rounds)| (ways.len(), rounds)),
+            Some((2, 21))
+        );
+        let other = visits(&[(&[4, 8], 20), (&[4; 50], 1), (&[5; 50], 1), (&[6; 50], 1)]);
+        assert_eq!(other.of_the_rounds(), None);
+        assert_eq!(Visits::default().of_the_rounds(), None);
     }
 
     #[test]
