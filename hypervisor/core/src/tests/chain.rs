@@ -1,6 +1,6 @@
 //! Partitions that call partitions: who may, who runs, what the normal world sees of it.
 
-use super::machine::{FAULT, Machine, code, ends, mark, regs, run, x};
+use super::machine::{FAULT, Machine, code, ends, mark, regs, run, state, x};
 use super::table::{A, B, C, CHAINS};
 use crate::api::{Action, Context, Deadline, Entry, Event, Regs};
 use crate::context::State;
@@ -39,10 +39,6 @@ fn deep(core: Core) -> Machine {
     run(call(&mut m, core, A, B));
     run(call(&mut m, core, B, C));
     m
-}
-
-fn state(m: &Machine, partition: usize, home: usize) -> State {
-    m.spmc.compartments[partition].seats[home].state()
 }
 
 /// The chain unwinds: each answers, and all wait in the end.

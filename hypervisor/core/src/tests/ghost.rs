@@ -1,7 +1,7 @@
 //! Restarts that nobody comes for: calls that died unanswered, and cores that are busy, or go off.
 
-use super::machine::{FAULT, Machine, code, ends, regs, request, run, x};
-use super::table::{A, B, BACK_OFF, C, MENDED, RESTARTS, memory};
+use super::machine::{FAULT, Machine, code, ends, life, regs, request, restarts, run, state, x};
+use super::table::{A, B, BACK_OFF, C, MENDED, memory};
 use crate::Life;
 use crate::api::{Action, Entry, Event};
 use crate::context::State;
@@ -15,20 +15,6 @@ const WAIT: u64 = f::MSG_WAIT as u64;
 const CALL: u64 = f::DIRECT_REQ_32 as u64;
 const INTERRUPT: u64 = f::INTERRUPT as u64;
 const ABORTED: Option<u32> = Some(Error::Aborted.code());
-
-fn machine() -> Machine {
-    let mut m = Machine::of(&RESTARTS).start();
-    m.ports.image = 3;
-    m
-}
-
-fn life(m: &Machine, partition: usize) -> Life {
-    m.spmc.life(partition).unwrap()
-}
-
-fn state(m: &Machine, partition: usize, home: usize) -> State {
-    m.spmc.compartments[partition].seats[home].state()
-}
 
 /// Nobody comes: the alarm of a core restarts a partition, and its first context is ready.
 fn back(m: &mut Machine, core: Core, partition: usize) {
@@ -48,7 +34,7 @@ fn back(m: &mut Machine, core: Core, partition: usize) {
 
 /// C is preempted in a call on core 1, fails on core 0, and is restarted; the context on core 1 is started, too.
 fn haunted() -> Machine {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(1, C);
     m.preempt(1);
     m.enter(0, C);
@@ -120,7 +106,7 @@ fn a_new_kernel_has_no_calls_that_died() {
 
 #[test]
 fn a_caller_of_what_died_goes_on_with_that() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(1, A);
     run(m.call(1, &[CALL, ends(A, C), 0]));
     m.preempt(1);
@@ -139,7 +125,7 @@ fn a_caller_of_what_died_goes_on_with_that() {
 
 #[test]
 fn who_waits_in_the_middle_of_a_chain_is_taken_out_of_it() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(1, A);
     run(m.call(1, &[CALL, ends(A, C), 0]));
     m.preempt(1);
@@ -160,7 +146,7 @@ fn who_waits_in_the_middle_of_a_chain_is_taken_out_of_it() {
 
 #[test]
 fn a_ticket_of_a_call_that_died_tells_of_it() {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.called.clear();
     let ticket = x(m.normal(3, &request(C)), 1);
     let on = m.ports.called[0];
@@ -175,7 +161,7 @@ fn a_ticket_of_a_call_that_died_tells_of_it() {
 
 #[test]
 fn a_core_that_is_always_busy_restarts_as_soon_as_the_normal_world_has_it() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(0, C);
     m.step(0, FAULT);
     m.ports.now += u64::from(BACK_OFF) * 2;
@@ -193,7 +179,7 @@ fn a_core_that_is_always_busy_restarts_as_soon_as_the_normal_world_has_it() {
 
 #[test]
 fn a_core_that_goes_off_hands_its_restarts_on() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(0, C);
     m.step(0, FAULT);
     m.ports.called.clear();

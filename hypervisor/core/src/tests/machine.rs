@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::vec::Vec;
 
-use super::table::TABLE;
+use super::table::{RESTARTS, TABLE};
+use crate::Life;
 use crate::api::{
     Access, Action, Conduit, Deadline, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run, World,
 };
+use crate::context::State;
 use crate::error::Error;
 use crate::function as f;
 use crate::spmc::Spmc;
@@ -311,6 +313,23 @@ impl Machine {
         assert!(matches!(action, Action::Run(_)));
         assert_eq!(before, self.state(), "{first:x?}");
     }
+}
+
+/// A machine whose partitions restart, each from an image of three pages.
+pub fn restarts() -> Machine {
+    let mut m = Machine::of(&RESTARTS).start();
+    m.ports.image = 3;
+    m
+}
+
+/// How far a partition is in its life.
+pub fn life(m: &Machine, partition: usize) -> Life {
+    m.spmc.life(partition).unwrap()
+}
+
+/// What a context of a partition does.
+pub fn state(m: &Machine, partition: usize, home: usize) -> State {
+    m.spmc.compartments[partition].seats[home].state()
 }
 
 /// What stands in a register that nobody uses.

@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
-use super::machine::{FAULT, Machine, code, regs, request, run, succeeded, x};
-use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RESTARTS, WITHIN, memory};
+use super::machine::{FAULT, Machine, code, life, regs, request, restarts, run, state, succeeded, x};
+use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, WITHIN, memory};
 use crate::Life;
 use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
@@ -13,20 +13,6 @@ use std::vec::Vec;
 const RUN: u64 = f::RUN as u64;
 const WAIT: u64 = f::MSG_WAIT as u64;
 const ABORTED: Option<u32> = Some(Error::Aborted.code());
-
-fn machine() -> Machine {
-    let mut m = Machine::of(&RESTARTS).start();
-    m.ports.image = 3;
-    m
-}
-
-fn life(m: &Machine, partition: usize) -> Life {
-    m.spmc.life(partition).unwrap()
-}
-
-fn state(m: &Machine, partition: usize, home: usize) -> State {
-    m.spmc.compartments[partition].seats[home].state()
-}
 
 /// The normal world calls a partition on a core, and that fails there.
 fn fail(m: &mut Machine, core: Core, id: u16) {
@@ -81,7 +67,7 @@ fn failures(m: &Machine) -> Vec<Failure> {
 
 #[test]
 fn a_life_has_one_failure_and_the_first_one_counts() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(0, A);
     m.enter(1, A);
     assert_eq!(code(m.step(1, FAULT)), ABORTED);
@@ -105,7 +91,7 @@ fn a_life_has_one_failure_and_the_first_one_counts() {
 
 #[test]
 fn its_devices_are_quiet_when_it_fails_and_when_all_of_it_is_over() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(0, A);
     m.enter(1, A);
     assert_eq!(code(m.step(1, FAULT)), ABORTED);
@@ -126,7 +112,7 @@ fn its_devices_are_quiet_when_it_fails_and_when_all_of_it_is_over() {
 
 #[test]
 fn failures_that_are_far_apart_are_not_counted_together() {
-    let mut m = machine();
+    let mut m = restarts();
     // More often than the limit, which is two.
     for _ in 0..4 {
         m.ports.now += u64::from(WITHIN) + 1;
@@ -146,7 +132,7 @@ fn failures_that_are_far_apart_are_not_counted_together() {
 
 #[test]
 fn a_restarted_partition_serves_again() {
-    let mut m = machine();
+    let mut m = restarts();
     fail(&mut m, 0, A);
     assert_eq!(life(&m, 0), Life::Failed);
     // While it rests, everybody is told at once.
@@ -167,7 +153,7 @@ fn a_restarted_partition_serves_again() {
 
 #[test]
 fn contexts_start_anew_each_on_its_core() {
-    let mut m = machine();
+    let mut m = restarts();
     fail(&mut m, 2, A);
     m.ports.called.clear();
     let ticket = revive(&mut m, 1, A);
@@ -194,7 +180,7 @@ fn contexts_start_anew_each_on_its_core() {
 
 #[test]
 fn slices_are_short_and_the_normal_world_is_asked_between_them() {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.image = 10;
     fail(&mut m, 0, C);
     m.ports.now += u64::from(BACK_OFF);
@@ -222,7 +208,7 @@ fn slices_are_short_and_the_normal_world_is_asked_between_them() {
 
 #[test]
 fn the_alarm_restarts_what_nobody_calls() {
-    let mut m = machine();
+    let mut m = restarts();
     fail(&mut m, 3, A);
     assert_eq!(m.ports.wake.take(), Some(BACK_OFF));
     // Too early: it is asked for again.
@@ -258,7 +244,7 @@ fn the_alarm_restarts_what_nobody_calls() {
 
 #[test]
 fn a_start_that_takes_too_long_is_a_failure() {
-    let mut m = machine();
+    let mut m = restarts();
     fail(&mut m, 0, A);
     m.ports.now += u64::from(BACK_OFF);
     let ticket = parked(&mut m, 0, A);
@@ -273,7 +259,7 @@ fn a_start_that_takes_too_long_is_a_failure() {
 
 #[test]
 fn a_partition_is_restarted_as_often_as_the_table_says() {
-    let mut m = machine();
+    let mut m = restarts();
     for rest in [BACK_OFF, 2 * BACK_OFF] {
         fail(&mut m, 0, A);
         assert_eq!(m.ports.wake.take(), Some(rest));
@@ -293,7 +279,7 @@ fn a_partition_is_restarted_as_often_as_the_table_says() {
 
 #[test]
 fn another_image_is_not_started() {
-    let mut m = machine();
+    let mut m = restarts();
     fail(&mut m, 0, A);
     m.ports.spoilt = true;
     m.ports.now += u64::from(BACK_OFF);
@@ -306,7 +292,7 @@ fn another_image_is_not_started() {
 
 #[test]
 fn a_failure_halts_every_core() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(1, A);
     m.enter(0, B);
     m.ports.called.clear();
@@ -318,7 +304,7 @@ fn a_failure_halts_every_core() {
 
 #[test]
 fn no_call_that_died_reaches_the_next_instance() {
-    let mut m = machine();
+    let mut m = restarts();
     // One call is preempted, another one runs, and a third one fails.
     m.enter(1, C);
     m.step(1, Event::NormalInterrupt);
@@ -336,7 +322,7 @@ fn no_call_that_died_reaches_the_next_instance() {
 
 #[test]
 fn a_forwarded_call_that_died_is_answered() {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.called.clear();
     let ticket = parked(&mut m, 3, C);
     let on = m.ports.called[0];
@@ -369,7 +355,7 @@ fn a_forwarded_call_that_died_is_answered() {
 
 #[test]
 fn peers_are_told_at_once_and_served_again() {
-    let mut m = machine();
+    let mut m = restarts();
     m.enter(0, A);
     let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
     run(m.call(0, &call));
@@ -390,7 +376,7 @@ fn peers_are_told_at_once_and_served_again() {
 
 #[test]
 fn nothing_of_the_last_instance_is_left() {
-    let mut m = machine();
+    let mut m = restarts();
     m.normal(0, &[u64::from(f::NOTIFICATION_BITMAP_CREATE), 0, 4]);
     let bind = [u64::from(f::NOTIFICATION_BIND), u64::from(A) << 16, 0, 0b11];
     assert!(succeeded(m.normal(0, &bind)));
@@ -432,7 +418,7 @@ fn nothing_of_the_last_instance_is_left() {
 
 #[test]
 fn a_call_takes_no_longer_than_its_budget() {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.now = 1_000;
     let entered = m.enter(0, C);
     assert_eq!(entered.deadline, Deadline::Micros(BUDGET));
@@ -471,7 +457,7 @@ fn a_call_takes_no_longer_than_its_budget() {
 
 #[test]
 fn the_time_of_a_handler_is_not_the_call_s_and_its_deadline_goes_on() {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.now = 1_000;
     m.enter(0, A);
     m.hvc(0, &[0xff03, 25, 1, 0]);
@@ -489,7 +475,7 @@ fn the_time_of_a_handler_is_not_the_call_s_and_its_deadline_goes_on() {
 
 /// On core 0 the normal world has called A, and A calls C, whose calls have a budget.
 fn called() -> Machine {
-    let mut m = machine();
+    let mut m = restarts();
     m.ports.now = 1_000;
     m.enter(0, A);
     let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
