@@ -125,6 +125,8 @@ pub enum OnFailure {
         within_us: Option<u32>,
         /// Also when the normal world starts anew.
         with_normal_world: bool,
+        /// How the request of the normal world begins (w3) that each new instance is given again.
+        repeats: Option<u32>,
     },
 }
 

@@ -13,6 +13,8 @@ use crate::source::At;
 
 /// Microseconds of rest before a first restart, where the table says nothing.
 const BACK_OFF_US: u32 = 100_000;
+/// `OPTEE_FFA_ENABLE_ASYNC_NOTIF` of OP-TEE's protocol: its driver says it once, when it is bound.
+const NOTIFY: u32 = 5;
 
 /// Execution contexts of a virtual machine, where the table says nothing.
 const MACHINE_CONTEXTS: u16 = 8;
@@ -273,12 +275,14 @@ fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
             back_off,
             within,
             with_normal_world,
+            repeats,
             ..
         }) => OnFailure::Restart {
             limit: u32::try_from(limit.as_ref()?.value).ok()?,
             back_off_us: optional32(back_off.as_ref())?.unwrap_or(BACK_OFF_US),
             within_us: optional32(within.as_ref())?,
             with_normal_world: with_normal_world.as_ref().is_some_and(|with| with.value),
+            repeats: optional32(repeats.as_ref())?.or(partition.is(draft::Tee::Optee).then_some(NOTIFY)),
         },
     })
 }

@@ -510,16 +510,32 @@ fn devices_get_links_by_name_and_each_optee_its_supplicant() {
     }
 }
 
-/// What systemd says of a service, where its checker is at hand. The program is replaced, for it is not installed here.
 #[test]
 fn systemd_accepts_the_supplicant_s_service() {
     let (_, files) = phone();
     let unit = text(&files, "linux/bulkhead-supplicant@.service");
     assert!(unit.contains("--fs-parent-path=/var/lib/tee/%i /dev/tee-by-name/%i.supplicant\n"));
-    let folder = scratch("systemd");
     let unit = unit.replace("/usr/sbin/tee-supplicant", "/bin/sh");
-    fs::write(folder.join("bulkhead-supplicant@.service"), unit).unwrap();
-    let instance = folder.join("bulkhead-supplicant@vendor-b.service");
+    accepted(
+        &unit,
+        "bulkhead-supplicant@.service",
+        "bulkhead-supplicant@vendor-b.service",
+    );
+}
+
+#[test]
+fn an_optee_that_is_restarted_is_told_again_what_its_driver_says_once() {
+    let (_, files) = phone();
+    let table = text(&files, "table.rs");
+    assert_eq!(table.matches("repeats: Some(0x5)").count(), 2, "{table}");
+    assert_eq!(table.matches("repeats: None").count(), 1, "{table}");
+}
+
+/// What systemd says of a service, where its checker is at hand. Its program is one that is installed here.
+fn accepted(unit: &str, file: &str, instance: &str) {
+    let folder = scratch("systemd");
+    fs::write(folder.join(file), unit).unwrap();
+    let instance = folder.join(instance);
     match Command::new("systemd-analyze")
         .arg("verify")
         .arg("--man=no")
@@ -528,10 +544,7 @@ fn systemd_accepts_the_supplicant_s_service() {
     {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(
-                output.status.success() && !said.contains("bulkhead-supplicant"),
-                "{said}"
-            );
+            assert!(output.status.success() && !said.contains("bulkhead-"), "{said}");
         }
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}"),
     }

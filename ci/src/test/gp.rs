@@ -1,5 +1,6 @@
 //! GlobalPlatform clients that nobody changed, on every TEE: `cargo xtask test --gp`, and its page of results.
 
+use super::again;
 use super::figures;
 use super::linux::{self, Done, Outcome, Run};
 use super::sealed;
@@ -15,7 +16,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// The suites in their order, and the client of each.
-const SUITES: [(&str, &str); 17] = [
+const SUITES: [(&str, &str); 18] = [
     ("clients", OURS),
     ("info", "bulkhead-info"),
     ("parameters", OURS),
@@ -27,6 +28,7 @@ const SUITES: [(&str, &str); 17] = [
     ("gp", XTEST),
     ("gp-both", XTEST),
     (NOTIFIED, OURS),
+    (again::SUITE, "ours, while OP-TEEs crash"),
     ("load", OURS),
     (TIMED, OURS),
     ("killed", "ours, killed in its calls"),
@@ -100,7 +102,7 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let all = all.join(",");
     let wanted: Vec<&str> = args.suites.as_deref().unwrap_or(&all).split(',').collect();
     let suites: Vec<&str> = (wanted.iter().copied())
-        .filter(|suite| ![SEALED, INSTALLED, sensors::SUITE].contains(suite))
+        .filter(|suite| ![SEALED, INSTALLED, sensors::SUITE, again::SUITE].contains(suite))
         .collect();
     let suites = suites.join(",");
     let form = if args.full { "full" } else { "short" };
@@ -132,10 +134,15 @@ pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     if wanted.contains(&TIMED) {
         more.push(linux::boot(&built, &COUNTED, tally));
     }
-    if wanted.contains(&NOTIFIED) {
+    if wanted.contains(&NOTIFIED) || wanted.contains(&again::SUITE) {
         let table = paths.root.join("configs/notifications.toml");
         let built = build::build_with(paths, &parts, build::load(&table)?, &table)?;
-        more.push(linux::boot(&built, &WATCHDOG, tally));
+        if wanted.contains(&NOTIFIED) {
+            more.push(linux::boot(&built, &WATCHDOG, tally));
+        }
+        if wanted.contains(&again::SUITE) {
+            more.push(again::test(&built, tally)?);
+        }
     }
     for more in more {
         outcome.add(more);

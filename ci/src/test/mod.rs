@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, on the host and on QEMU, and one line at the end.
 
+mod again;
 mod bare;
 #[cfg(test)]
 mod clauses;

@@ -5,6 +5,7 @@ use crate::draft::{Draft, OnFailure, Partition};
 use crate::reader::Faults;
 use crate::report::Diagnostic;
 use crate::rule::Rule;
+use crate::source::At;
 use crate::units::show_duration;
 
 /// How often a partition may be restarted.
@@ -28,6 +29,7 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         limit,
         back_off,
         within,
+        repeats,
         ..
     }) = &partition.on_failure
     else {
@@ -55,6 +57,16 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         );
         let fault = Diagnostic::new(Rule::Restart, title).at(&within.span, "this duration");
         faults.push(fault.help("use a duration from \"1s\" to \"3600s\""));
+    }
+    let wide = |word: &&At<u64>| u32::try_from(word.value).is_err();
+    if let Some(word) = repeats.as_ref().filter(wide) {
+        let title = format!(
+            "no request to {} begins with {:#x}",
+            partition.title(),
+            word.value
+        );
+        let fault = Diagnostic::new(Rule::Restart, title).at(&word.span, "this word");
+        faults.push(fault.help("use the request's w3, a number below 0x100000000"));
     }
     if !board.has_store() {
         let title = format!("{} has no pristine image to restart from", partition.title());

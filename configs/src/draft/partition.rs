@@ -149,7 +149,7 @@ pub struct Quotas {
 pub enum OnFailure {
     /// `"stop"` or `"halt"`
     Word(At<Failure>),
-    /// `{ restart, back-off, within, with-normal-world }`
+    /// `{ restart, back-off, within, with-normal-world, repeats }`
     Restart {
         /// Where it stands.
         span: Span,
@@ -161,5 +161,7 @@ pub enum OnFailure {
         within: Option<At<u64>>,
         /// Whether it starts anew with the normal world.
         with_normal_world: Option<At<bool>>,
+        /// How the request begins that its next instance is given again.
+        repeats: Option<At<u64>>,
     },
 }

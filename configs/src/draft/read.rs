@@ -302,6 +302,7 @@ fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
         back_off: fields.may("back-off", Item::duration, faults),
         within: fields.may("within", Item::duration, faults),
         with_normal_world: fields.may("with-normal-world", Item::boolean, faults),
+        repeats: fields.may("repeats", Item::integer, faults),
     };
     fields.finish(faults);
     Some(failure)

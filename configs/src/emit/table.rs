@@ -171,6 +171,7 @@ fn on_failure(policy: OnFailure) -> String {
             back_off_us,
             within_us,
             with_normal_world,
+            ..
         } => {
             let within = within_us.unwrap_or(0);
             format!(
@@ -178,6 +179,16 @@ fn on_failure(policy: OnFailure) -> String {
                  with_normal_world: {with_normal_world} }}"
             )
         }
+    }
+}
+
+/// The request that its next instance is given again.
+fn repeats(policy: OnFailure) -> String {
+    match policy {
+        OnFailure::Restart {
+            repeats: Some(word), ..
+        } => format!("Some({word:#x})"),
+        _ => "None".to_owned(),
     }
 }
 
@@ -218,6 +229,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("budget_us", partition.budget_us.unwrap_or(0).to_string()),
         ("log_rate", partition.quotas.log.unwrap_or(LOG_RATE).to_string()),
         ("on_failure", on_failure(partition.on_failure)),
+        ("repeats", repeats(partition.on_failure)),
     ];
     let lines: String = fields
         .iter()

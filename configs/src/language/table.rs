@@ -435,6 +435,12 @@ pub static RESTART: Table = Table {
             "false",
             "Whether it is restarted, too, without a rest, when the normal world starts anew without a word.",
         ),
+        Key::optional(
+            "repeats",
+            Form::Integer(0, 0xffff_ffff),
+            "for `optee` 5, its driver's request to enable notifications; else nothing",
+            "How a request of the normal world begins (w3) that each new instance is given again: what a driver says once.",
+        ),
     ],
 };
 

@@ -271,6 +271,7 @@ fn fails(policy: OnFailure) -> String {
             back_off_us,
             within_us,
             with_normal_world,
+            ..
         } => {
             let within =
                 within_us.map_or_else(String::new, |us| format!(" within {}", show_duration(us.into())));

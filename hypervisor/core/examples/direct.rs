@@ -84,6 +84,7 @@ static TABLE: Table = Table {
         budget_us: 0,
         log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
+        repeats: None,
         key: false,
         inspects: false,
         copies: false,

@@ -7,6 +7,7 @@ use spin::Mutex;
 use crate::api::{Note, Ports};
 use crate::console::Allowance;
 use crate::context::{Seat, State};
+use crate::decode::Direct;
 use crate::life::{Failures, Life, Now};
 use crate::mend::Mend;
 use crate::notification::Notifications;
@@ -117,6 +118,8 @@ pub(crate) struct Compartment<const C: usize> {
     /// need not take it.
     pub settled: AtomicBool,
     pub tickets: Mutex<Tickets<C>>,
+    /// The request that is repeated for its next instance.
+    pub repeated: Mutex<Option<Direct>>,
     pub notifications: Mutex<Notifications>,
     /// Its virtual GIC and timers. Nothing else is locked behind it.
     pub vgic: Mutex<Vgic<C>>,
@@ -139,6 +142,7 @@ impl<const C: usize> Compartment<C> {
             allowance: Mutex::new(Allowance::new()),
             settled: AtomicBool::new(false),
             tickets: Mutex::new(Tickets::new()),
+            repeated: Mutex::new(None),
             notifications: Mutex::new(Notifications::new()),
             vgic: Mutex::new(Vgic::new()),
             counters: Counters::new(),

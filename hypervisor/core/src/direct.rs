@@ -43,10 +43,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         } else {
             Kind::Plain
         };
-        let delivered = self
-            .admit(core, head, regs)
-            .ok()
-            .and_then(|callee| self.deliver(core, cpu, &callee, (head.source, kind), ports));
+        let delivered = self.admit(core, head, regs).ok().and_then(|callee| {
+            let turn = self.deliver(core, cpu, &callee, (head.source, kind), ports)?;
+            if repeats(&callee, regs) {
+                keep(&callee, &Direct::of(form, regs));
+            }
+            Some(turn)
+        });
         let Some(turn) = delivered else {
             return self.undelivered(core, cpu, form, regs, ports);
         };
@@ -85,6 +88,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let reply = match admitted {
             Ok(callee) => match self.deliver(core, cpu, &callee, (head.source, Kind::of(head)), ports) {
                 Some(turn) => {
+                    if repeats(&callee, regs) {
+                        keep(&callee, &direct);
+                    }
                     *regs = direct.regs;
                     return Next::Enter(turn);
                 }
@@ -381,6 +387,21 @@ fn finish<const C: usize>(here: &Here<'_, C>) {
     }
     here.seat.set_task(Task::Cycles);
     budget::end(here.partition, here.seat);
+}
+
+/// Whether a request begins as the one that the table has given to each new instance of its target.
+#[inline]
+pub(crate) fn repeats<const C: usize>(callee: &Callee<'_, C>, regs: &Regs) -> bool {
+    callee.partition.repeats == Some(low(regs.0[3]))
+}
+
+/// Keeps such a request for its target's next instance. Only in these forms is w3 a word of it.
+#[cold]
+#[inline(never)]
+pub(crate) fn keep<const C: usize>(callee: &Callee<'_, C>, request: &Direct) {
+    if request.head.form != Form::Extended && request.head.flags == 0 {
+        *callee.compartment.repeated.lock() = Some(*request);
+    }
 }
 
 /// Whether a request for the service in x2 and x3 is for this partition.

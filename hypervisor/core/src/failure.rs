@@ -125,27 +125,36 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return None;
         }
         (0..P).find_map(|partition| {
-            let (_, _, seat) = self.seat(partition, core)?;
-            if !matches!(seat.task(), Task::Orphan { .. }) {
-                return None;
-            }
-            let inner = self.innermost(Context {
-                partition,
-                home: core,
-            });
-            let (_, _, seat) = self.seat(inner.partition, core)?;
-            if !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
-                return None;
-            }
-            cpu.begin_forward(partition, ports.now());
-            let action = self.resume_context(core, cpu, inner, ports);
-            if action.is_err() {
-                cpu.set_mode(Mode::Serving);
-            }
-            // Until it is done.
-            ports.wake(ORPHANS_US);
-            action.ok()
+            let homes = (0..64u8).zip(&self.cpus).map(|(home, _)| home);
+            homes
+                .map(|home| Context { partition, home })
+                .find_map(|context| self.finish(core, cpu, context, ports))
         })
+    }
+
+    /// Lets a context that works for nobody go on: one of this core, or one that a new instance is told something in
+    /// that it has to know, which may have begun on any core.
+    fn finish<T: Ports>(&self, core: Core, cpu: &Cpu, outer: Context, ports: &mut T) -> Option<Action> {
+        let (_, compartment, seat) = self.seat(outer.partition, outer.home)?;
+        let Task::Orphan { source, .. } = seat.task() else {
+            return None;
+        };
+        if outer.home != core && (source >= SECURE || compartment.repeated.lock().is_none()) {
+            return None;
+        }
+        let inner = self.innermost(outer);
+        let (_, _, seat) = self.seat(inner.partition, inner.home)?;
+        if !matches!(seat.state(), State::Preempted(_) | State::Yielded(_)) {
+            return None;
+        }
+        cpu.begin_forward(outer.partition, ports.now());
+        let action = self.resume_context(core, cpu, inner, ports);
+        if action.is_err() {
+            cpu.set_mode(Mode::Serving);
+        }
+        // Until it is done.
+        ports.wake(ORPHANS_US);
+        action.ok()
     }
 
     /// The caller of a context of a partition that has failed has come for its answer, with a ticket or without:

@@ -9,9 +9,10 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::api::{Action, Cause, Context, Deadline, Failure, Note, Ports, Restored, World};
+use crate::api::{Action, Cause, Context, Deadline, Entry, Failure, Note, Ports, Restored, World};
+use crate::budget;
 use crate::compartment::Compartment;
-use crate::context::{Seat, State, Task};
+use crate::context::{Kind, Seat, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::interrupt::limit_us;
 use crate::life::Life;
@@ -460,6 +461,24 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 ports.call_core(core);
             }
         }
+    }
+
+    /// The first context of a new instance is ready. Before anybody calls it, it is given the request that the last one
+    /// had and that is not made again; nobody waits for its answer.
+    pub(crate) fn repeat<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Option<Action> {
+        let request = (*here.compartment.repeated.lock())?;
+        if here.compartment.life.get() != Life::Starting {
+            return None;
+        }
+        here.seat.set_task(Task::Orphan {
+            source: request.head.source,
+            kind: Kind::of(request.head),
+        });
+        self.started(here, ports);
+        // Should the normal world take the core, it goes on when that is woken.
+        ports.wake(PAUSE_US);
+        let deadline = budget::begin(here.partition, here.seat, ports);
+        Some(self.enter(here, Entry::Answer(request.regs), deadline))
     }
 
     /// Where a partition's first context is at home.

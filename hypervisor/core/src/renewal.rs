@@ -31,6 +31,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         for (partition, compartment) in self.compartments.iter().enumerate() {
             compartment.tickets.lock().clear();
+            *compartment.repeated.lock() = None;
             for (home, seat) in (0..64u8).zip(&compartment.seats) {
                 // Who would have come for it is gone.
                 seat.ghost.store(false, Ordering::Release);

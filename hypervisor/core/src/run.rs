@@ -13,6 +13,7 @@ use crate::compartment::count;
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::low;
+use crate::direct::{keep, repeats};
 use crate::error::Error;
 use crate::function;
 use crate::life::Life;
@@ -136,6 +137,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     ports,
                 ) {
                     tickets.free(number);
+                    if repeats(&callee, &request.regs) {
+                        keep(&callee, &request);
+                    }
                     return Ok(Action::Run(turn.by(Entry::Answer(request.regs))));
                 }
             }
@@ -357,6 +361,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             });
         }
         let starts = here.seat.task() == Task::Start;
+        if starts && let Some(action) = self.repeat(here, ports) {
+            return action;
+        }
         let action = self.complete(here, &Reply::words(function::MSG_WAIT, &[]), ports);
         if starts {
             self.started(here, ports);

@@ -368,6 +368,9 @@ pub struct Partition {
     pub quiesce: &'static [RegisterWrite],
     /// What happens when it fails.
     pub on_failure: OnFailure,
+    /// The first word (w3) of a request of the normal world that each new instance is given as the last one was: what
+    /// a driver says once.
+    pub repeats: Option<u32>,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
     /// Its interrupts reach it by a virtual GICv3, else by hypervisor calls.

@@ -97,6 +97,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
             within_us: 0,
             with_normal_world: false,
         },
+        repeats: Some(5),
         key: false,
         inspects: false,
         copies: true,

@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
 use super::machine::{FAULT, Machine, code, life, regs, request, restarts, run, state, succeeded, x};
-use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, WITHIN, memory};
+use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RENEWED, REPEATED, RESTARTS, WITHIN, memory};
 use crate::Life;
 use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
@@ -535,4 +535,57 @@ fn each_call_of_a_partition_has_a_budget_of_its_own() {
         assert_eq!(run(m.call(0, &call)).deadline, Deadline::Micros(BUDGET));
     }
     assert_eq!(life(&m, 2), Life::Running);
+}
+
+#[test]
+fn the_next_instance_is_given_what_a_driver_says_once() {
+    let mut m = Machine::of(&RENEWED).start();
+    m.ports.image = 3;
+    let said = [
+        u64::from(f::DIRECT_REQ_32),
+        C.into(),
+        0,
+        REPEATED.into(),
+        7,
+        8,
+        9,
+        10,
+    ];
+    run(m.normal(1, &said));
+    m.respond(1, C);
+    fail(&mut m, 0, C);
+    m.ports.now += u64::from(BACK_OFF) * 2;
+    // On another core than its first context's.
+    let ticket = parked(&mut m, 2, C);
+    run(drive(&mut m, 2, ticket));
+    let entry = memory(2) + 0x100;
+    assert!(succeeded(
+        m.call(2, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry])
+    ));
+    let given = m.call(2, &[WAIT]);
+    assert_eq!((run(given).context.partition, run(given).context.home), (2, 0));
+    assert_eq!(regs(given).0[..8], said);
+    assert_eq!(life(&m, 2), Life::Running);
+    // The normal world takes the core, and does not come back for it: it goes on when the core is woken.
+    assert_eq!(x(m.step(2, Event::NormalInterrupt), 1), ticket);
+    assert_eq!(run(m.step(2, Event::Called)).context.home, 0);
+    assert_eq!(x(m.respond(2, C), 0), u64::from(f::NORMAL_WORLD_RESUME));
+    // A caller has its own request answered.
+    m.enter(0, C);
+    assert_eq!(x(m.respond(0, C), 0), u64::from(f::DIRECT_RESP_32));
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+    // What the driver of a kernel that is no more has said is not repeated.
+    for _ in 0..2 {
+        m.normal(0, &[u64::from(f::VERSION), 0x1_0002]);
+        m.normal(
+            0,
+            &[u64::from(f::RXTX_MAP_64), NORMAL.base, NORMAL.base + 0x1000, 1],
+        );
+    }
+    let ticket = parked(&mut m, 0, C);
+    run(drive(&mut m, 0, ticket));
+    assert!(succeeded(
+        m.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry])
+    ));
+    assert_eq!(x(m.call(0, &[WAIT]), 1), ticket);
 }

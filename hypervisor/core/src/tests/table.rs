@@ -90,6 +90,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         log_rate: 1_000,
         quiesce: &[],
         on_failure: OnFailure::Stop,
+        repeats: None,
         key: false,
         inspects: false,
         copies: false,
@@ -470,6 +471,9 @@ pub static RENEWED: Table = Table {
     boot_order: &[0, 1, 2],
 };
 
+/// How a request begins that c's next instance is given again.
+pub const REPEATED: u32 = 0x5e7;
+
 const WITH: OnFailure = OnFailure::Restart {
     limit: 1,
     back_off_us: BACK_OFF,
@@ -489,6 +493,7 @@ static WITH_NORMAL_WORLD: [Partition; 3] = [
     Partition {
         callers: &[Caller::unlimited(0), Caller::unlimited(A)],
         on_failure: WITH,
+        repeats: Some(REPEATED),
         ..partition("c", C, 2, 0b1111)
     },
 ];

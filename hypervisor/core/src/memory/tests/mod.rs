@@ -109,6 +109,7 @@ const fn partition(
         budget_us: 0,
         log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
+        repeats: None,
         key: false,
         inspects: false,
         copies: false,
