@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
 use super::machine::{FAULT, Machine, code, life, regs, request, restarts, run, state, succeeded, x};
-use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RENEWED, REPEATED, RESTARTS, WITHIN, memory};
+use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RENEWED, REPEATED, WITHIN, memory};
 use crate::Life;
 use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
