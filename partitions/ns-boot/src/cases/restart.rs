@@ -172,7 +172,7 @@ fn stale() -> Outcome {
     let name = interrupted_call(B, test_sp::BUSY, [LONG, 0, 0, 0])?;
     fail_elsewhere(B)?;
     back(B)?;
-    let again = interrupted_call(B, test_sp::BUSY, [LONG / 100, 0, 0, 0])?;
+    let again = interrupted_call(B, test_sp::BUSY, [LONG / 10, 0, 0, 0])?;
     ensure!(again != name, "two calls have one name");
     bad(f::RUN, &[name], Error::ABORTED)?;
     let (answer, _) = complete(ffa(f::RUN, &[again]));
