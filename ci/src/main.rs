@@ -19,6 +19,7 @@ mod stamp;
 mod tables;
 mod test;
 mod tool;
+mod truth;
 
 use clap::Parser;
 use std::process::ExitCode;

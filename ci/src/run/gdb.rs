@@ -76,6 +76,26 @@ impl Gdb<'_> {
         Ok((pc, level as u8))
     }
 
+    /// Lets the machine go on until a core is about to run what is at an address, and stops it there; the core.
+    pub fn run_to(&mut self, address: u64, within: Duration) -> Result<String> {
+        self.expect_ok(&format!("Z0,{address:x},4"))?;
+        self.send("c")?;
+        let stopped = self.answer("c", within);
+        if stopped.is_err() {
+            // A break where it is; the answer to it may come behind that of a core that got there now.
+            self.stream.write_all(&[0x03])?;
+            self.answer("a break", ANSWER)?;
+        }
+        self.expect_ok(&format!("z0,{address:x},4"))?;
+        let stopped = stopped?;
+        let core = stopped
+            .split(['T', ':', ';'])
+            .skip_while(|word| !word.ends_with("thread"));
+        let core = core.skip(1).find(|word| !word.is_empty());
+        core.map(str::to_owned)
+            .with_context(|| format!("the stub stopped with `{stopped}`"))
+    }
+
     /// Writes memory as the core that was looked at last reaches it, whatever its rights.
     pub fn write(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
         self.expect_ok(&format!("M{address:x},{:x}:{}", bytes.len(), hex(bytes)))
@@ -145,7 +165,12 @@ impl Gdb<'_> {
     /// Sends a packet; the answer.
     fn ask(&mut self, packet: &str) -> Result<String> {
         self.send(packet)?;
-        let deadline = Instant::now() + ANSWER;
+        self.answer(packet, ANSWER)
+    }
+
+    /// The answer to a packet that was sent.
+    fn answer(&mut self, packet: &str, within: Duration) -> Result<String> {
+        let deadline = Instant::now() + within;
         loop {
             if let Some(answer) = take_packet(&mut self.pending) {
                 self.stream.write_all(b"+")?;

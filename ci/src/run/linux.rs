@@ -20,6 +20,8 @@ pub struct LinuxWish {
     pub quiet: Duration,
     /// A socket for the machine's gdb stub.
     pub stub: Option<PathBuf>,
+    /// More of QEMU's arguments.
+    pub more: Vec<String>,
     elf: PathBuf,
     programs: Programs,
     limit: Duration,
@@ -37,6 +39,7 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
         folder,
         quiet: limit,
         stub: None,
+        more: Vec::new(),
         elf,
         programs: built.firmware.programs.clone(),
         limit,
@@ -78,6 +81,7 @@ pub fn boot(
     let ports = Ports::open()?;
     let names = ports.names();
     let mut command = command(built, &wish.folder, arguments, machine, [&names[0], &names[1]])?;
+    command.args(&wish.more);
     if let Some(stub) = &wish.stub {
         command
             .arg("-gdb")

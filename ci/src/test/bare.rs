@@ -1,6 +1,7 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
 use super::tally::Tally;
+use super::truth::Truth;
 use super::{package, page, recorded, sel4};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
@@ -10,6 +11,7 @@ use crate::progress::step;
 use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
 use crate::run::session::{self, Log, Next, Ports, Wish};
+use crate::truth::Watch;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -137,7 +139,9 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     if COUNTED.contains(&name.as_str()) {
         machine = machine.counting();
     }
-    let command = machine.command(&firmware.flash, [&names[0], &names[1]]);
+    let mut command = machine.command(&firmware.flash, [&names[0], &names[1]]);
+    let watch = Watch::start(firmware, None)?;
+    command.args(watch.arguments());
     let wish = Wish {
         elf: &firmware.hypervisor,
         programs: &firmware.programs,
@@ -149,18 +153,23 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
         show_console: false,
     };
     let (mut seen, mut said) = (Vec::new(), 0);
+    let mut truth = Truth::default();
     let result = step(&format!("bare-metal cases on {name}"), || {
-        session::run(command, &ports, &wish, |line| match line {
-            Line::Case(case) => {
-                tally.note(&format!("{name}: {}", case.name), case.ok, &case.detail);
-                seen.push(case);
-                Next::Continue
+        session::run(command, &ports, &wish, |line| {
+            truth.begin(&watch);
+            match line {
+                Line::Case(case) => {
+                    tally.note(&format!("{name}: {}", case.name), case.ok, &case.detail);
+                    truth.take(&case.name, watch.look());
+                    seen.push(case);
+                    Next::Continue
+                }
+                Line::Cases { passed, failed } => {
+                    said = passed + failed;
+                    Next::Finish
+                }
+                _ => Next::Continue,
             }
-            Line::Cases { passed, failed } => {
-                said = passed + failed;
-                Next::Finish
-            }
-            _ => Next::Continue,
         })
     });
     if let Err(error) = result {
@@ -173,6 +182,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
             &format!("{said} cases ran, {} were reported", seen.len()),
         );
     }
+    truth.note(name, watch, tally);
     if let Some(records) = recorded::check(&folder)? {
         let what = format!("{name}: each failure has its record");
         tally.note(&what, records.is_ok(), &records.err().unwrap_or_default());

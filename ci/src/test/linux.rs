@@ -1,12 +1,14 @@
 //! Full-stack tests: stock Linux, stock clients and xtest against the TEEs.
 
 use super::tally::Tally;
+use super::truth::Truth;
 use crate::build::Built;
 use crate::cli::TestArgs;
 use crate::run::events::{Event, Line};
 use crate::run::machine::Machine;
 use crate::run::session::Next;
 use crate::run::{linux, log};
+use crate::truth::Watch;
 use anyhow::Result;
 use std::path::Path;
 use std::time::Duration;
@@ -148,6 +150,19 @@ pub fn boot_with(
     let machine = Machine::of(&built.firmware.system, run.sve);
     let machine = if run.counting { machine.counting() } else { machine };
     wish.stub = stub.map(Path::to_path_buf);
+    let watch = match Watch::start(&built.firmware, stub) {
+        Ok(watch) => watch,
+        Err(error) => {
+            tally.note(
+                &format!("{}: stage 2 is watched", run.name),
+                false,
+                &format!("{error:#}"),
+            );
+            return outcome;
+        }
+    };
+    wish.more = watch.arguments().to_vec();
+    let mut truth = Truth::default();
     let result = linux::boot(built, &wish, &arguments, machine, |line| {
         if let Line::Event(event) = &line
             && let Err(error) = on_event(event)
@@ -157,6 +172,12 @@ pub fn boot_with(
                 false,
                 &format!("{error:#}"),
             );
+        }
+        truth.begin(&watch);
+        if let Line::Event(Event::Case { name, .. }) = &line
+            && !timed(suites)
+        {
+            truth.look_now_and_then(name, &watch);
         }
         match line {
             Line::Event(event) => note(run.name, event, &mut ended, &mut outcome, tally),
@@ -177,6 +198,7 @@ pub fn boot_with(
             Next::Continue
         }
     });
+    truth.note(run.name, watch, tally);
     if suites
         .split(',')
         .any(|suite| suite == "load" || suite == "latency")
@@ -192,6 +214,13 @@ pub fn boot_with(
         &result.err().map(|error| format!("{error:#}")).unwrap_or_default(),
     );
     outcome
+}
+
+/// Whether one of the suites takes times, which a look would make longer.
+fn timed(suites: &str) -> bool {
+    suites
+        .split(',')
+        .any(|suite| ["latency", "sensors"].contains(&suite))
 }
 
 /// Notes how often each TEE was preempted: under load, one that never was has not been tested.

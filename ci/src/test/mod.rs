@@ -22,6 +22,7 @@ mod sensors;
 mod tally;
 #[cfg(test)]
 mod threats;
+mod truth;
 
 use crate::build::Built;
 use crate::cli::{Group, TestArgs};
