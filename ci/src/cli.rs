@@ -180,6 +180,8 @@ pub enum Group {
     Host,
     /// Random calls beside the reference models, on this machine.
     Model,
+    /// Every order in which cores can meet, on this machine.
+    Loom,
     /// Fuzzing from the kept corpus, on this machine.
     Fuzz,
     /// Bare-metal cases on QEMU.

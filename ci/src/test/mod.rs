@@ -12,6 +12,7 @@ mod host;
 mod junit;
 mod kernels;
 mod linux;
+mod loom;
 mod model;
 mod package;
 mod page;
@@ -36,9 +37,14 @@ use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 8] = [
+const GROUPS: [(Group, &str, &str); 9] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
+    (
+        Group::Loom,
+        "loom",
+        "every order in which cores can meet, in what they share",
+    ),
     (
         Group::Lint,
         "lint",
@@ -83,6 +89,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
                 bare_lint(paths, provided(paths, args, &mut parts)?, &mut tally)?;
             }
             Group::Host => host::test(paths, &mut tally)?,
+            Group::Loom => loom::test(paths, &mut tally)?,
             Group::Model => model::test(paths, args, &mut tally)?,
             Group::Fuzz => fuzz::test(paths, args, &mut tally)?,
             Group::Bare => {

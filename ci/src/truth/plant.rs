@@ -1,7 +1,7 @@
 //! Wrong entries, planted by the debug port to show that each of them is found.
 
 use super::view::{Memory, View};
-use super::walk::{Leaf, Mappings};
+use super::walk::PAGE;
 use super::{Subject, Tables};
 use anyhow::{Context, Result};
 
@@ -42,11 +42,14 @@ fn plants(subject: &Subject, view: &mut View<'_>, tables: &Tables) -> Result<Vec
     let Some((name, (_, leaf))) = partitions
         .iter()
         .zip(&tables.secure)
-        .find_map(|(partition, mapped)| Some((partition.name.as_str(), page(mapped)?)))
+        .find_map(|(partition, mapped)| Some((partition.name.as_str(), mapped.first_key_value()?)))
     else {
         return Ok(plants);
     };
     let entry = view.number(leaf.entry, 8)?;
+    // It may be a block.
+    let mapped = tables.secure.iter().flat_map(|mapped| mapped.values());
+    let size = mapped.filter(|other| other.entry == leaf.entry).count() as u64 * PAGE;
     let mut add = |what: &str, entry: u64, word: &str| {
         plants.push(Plant {
             what: format!("{name}: {what}"),
@@ -58,7 +61,7 @@ fn plants(subject: &Subject, view: &mut View<'_>, tables: &Tables) -> Result<Vec
     add("a page that is gone", 0, "has nothing at secure");
     add(
         "a page of the hypervisor's",
-        entry & !ADDRESS | subject.system.hypervisor.base,
+        entry & !ADDRESS | subject.system.hypervisor.base & !(size - 1),
         "the hypervisor's own memory",
     );
     add("a page with other rights", entry ^ WRITE, "and may have");
@@ -104,12 +107,6 @@ fn plants(subject: &Subject, view: &mut View<'_>, tables: &Tables) -> Result<Vec
     Ok(plants)
 }
 
-/// Some page that is mapped as a page, by an entry of its own.
-fn page(mapped: &Mappings) -> Option<(&u64, &Leaf)> {
-    let mut pairs = mapped.iter().zip(mapped.values().skip(1));
-    pairs.find_map(|(first, next)| (first.1.entry != next.entry).then_some(first))
-}
-
 /// Where the entry of the last page of a window is.
 fn last_of_window(subject: &Subject, view: &mut View<'_>, end: u64, name: &str) -> Result<u64> {
     let index = subject
@@ -121,7 +118,7 @@ fn last_of_window(subject: &Subject, view: &mut View<'_>, end: u64, name: &str) 
     let roots = subject.layout.find(super::ROOTS)?;
     let root = subject.layout.item(roots, index as u64)?;
     let root = subject.layout.field(root, "__0.value.window")?.address;
-    let at = end - super::walk::PAGE;
+    let at = end - PAGE;
     let level1 = view.number(root + (at >> 30) * 8, 8)? & ADDRESS;
     let level2 = view.number(level1 + (at >> 21) % 512 * 8, 8)? & ADDRESS;
     Ok(level2 + (at >> 12) % 512 * 8)

@@ -6,11 +6,10 @@
 //! interrupt of the normal world disturbs, ends in time as well. A managed exit has its own deadline meanwhile; one that
 //! is not finished counts.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Cause, Deadline, Ports};
 use crate::context::Seat;
 use crate::spmc::{Here, Spmc};
+use crate::sync::Ordering;
 use crate::table::{Partition, Source};
 
 /// The deadline of a context that is entered with a call.

@@ -6,8 +6,6 @@
 //! world a chain is one: it is preempted and resumed as a whole, under the name of its outermost context.
 //! A callee that yields leaves the chain: it is *held* by its caller, which goes on, and runs it again with FFA_RUN.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Context, Deadline, Entry, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::callee::Callee;
@@ -21,6 +19,7 @@ use crate::paravirtual;
 use crate::power::START_LIMIT_US;
 use crate::reply::Reply;
 use crate::spmc::{Here, Spmc};
+use crate::sync::Ordering;
 use crate::table::{Core, Partition, Source};
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>

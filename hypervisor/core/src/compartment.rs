@@ -1,9 +1,5 @@
 //! What is known of one partition beyond the table.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
-use spin::Mutex;
-
 use crate::api::{Note, Ports};
 use crate::console::Allowance;
 use crate::context::{Seat, State};
@@ -13,6 +9,7 @@ use crate::mend::Mend;
 use crate::notification::Notifications;
 use crate::rxtx::Mailbox;
 use crate::storm::Lines;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering};
 use crate::ticket::Tickets;
 use crate::version::V1_0;
 use crate::vgic::Vgic;

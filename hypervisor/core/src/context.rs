@@ -3,14 +3,13 @@
 //! A context changes hands by one atomic exchange of its state; whoever moved it to `Running` owns
 //! the rest of it until it moves it on. No lock is taken.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
 use crate::api::Regs;
 use crate::decode::{Form, Head};
 use crate::moment::Moment;
 use crate::power::POWER_ANSWER;
 use crate::spmc::SECURE;
 use crate::storm::Share;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::table::Core;
 
 /// What a context is doing.

@@ -1,11 +1,10 @@
 //! One core: which context it runs, why, and what the normal world had in the registers that no
 //! answer changes. Only the core itself writes it, but for the mark that another one has called it.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
 use crate::api::{Context, Regs};
 use crate::context::{Kept, State};
 use crate::power::Power;
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::table::Core;
 
 /// Whom the core works for.

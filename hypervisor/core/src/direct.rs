@@ -1,7 +1,5 @@
 //! Direct messages: the hot path. No lock is taken on it.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Cause, Context, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::callee::{Callee, DIRECT, DIRECT2};
@@ -15,6 +13,7 @@ use crate::function;
 use crate::life::Life;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc, lists};
+use crate::sync::Ordering;
 use crate::table::{Core, Partition, Source};
 
 /// Flag (w2) of a message that is the framework's.

@@ -6,8 +6,6 @@
 //! context that was preempted or has yielded ends when its caller comes with FFA_RUN, which is told then, or with
 //! the restart (`ghost`).
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Cause, Context, Event, Ports};
 use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -15,6 +13,7 @@ use crate::error::Error;
 use crate::life::Life;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc};
+use crate::sync::Ordering;
 use crate::table::{Core, OnFailure, Source};
 
 /// How long the normal world has a core between two turns of a context whose caller is gone, in microseconds.

@@ -8,8 +8,6 @@
 //! answer is in its ticket. A context that was preempted goes on when its caller comes again: on any core
 //! that its partition lists.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Context, Entry, Ports};
 use crate::budget;
 use crate::callee::Callee;
@@ -19,8 +17,8 @@ use crate::cpu::{Cpu, Mode};
 use crate::error::Error;
 use crate::function;
 use crate::reply::{Reply, target};
-
 use crate::spmc::{Spmc, lists};
+use crate::sync::Ordering;
 use crate::table::{Core, Source};
 use crate::ticket::{Stage, Ticket};
 use crate::version::V1_2;

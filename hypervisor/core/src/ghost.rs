@@ -7,14 +7,13 @@
 //! no more than the name; so until then, what the new instance's context is called for goes under the number of a
 //! ticket where it loses its core, and no caller can take another's answer.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Context, Ports};
 use crate::compartment::Compartment;
 use crate::context::{Seat, State, Task};
 use crate::error::Error;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, SECURE, Spmc};
+use crate::sync::Ordering;
 use crate::table::{Core, Source};
 
 impl Seat {

@@ -4,8 +4,6 @@
 //! order of their IDs; x2 is a page of what there is to know about it. For any other partition, and for the
 //! normal world, the call does not exist: by default nobody learns about its peers. Nothing can be changed by it.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Ports, Regs};
 use crate::compartment::Compartment;
 use crate::life::Life;
@@ -13,6 +11,7 @@ use crate::memory::Usage;
 use crate::reply::Reply;
 use crate::service::done;
 use crate::spmc::Spmc;
+use crate::sync::Ordering;
 use crate::table::{Partition, Source};
 use crate::version::V1_2;
 

@@ -7,8 +7,6 @@
 //! is busy, the interrupt stays pending at it, and the normal world's scheduler is told by the schedule-receiver
 //! interrupt and FFA_NOTIFICATION_INFO_GET.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
 use crate::budget;
 use crate::context::{State, Task};
@@ -17,6 +15,7 @@ use crate::function;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, RESUME, Spmc};
+use crate::sync::Ordering;
 use crate::table::{Core, Partition, Preemption, Source};
 
 /// Time that a partition without managed exit has for one interrupt, in microseconds.

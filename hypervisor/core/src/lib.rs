@@ -2,7 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, loom))]
 extern crate std;
 
 pub mod api;
@@ -48,6 +48,7 @@ pub mod spmc;
 pub mod start;
 mod storm;
 pub mod sure;
+mod sync;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! The life of a partition, from its first start over its failures to its end.
 
-use core::sync::atomic::{AtomicU32, Ordering, fence};
-
 use crate::api::Cause;
+use crate::sync::{AtomicU32, Ordering, fence};
 use crate::table::Core;
 
 /// How far a partition is in its life.

@@ -7,8 +7,6 @@
 //! starts as a call that the normal world may interrupt; the others start on their own cores afterwards,
 //! each when its core is called or has a call for it.
 
-use core::sync::atomic::{Ordering, fence};
-
 use crate::api::{Action, Cause, Context, Deadline, Entry, Failure, Note, Ports, Restored, World};
 use crate::budget;
 use crate::compartment::Compartment;
@@ -23,6 +21,7 @@ use crate::power::START_LIMIT_US;
 use crate::spmc::{Here, Party, Spmc, lists};
 use crate::start;
 use crate::storm;
+use crate::sync::{Ordering, fence};
 use crate::table::{Core, OnFailure, Partition, Source};
 use crate::version::V1_0;
 

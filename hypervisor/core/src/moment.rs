@@ -1,6 +1,6 @@
 //! A value of the counter that many may read and set, or never.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Never, as a value of the counter.
 pub const NEVER: u64 = u64::MAX;

@@ -1,9 +1,5 @@
 //! Notification calls (DEN0077A 1.2, chapters 10 and 16).
 
-use core::sync::atomic::Ordering;
-
-use spin::Mutex;
-
 use crate::api::{Context, Ports};
 use crate::callee::NOTIFICATIONS;
 use crate::cpu::{Cpu, Mode};
@@ -15,6 +11,7 @@ use crate::notification::{Notifications, Wanted};
 use crate::paravirtual;
 use crate::reply::Reply;
 use crate::spmc::{Party, Spmc, lists};
+use crate::sync::{Mutex, Ordering};
 use crate::table::Source;
 
 /// Flags of BIND and SET: the notification is for one vCPU.

@@ -4,8 +4,6 @@
 //! at their own number, and the partition's physical interrupts behind them in the table's order.
 //! The calls are those of OP-TEE's `hfic` driver; x0 is the result.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Context, Note, Ports, Regs};
 use crate::compartment::Compartment;
 use crate::context::Seat;
@@ -13,6 +11,7 @@ use crate::decode::low;
 use crate::function as f;
 use crate::spmc::{Here, Spmc, lists};
 use crate::storm;
+use crate::sync::Ordering;
 use crate::table::{Core, Partition, Preemption, Source};
 use crate::vgic::{self, PHYSICAL_TIMER, VIRTUAL_TIMER};
 
@@ -76,7 +75,7 @@ pub(crate) fn call<T: Ports, const C: usize>(here: &Here<'_, C>, regs: &Regs, po
     Some(if done.is_some() { 0 } else { NOTHING })
 }
 
-fn set(word: &core::sync::atomic::AtomicU64, bit: u64, value: bool) {
+fn set(word: &crate::sync::AtomicU64, bit: u64, value: bool) {
     if value {
         word.fetch_or(bit, Ordering::Relaxed);
     } else {

@@ -9,8 +9,6 @@
 //! as long as for an interrupt; one that takes longer is left where it is, and its answer reaches nobody.
 //! One that is busy is not told.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Context, Deadline, Entry, Next, Note, Ports, Regs};
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
@@ -23,6 +21,7 @@ use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, Party, Spmc, lists};
 use crate::start;
+use crate::sync::Ordering;
 use crate::table::{Core, Rights, Source};
 
 /// Endpoint ID under which the SPMD sends its messages. It lets no message of the normal world

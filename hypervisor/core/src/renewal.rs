@@ -7,12 +7,11 @@
 //! FFA_VERSION changes nothing (DEN0077A 1.2, sections 13.2 and 13.6). The new one may speak another version than
 //! the last one did (`version`).
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Context, Ports};
 use crate::context::{State, Task};
 use crate::notification::Notifications;
 use crate::spmc::Spmc;
+use crate::sync::Ordering;
 use crate::table::Source;
 
 impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, const VMS: usize, S: Source>

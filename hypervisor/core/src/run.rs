@@ -4,8 +4,6 @@
 //! resumes it with FFA_RUN. If its client dies in between, nobody does, and calls on its home core
 //! are parked until the normal world starts anew.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::{Action, Context, Deadline, Entry, Note, Ports, Regs};
 use crate::budget;
 use crate::callee::Callee;
@@ -21,6 +19,7 @@ use crate::mend::{Mended, is_starting};
 use crate::reply::{Reply, target};
 use crate::rxtx::RETAIN_RX;
 use crate::spmc::{Here, Party, SECURE, Spmc, lists};
+use crate::sync::Ordering;
 use crate::table::{Core, Source};
 use crate::ticket::{Stage, Ticket, Tickets};
 use crate::version::V1_2;

@@ -1,9 +1,5 @@
 //! The dispatcher: one event in, one action out.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use spin::Mutex;
-
 use crate::api::{Action, Cause, Conduit, Context, Deadline, Entry, Event, Next, Ports, Regs, Turn};
 use crate::budget;
 use crate::compartment::Compartment;
@@ -19,6 +15,7 @@ use crate::paravirtual;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
 use crate::service;
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, Ordering};
 use crate::table::{Core, Partition, Source, Table};
 use crate::version::V1_0;
 use crate::vm::Machine;

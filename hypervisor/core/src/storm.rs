@@ -7,13 +7,12 @@
 //! then a line of its stays active at the GIC, and so quiet, also where the owner has dealt with it; its SGIs and timers
 //! are kept. Then the core looks at it again: what came is late, and nothing is lost.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
 use crate::api::{Context, Note, Ports};
 use crate::compartment::{Compartment, reported};
 use crate::context::Seat;
 use crate::paravirtual::{self, MAX_INTERRUPTS};
 use crate::spmc::{Spmc, lists};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use crate::table::{Core, Partition, Source};
 
 /// All partitions' interrupts together get one in so many parts of a core.

@@ -12,13 +12,12 @@
 //!   format it could change. Any other call that depends on a format goes on with the old life: it is served as
 //!   the old version says, and the question is forgotten.
 
-use core::sync::atomic::Ordering;
-
 use crate::decode::Call;
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::rxtx::Buffers;
 use crate::spmc::{Party, Spmc};
+use crate::sync::Ordering;
 use crate::table::Source;
 
 /// FF-A versions: major in bits 30 to 16, minor below.

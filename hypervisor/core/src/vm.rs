@@ -9,8 +9,6 @@
 //!
 //! Locks: a machine's mailbox behind the hypervisor's and before those of partitions; see `indirect`.
 
-use spin::Mutex;
-
 use crate::api::Ports;
 use crate::decode::{low_half, pair};
 use crate::error::Error;
@@ -18,6 +16,7 @@ use crate::notification::Notifications;
 use crate::reply::Reply;
 use crate::rxtx::{Mailbox, PAGE, copy_in, word};
 use crate::spmc::{Party, SECURE, Spmc};
+use crate::sync::Mutex;
 use crate::table::Source;
 use crate::version::V1_1;
 

@@ -26,6 +26,8 @@ mod memory;
 mod model;
 mod notification;
 mod once;
+#[cfg(loom)]
+mod orders;
 mod paravirtual;
 mod policy;
 mod power;

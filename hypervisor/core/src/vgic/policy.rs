@@ -1,7 +1,7 @@
 //! Accesses that are emulated, and how what they change reaches contexts: those that run, those that wait, and
 //! those of other cores.
 
-use core::sync::atomic::Ordering;
+use crate::sync::Ordering;
 
 use super::timer::{self, Lines, PHYSICAL_TIMER, VIRTUAL_TIMER};
 use super::{Vgic, distributor, redistributor};
