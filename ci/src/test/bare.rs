@@ -160,7 +160,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
             match line {
                 Line::Case(case) => {
                     tally.note(&format!("{name}: {}", case.name), case.ok, &case.detail);
-                    truth.take(&case.name, watch.look());
+                    truth.look_now_and_then(&case.name, &watch);
                     seen.push(case);
                     Next::Continue
                 }
