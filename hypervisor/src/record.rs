@@ -91,6 +91,14 @@ fn say(failure: &Failure) {
                 code
             );
         }
+        Cause::TurnedOff(function) => {
+            defmt::error!(
+                "{=str}: turned itself off on core {=u8} by PSCI {=u32:#x}",
+                name,
+                core,
+                function
+            );
+        }
         Cause::OverBudget => {
             defmt::error!(
                 "{=str}: failed on core {=u8}: a call took longer than its budget",

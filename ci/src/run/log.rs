@@ -44,9 +44,10 @@ pub struct Failure {
 }
 
 /// How the hypervisor's lines of failures begin, behind the partition's name.
-const FAILURES: [&str; 4] = [
+const FAILURES: [&str; 5] = [
     "failed on core",
     "gave itself up",
+    "turned itself off",
     "did not start",
     "failed to start",
 ];

@@ -306,6 +306,8 @@ pub enum Cause {
     Fault(Fault),
     /// It gave itself up with FFA_ABORT and this code (w2).
     Aborted(u32),
+    /// It turned itself off or reset itself, as if the machine were its own, by this function of PSCI (DEN0022).
+    TurnedOff(u32),
     /// A call of the normal world has taken longer than its budget.
     OverBudget,
     /// It did not finish its start in time.

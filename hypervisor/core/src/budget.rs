@@ -56,9 +56,10 @@ const PAUSED: u64 = u64::MAX;
 
 /// A context is done with its call.
 #[inline]
-pub(crate) fn end(partition: &Partition, seat: &Seat) {
+pub(crate) fn end<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) {
     if partition.budget_us != 0 {
-        seat.entered.store(0, Ordering::Relaxed);
+        // One that it has exceeded with its last step is answered, and seen in `longest`.
+        charge(partition, seat, ports);
     }
 }
 
@@ -93,6 +94,7 @@ fn charge<T: Ports>(partition: &Partition, seat: &Seat, ports: &mut T) -> bool {
     }
     let took = ports.now().saturating_sub(entered);
     let used = seat.used.fetch_add(took, Ordering::Relaxed).saturating_add(took);
+    seat.longest.fetch_max(used, Ordering::Relaxed);
     used >= u64::from(partition.budget_us)
 }
 

@@ -236,6 +236,8 @@ pub(crate) struct Seat {
     /// (microseconds; 0: it has not), and the time that it had before that.
     pub entered: AtomicU64,
     pub used: AtomicU64,
+    /// The longest that it had for one such call so far.
+    pub longest: AtomicU64,
     /// When it last yielded to the partition that called it (microseconds).
     pub yielded: AtomicU64,
     /// A call of the normal world died here, and its caller has not come for it (`ghost`).
@@ -271,6 +273,7 @@ impl Seat {
             pressed: AtomicBool::new(false),
             entered: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
             yielded: AtomicU64::new(0),
             ghost: AtomicBool::new(false),
             bereft: AtomicBool::new(false),

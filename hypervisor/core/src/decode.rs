@@ -172,6 +172,10 @@ pub(crate) enum Call {
     Error {
         code: u32,
     },
+    /// A function of PSCI by which a machine, here a partition, ends.
+    PowerOff {
+        function: u32,
+    },
     Abort {
         code: u32,
     },
@@ -295,6 +299,9 @@ pub(crate) fn decode(regs: &Regs) -> Call {
         f::INTERRUPT => Call::Interrupt,
         f::ERROR => Call::Error { code: w2 },
         f::ABORT_32 | f::ABORT_64 => Call::Abort { code: w2 },
+        f::SYSTEM_OFF | f::SYSTEM_RESET | f::SYSTEM_RESET2_32 | f::SYSTEM_RESET2_64 => {
+            Call::PowerOff { function: id }
+        }
         f::MSG_SEND2 => Call::Send {
             sender: high_half(w1),
             flags: w2,

@@ -274,7 +274,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         answer(form, regs);
         let task = here.seat.task();
-        finish(here);
+        finish(here, ports);
         match task {
             Task::Request { source, .. } if task.caller().is_some() => {
                 self.respond_to_caller(here, source, form, regs, ports)
@@ -289,7 +289,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// As [`Self::direct_response`] where nothing is to be done but to hand a plain answer to the normal world; none
     /// where there is more.
     #[inline(always)]
-    pub(crate) fn plain_response(&self, here: &Here<'_, C>, form: Form, regs: &mut Regs) -> Option<Next> {
+    pub(crate) fn plain_response<T: Ports>(
+        &self,
+        here: &Here<'_, C>,
+        form: Form,
+        regs: &mut Regs,
+        ports: &mut T,
+    ) -> Option<Next> {
         let head = Head::of(form, regs);
         let kind = if form == Form::Extended {
             Kind::Extended
@@ -310,7 +316,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !plain {
             return None;
         }
-        finish(here);
+        finish(here, ports);
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, State::Waiting);
         answer(form, regs);
@@ -323,7 +329,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     /// Hands the outcome of what a context did to its caller; the context waits.
     pub(crate) fn complete<T: Ports>(&self, here: &Here<'_, C>, reply: &Reply, ports: &mut T) -> Action {
         let task = here.seat.task();
-        finish(here);
+        finish(here, ports);
         self.hand_over(here, State::Waiting, task, reply, ports)
     }
 
@@ -380,12 +386,12 @@ fn answer(form: Form, regs: &mut Regs) {
 
 /// A context is done with its task.
 #[inline]
-fn finish<const C: usize>(here: &Here<'_, C>) {
+fn finish<T: Ports, const C: usize>(here: &Here<'_, C>, ports: &mut T) {
     if here.seat.pressed() {
         here.compartment.counters.finished();
     }
     here.seat.set_task(Task::Cycles);
-    budget::end(here.partition, here.seat);
+    budget::end(here.partition, here.seat, ports);
 }
 
 /// Whether a request begins as the one that the table has given to each new instance of its target.

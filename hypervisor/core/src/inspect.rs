@@ -16,7 +16,7 @@ use crate::table::{Partition, Source};
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
-const INSPECT_1_2: u64 = 0x1_0002;
+const INSPECT_1_3: u64 = 0x1_0003;
 
 /// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
 const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
@@ -88,6 +88,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let first = u64::from(last.cause) | u64::from(last.core) << 16 | u64::from(last.count) << 32;
                 Some([first, last.when, ports.now(), last.detail, 0, 0, 0])
             }
+            5 => {
+                let longest = compartment.longest_call();
+                Some([partition.budget_us.into(), longest, 0, 0, 0, 0, 0])
+            }
             LINES.. => {
                 let place = usize::try_from(page - LINES).ok()?;
                 let (came, held) = compartment.lines.of(partition, place)?;
@@ -105,7 +109,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let partitions = self.table.partitions.len() as u64;
                 let (shares, pages) = (u64::from(all.shares), all.pages);
                 Some([
-                    INSPECT_1_2,
+                    INSPECT_1_3,
                     partitions,
                     HYPERVISOR,
                     u64::from(V1_2),
@@ -142,6 +146,12 @@ fn figures<const C: usize>(
 }
 
 impl<const C: usize> Compartment<C> {
+    /// How long its longest call took (microseconds; 0 without a budget).
+    pub(crate) fn longest_call(&self) -> u64 {
+        let times = self.seats.iter().map(|seat| seat.longest.load(Ordering::Relaxed));
+        times.max().unwrap_or(0)
+    }
+
     /// What the partition is doing.
     pub(crate) fn stage(&self) -> Stage {
         use crate::context::State;

@@ -58,7 +58,7 @@ pub(crate) struct Failures {
     pub core: Core,
     /// When (microseconds since the counter started).
     pub when: u64,
-    /// ESR_EL2 of a fault, or the code of FFA_ABORT.
+    /// ESR_EL2 of a fault, the code of FFA_ABORT, or the function of PSCI.
     pub detail: u64,
 }
 
@@ -78,6 +78,7 @@ impl Failures {
         let (cause, detail) = match *cause {
             Cause::Fault(fault) => (1, fault.syndrome),
             Cause::Aborted(code) => (2, u64::from(code)),
+            Cause::TurnedOff(function) => (7, u64::from(function)),
             Cause::OverBudget => (3, 0),
             Cause::StartTimeout => (4, 0),
             Cause::StartFailed => (5, 0),

@@ -260,9 +260,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         mend: &mut Mend,
         ports: &mut T,
     ) -> Option<bool> {
-        let until = ports
-            .now()
-            .saturating_add(SLICE_US.min(u64::from(limit_us(partition))));
+        let mut now = ports.now();
+        let until = now.saturating_add(SLICE_US.min(u64::from(limit_us(partition))));
         loop {
             match mend.stage {
                 Stage::Ends => {
@@ -286,7 +285,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     Restored::Refused => return Some(false),
                 },
             }
-            if ports.now() >= until {
+            let before = core::mem::replace(&mut now, ports.now());
+            // The next step may take as long as this one, and has to end in time.
+            if now.saturating_add(now.saturating_sub(before)) > until {
                 return None;
             }
         }

@@ -323,7 +323,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         {
             match Form::of_response(regs) {
                 Some(form) => {
-                    if let Some(next) = self.plain_response(&here, form, regs) {
+                    if let Some(next) = self.plain_response(&here, form, regs, ports) {
                         return next;
                     }
                 }
@@ -398,6 +398,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let call = match decode(regs) {
             Call::Abort { code } => return Next::Other(self.fail(here, Cause::Aborted(code), ports)),
+            Call::PowerOff { function } => {
+                return Next::Other(self.fail(here, Cause::TurnedOff(function), ports));
+            }
             Call::Yield => return Next::Other(self.yield_core(here, regs, ports)),
             Call::Run { endpoint, vcpu } => {
                 budget::pause(here.partition, here.seat, ports);

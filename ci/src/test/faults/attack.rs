@@ -57,8 +57,8 @@ enum Ending {
     Instruction(&'static str, u32),
     /// An access to memory that is not its own, past its own tables.
     Memory(&'static str, u64, u32),
-    /// FFA_ABORT.
-    GiveUp,
+    /// A call that ends it, FFA_ABORT or PSCI's SYSTEM_OFF.
+    GiveUp(&'static str, u32),
     /// A loop with everything masked.
     Hang,
     /// The same, asleep.
@@ -217,8 +217,8 @@ fn put_ending(code: &mut Code, ending: &Ending, through: Place) {
             code.put(access);
             code.branch(through);
         }
-        Ending::GiveUp => {
-            code.set(0, f::ABORT_32.into());
+        Ending::GiveUp(_, function) => {
+            code.set(0, function.into());
             code.set(1, 0);
             code.set(2, 0x7e57);
             code.put(code::SMC);
@@ -241,7 +241,7 @@ impl Ending {
             Self::Instruction(name, _) => name.to_owned(),
             Self::Memory(whose, address, code::LOAD) => format!("a load from {whose} at {address:#x}"),
             Self::Memory(whose, address, _) => format!("a store to {whose} at {address:#x}"),
-            Self::GiveUp => "it gives up".to_owned(),
+            Self::GiveUp(name, _) => (*name).to_owned(),
             Self::Hang => "it hangs".to_owned(),
             Self::Sleep => "it sleeps".to_owned(),
         }
@@ -305,7 +305,8 @@ fn ending(system: &System, partition: &Partition, dice: &mut Dice) -> Ending {
             Some(&(name, instruction)) => Ending::Instruction(name, instruction),
             None => Ending::GoOn,
         },
-        10 => Ending::GiveUp,
+        10 if dice.below(2) == 0 => Ending::GiveUp("it gives up", f::ABORT_32),
+        10 => Ending::GiveUp("it turns the machine off", f::SYSTEM_OFF),
         _ if dice.below(2) == 0 => Ending::Hang,
         _ => Ending::Sleep,
     }
@@ -435,8 +436,6 @@ fn calls(system: &System, partition: &Partition, dice: &mut Dice) -> Vec<Call> {
     let message = &[f::MSG_SEND2.into(), peer << 16, 0];
     add("a message in a peer's name", message, Answer::AnyError, 1);
     for (name, id) in [
-        ("the machine, off", 0x8400_0008),
-        ("the machine, anew", 0x8400_0009),
         ("its core, off", 0x8400_0002),
         ("another core, on", 0xc400_0003),
         ("its core, suspended", 0xc400_0001),

@@ -23,7 +23,10 @@ impl End {
     pub fn of(why: &str) -> Self {
         if why.contains("longer than its budget") {
             Self::Hung
-        } else if why.starts_with("gave itself up") {
+        } else if ["gave itself up", "turned itself off"]
+            .iter()
+            .any(|end| why.starts_with(end))
+        {
             Self::GaveUp
         } else {
             Self::Crashed

@@ -54,7 +54,7 @@ fn the_system_and_its_partitions_are_told() {
     let mut m = Machine::started();
     m.enter(0, A);
     let [version, partitions, hypervisor, ffa, shares, pages, rest] = page(&mut m, 0, 0, 0);
-    assert_eq!((version, partitions, ffa), (0x1_0002, 3, 0x1_0002));
+    assert_eq!((version, partitions, ffa), (0x1_0003, 3, 0x1_0002));
     assert_eq!((shares, pages, rest), (0, 0, 0));
     let package = [hypervisor >> 32, hypervisor >> 16 & 0xffff, hypervisor & 0xffff];
     assert_eq!(
@@ -108,7 +108,7 @@ fn what_is_not_there_is_an_error_and_says_nothing() {
     m.enter(0, A);
     for first in [
         [0, 4, 0],
-        [1, 5, 0],
+        [1, 6, 0],
         [1, 15, 0],
         [1, 17, 0],
         [2, 19, 0],

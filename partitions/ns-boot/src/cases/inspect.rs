@@ -34,7 +34,7 @@ fn page(subject: u64, page: u64) -> Outcome<[u64; 7]> {
 fn partitions() -> Outcome {
     let [version, count, ..] = page(0, 0)?;
     ensure!(
-        version == 0x1_0002 && count >= 2,
+        version == 0x1_0003 && count >= 2,
         "{version:#x}, {count} partitions"
     );
     let digest = page(0, 1)?;
@@ -81,7 +81,7 @@ fn not_outside() -> Outcome {
 fn no_such_page() -> Outcome {
     for arguments in [
         [0, 4, 0],
-        [1, 5, 0],
+        [1, 6, 0],
         [1, 99, 0],
         [99, 0, 0],
         [u64::MAX, 0, 0],

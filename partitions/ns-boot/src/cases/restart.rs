@@ -12,10 +12,11 @@ use crate::test_sp::{self, forbidden};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa::{self as f, Error};
 
-/// These cases. `B` is restarted in each of the first ones, [`VICTIM`] in the last one.
+/// These cases. `B` is restarted in most of the first ones, [`SPINS`] in others, [`VICTIM`] in one.
 pub const CASES: &[Case] = &[
     isolation("restart-after-fault", after_fault),
     isolation("restart-is-pristine", pristine),
+    isolation("restart-after-psci", turned_off),
     isolation("restart-keeps-what-was-shared", keeps_shares),
     isolation("restart-lets-owners-reclaim", owners_reclaim),
     isolation("restart-on-all-cores", all_cores),
@@ -32,6 +33,9 @@ pub const CASES: &[Case] = &[
 
 /// A call to this one may take 100 ms.
 const SPINS: u16 = 0x8004;
+/// PSCI functions (DEN0022).
+const SYSTEM_OFF: u64 = 0x8400_0008;
+const SYSTEM_RESET2: u64 = 0xc400_0012;
 /// How long a restart may take here, rest included, in microseconds.
 const LIMIT: u64 = 3_000_000;
 static PAGE: Page = Page::new();
@@ -95,6 +99,20 @@ fn pristine() -> Outcome {
         (own, context, messages) == (to(B), 0, 3),
         "{own:#x} {context} {messages}"
     );
+    Ok(())
+}
+
+/// PSCI's ends of a machine are those of the partition that calls them, by SMC as by FFA_ABORT, and of nothing else.
+fn turned_off() -> Outcome {
+    for function in [SYSTEM_OFF, SYSTEM_RESET2] {
+        bad(
+            f::DIRECT_REQ_64,
+            &[to(SPINS), 0, test_sp::CALL, function],
+            Error::ABORTED,
+        )?;
+        alive(A)?;
+        back(SPINS)?;
+    }
     Ok(())
 }
 

@@ -58,6 +58,23 @@ pub struct Partition {
     pub interrupts: Option<(u64, u64)>,
     /// How it failed; nothing where it never has, or where the hypervisor does not say.
     pub failure: Option<Failure>,
+    /// How long a call may take; nothing where the table does not bound that, or where the hypervisor does not say.
+    pub budget: Option<Budget>,
+}
+
+/// How long a call of a partition may take and has taken, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// What the table allows.
+    pub most: u64,
+    /// The longest call since the system started, that of a failure included.
+    pub longest: u64,
+}
+
+impl Budget {
+    fn read([most, longest, ..]: Words) -> Option<Self> {
+        (most != 0).then_some(Self { most, longest })
+    }
 }
 
 /// How a partition has failed the last time.
@@ -100,6 +117,7 @@ impl Failure {
             4 => "it did not start in time".into(),
             5 => "it failed to start".into(),
             6 => "its image is not the table's".into(),
+            7 => format!("it turned itself off by PSCI {:#x}", self.detail),
             cause => format!("cause {cause}"),
         }
     }
@@ -113,6 +131,7 @@ impl Failure {
             "start-timeout",
             "start-failed",
             "image",
+            "off",
         ];
         let known = usize::from(self.cause).checked_sub(1).and_then(|n| words.get(n));
         known.map_or_else(|| format!("cause-{}", self.cause), |word| (*word).to_owned())
@@ -214,6 +233,10 @@ fn partition(
             0 | 1 => None,
             _ => Failure::read(ask(subject, 4)?),
         },
+        budget: match minor {
+            0..=2 => None,
+            _ => Budget::read(ask(subject, 5)?),
+        },
     })
 }
 
@@ -267,7 +290,8 @@ pub(super) mod tests {
             (1, 2) => words("vendor-a"),
             (2, 2) => words("vendor-b"),
             (1, 3) => [700, 20, 1, 0, 0, 0, 0],
-            (2, 3) | (1, 4) => [0; 7],
+            (2, 3) | (1, 4) | (2, 5) => [0; 7],
+            (1, 5) => [100_000, 12_345, 0, 0, 0, 0, 0],
             (2, 4) => [1 | 3 << 16 | 6 << 32, 1_000_000, 2_500_000, 0x9200_0047, 0, 0, 0],
             _ => return Err(format!("there is no page {page} of {subject}")),
         })
@@ -308,6 +332,11 @@ pub(super) mod tests {
         assert_eq!(failure.why(), "it did what it must not: a store (0x92000047)");
         assert_eq!(failure.word(), "fault");
         assert_eq!(a.failure, None);
+        let budget = Budget {
+            most: 100_000,
+            longest: 12_345,
+        };
+        assert_eq!((a.budget, b.budget), (Some(budget), None));
         let later = Failure { cause: 9, ..failure };
         assert_eq!((later.why(), later.word()), ("cause 9".into(), "cause-9".into()));
         let older = read(|subject, page| match (subject, page) {

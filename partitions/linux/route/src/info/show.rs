@@ -35,8 +35,32 @@ pub fn table(system: &System) -> String {
         out += line.trim_end();
         out.push('\n');
     }
+    out += &budgets(system);
     out += &failures(system);
     out
+}
+
+/// A line for each partition whose calls have a budget.
+fn budgets(system: &System) -> String {
+    let bounded = system
+        .partitions
+        .iter()
+        .filter_map(|partition| Some((partition, partition.budget?)));
+    let lines: Vec<String> = bounded
+        .map(|(partition, budget)| {
+            format!(
+                "\na call of {} may take {} ms; the longest took {}.{:03} ms",
+                partition.name,
+                budget.most / 1_000,
+                budget.longest / 1_000,
+                budget.longest % 1_000
+            )
+        })
+        .collect();
+    match lines.len() {
+        0 => String::new(),
+        _ => lines.concat() + "\n",
+    }
 }
 
 /// A line for each partition that has failed.
@@ -148,9 +172,12 @@ fn object(partition: &Partition) -> String {
             last.ago
         )
     });
+    let budget = partition.budget.map_or(String::new(), |budget| {
+        format!(",\"budget\":{},\"longest\":{}", budget.most, budget.longest)
+    });
     format!(
         "{{\"name\":\"{name}\",\"id\":{id},\"state\":\"{}\",\"restarts\":{restarts},\"cores\":{cores},\"sha256\":\"{}\",\
-         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}{interrupts}{failure}}}",
+         \"shares\":{shares},\"pages\":{pages},\"retrieved\":{retrieved},\"sent\":{sent}{interrupts}{budget}{failure}}}",
         partition.state.word(),
         hex(&partition.sha256),
     )
@@ -184,6 +211,8 @@ mod tests {
                 "NAME      ID      STATE    RESTARTS  CORES  SHARES  PAGES  IN USE  SENT  IMAGE",
                 "vendor-a  0x8001  running  0         0-3    3       40     8       0     ffffffffffffffff",
                 "vendor-b  0x8002  stopped  5         0      0       0      0       1     ffffffffffffffff",
+                "",
+                "a call of vendor-a may take 100 ms; the longest took 12.345 ms",
                 "",
                 "vendor-b has failed 6 times, last 1 s ago on core 3: it did what it must not: a store (0x92000047)",
             ]
