@@ -182,6 +182,8 @@ pub enum Group {
     Model,
     /// Every order in which cores can meet, on this machine.
     Loom,
+    /// What is in flash, built once more in another folder: it has to have the same bytes.
+    Rebuilt,
     /// Fuzzing from the kept corpus, on this machine.
     Fuzz,
     /// Bare-metal cases on QEMU.

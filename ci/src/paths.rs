@@ -13,6 +13,8 @@ pub struct Paths {
     pub systems: PathBuf,
     /// Output of the tools that ran.
     pub logs: PathBuf,
+    /// Where cargo keeps what it downloads.
+    pub cargo: PathBuf,
 }
 
 impl Paths {
@@ -27,6 +29,7 @@ impl Paths {
             parts: target.join("parts"),
             systems: target.join("bulkhead"),
             logs: target.join("parts/logs"),
+            cargo: cargo_home().context("neither CARGO_HOME nor HOME says where cargo keeps its files")?,
             root,
         };
         for folder in [&paths.parts, &paths.systems, &paths.logs] {
@@ -34,6 +37,12 @@ impl Paths {
         }
         Ok(paths)
     }
+}
+
+/// Where cargo keeps its files, as it finds them itself.
+fn cargo_home() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
 }
 
 /// Makes a folder and those above it.

@@ -117,6 +117,13 @@ impl Build<'_> {
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
             format!("{CROSS}gcc"),
         );
+        // Takes the place of what this machine's own settings say: they would be in the image.
+        tool = tool
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                flags(&registries(paths)).join("\u{1f}"),
+            )
+            .env("CARGO_HOME", &paths.cargo);
         for (name, value) in &self.env {
             tool = tool.env(name, value);
         }
@@ -130,6 +137,26 @@ impl Build<'_> {
             name: self.package.to_owned(),
         }
     }
+}
+
+/// The compiler's flags: a place in a dependency's source has the same name in each image, wherever cargo keeps it on
+/// this machine. Debug information keeps the real one, for debuggers.
+fn flags(registries: &[PathBuf]) -> Vec<String> {
+    let remap = |folder: &PathBuf| format!("--remap-path-prefix={}=/registry", folder.display());
+    let scope = "--remap-path-scope=macro".to_owned();
+    std::iter::once(scope)
+        .chain(registries.iter().map(remap))
+        .collect()
+}
+
+/// Where cargo has the source of each registry's packages.
+fn registries(paths: &Paths) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(paths.cargo.join("registry/src"))
+        .into_iter()
+        .flatten();
+    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.sort();
+    folders
 }
 
 /// Tells a package of the workspace from its dependencies.

@@ -82,6 +82,11 @@ pub fn build_hypervisor(paths: &Paths, table: &Path) -> Result<Core> {
     firmware::core(paths, &parts, &system, table)
 }
 
+/// Builds the firmware alone.
+pub fn build_firmware(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
+    firmware::build(paths, parts, system, table, BootStage::Linux)
+}
+
 /// Builds the firmware alone, with the bare-metal cases in Linux's place.
 pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
     firmware::build(paths, parts, system, table, BootStage::Cases)

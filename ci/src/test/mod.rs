@@ -16,6 +16,7 @@ mod loom;
 mod model;
 mod package;
 mod page;
+mod rebuilt;
 mod recorded;
 mod sealed;
 mod sel4;
@@ -37,7 +38,7 @@ use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 9] = [
+const GROUPS: [(Group, &str, &str); 10] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     (
@@ -49,6 +50,11 @@ const GROUPS: [(Group, &str, &str); 9] = [
         Group::Lint,
         "lint",
         "formatting, clippy on what runs here and on bare metal, and what is left in the image",
+    ),
+    (
+        Group::Rebuilt,
+        "rebuilt",
+        "what is in flash, built once more in another folder: the same bytes",
     ),
     (Group::Fuzz, "fuzz", "fuzzing from the kept inputs"),
     (Group::Bare, "bare", "bare-metal cases on QEMU, table by table"),
@@ -90,6 +96,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             }
             Group::Host => host::test(paths, &mut tally)?,
             Group::Loom => loom::test(paths, &mut tally)?,
+            Group::Rebuilt => rebuilt::test(paths, provided(paths, args, &mut parts)?, &mut tally)?,
             Group::Model => model::test(paths, args, &mut tally)?,
             Group::Fuzz => fuzz::test(paths, args, &mut tally)?,
             Group::Bare => {
@@ -134,10 +141,14 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
 
 /// The parts that the wanted groups need, provided once.
 fn provided<'a>(paths: &Paths, args: &TestArgs, parts: &'a mut Option<Parts>) -> Result<&'a Parts> {
-    let all = [Group::Lint, Group::Linux, Group::Faults]
-        .into_iter()
-        .any(|group| args.wants(group));
-    let wanted = if all { &parts::ALL[..] } else { &[Part::Tfa] };
+    let any = |groups: &[Group]| groups.iter().any(|group| args.wants(*group));
+    let wanted = if any(&[Group::Lint, Group::Linux, Group::Faults]) {
+        &parts::ALL[..]
+    } else if any(&[Group::Rebuilt]) {
+        &[Part::Tfa, Part::Optee][..]
+    } else {
+        &[Part::Tfa]
+    };
     match parts {
         Some(parts) => Ok(parts),
         None => Ok(parts.insert(parts::provide(paths, wanted)?)),
