@@ -20,5 +20,14 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rustc-link-arg-bins=-zmax-page-size=4096");
     // Which of the log calls are compiled in; defmt reads it while it expands them.
-    println!("cargo:rustc-env=DEFMT_LOG=debug");
+    println!("cargo:rerun-if-env-changed=BULKHEAD_LOG");
+    println!("cargo:rustc-check-cfg=cfg(traces)");
+    let traces = env::var("BULKHEAD_LOG").is_ok_and(|level| level == "trace");
+    if traces {
+        println!("cargo:rustc-cfg=traces");
+    }
+    println!(
+        "cargo:rustc-env=DEFMT_LOG={}",
+        if traces { "trace" } else { "debug" }
+    );
 }

@@ -120,6 +120,17 @@ pub struct TestArgs {
     #[arg(long, value_name = "TABLE", value_delimiter = ',', conflicts_with_all = ["only", "gp", "bless"])]
     pub tables: Vec<String>,
 
+    /// Run these scenarios alone: names of `ci/scenarios` (`--list` has them), `all`, or files of your own, NAME.toml.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with_all = ["only", "tables", "bless", "ffa"])]
+    pub scenario: Vec<String>,
+    /// List the scenarios.
+    #[arg(long)]
+    pub list: bool,
+    /// In scenarios, take this instead of ours: `--own kernel=Image`, `initramfs=FILE`, `tf-a=FOLDER`, or the image of a
+    /// partition by its name, `--own vendor-a=tee.bin`, and its ELF file, `--own vendor-a.symbols=tee.elf`.
+    #[arg(long, value_name = "NAME=PATH")]
+    pub own: Vec<String>,
+
     /// Let Linux run only these suites, such as `clients,xtest`.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,
@@ -145,7 +156,7 @@ pub struct TestArgs {
     /// Compare this many random calls with each reference model.
     #[arg(long, value_name = "CALLS", default_value_t = 1_200_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub calls: u32,
-    /// Take random calls, and what chance does in Linux's suites, from here, to repeat a failure [default: another number each time]
+    /// Take random calls, and what chance does in Linux's suites and in scenarios, from here, to repeat a failure [default: another number each time]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// Write the results as JUnit XML, too.
@@ -192,6 +203,8 @@ pub enum Group {
     Cost,
     /// The stock normal world on QEMU.
     Linux,
+    /// Whole runs that files describe, on QEMU.
+    Scenarios,
     /// TEEs that fail while the stock normal world uses them, on QEMU.
     Faults,
 }
@@ -199,6 +212,9 @@ pub enum Group {
 impl TestArgs {
     /// Whether this group is to run; all are where none is named.
     pub fn wants(&self, group: Group) -> bool {
+        if !self.scenario.is_empty() {
+            return group == Group::Scenarios;
+        }
         if self.gp || self.faults {
             return self.faults && group == Group::Faults;
         }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// The folders that every command uses.
+#[derive(Clone)]
 pub struct Paths {
     /// The workspace.
     pub root: PathBuf,
@@ -15,6 +16,8 @@ pub struct Paths {
     pub logs: PathBuf,
     /// Where cargo keeps what it downloads.
     pub cargo: PathBuf,
+    /// Whether the hypervisor of a system says who runs where.
+    pub traces: bool,
 }
 
 impl Paths {
@@ -30,6 +33,7 @@ impl Paths {
             systems: target.join("bulkhead"),
             logs: target.join("parts/logs"),
             cargo: cargo_home().context("neither CARGO_HOME nor HOME says where cargo keeps its files")?,
+            traces: false,
             root,
         };
         for folder in [&paths.parts, &paths.systems, &paths.logs] {
@@ -43,6 +47,17 @@ impl Paths {
 fn cargo_home() -> Option<PathBuf> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))
+}
+
+impl Paths {
+    /// The same with another folder for systems, `target/bulkhead-NAME`.
+    pub fn with_systems(&self, name: &str, traces: bool) -> Self {
+        Self {
+            systems: self.systems.with_file_name(format!("bulkhead-{name}")),
+            traces,
+            ..self.clone()
+        }
+    }
 }
 
 /// Makes a folder and those above it.

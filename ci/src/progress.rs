@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use console::style;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -105,6 +105,90 @@ pub fn step<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     .for_stderr();
     eprintln!("  {mark} {what} ({:.1} s)", start.elapsed().as_secs_f64());
     result
+}
+
+/// Work that goes on side by side: on a terminal each part has a line while it runs; elsewhere it says when it begins and
+/// ends.
+pub struct Lanes {
+    bars: MultiProgress,
+    all: usize,
+    begun: Mutex<usize>,
+    terminal: bool,
+}
+
+/// One part of such work.
+pub struct Lane<'a> {
+    lanes: &'a Lanes,
+    bar: ProgressBar,
+    title: String,
+    begun: Instant,
+}
+
+impl Lanes {
+    /// For so many parts.
+    pub fn new(all: usize) -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            all,
+            begun: Mutex::new(0),
+            terminal: console::user_attended_stderr(),
+        }
+    }
+
+    /// A part begins.
+    pub fn begin(&self, name: &str) -> Lane<'_> {
+        let number = self.begun.lock().map_or(0, |mut begun| {
+            *begun += 1;
+            *begun
+        });
+        let title = format!("{number}/{} {name}", self.all);
+        let bar = self.bars.add(ProgressBar::new_spinner());
+        if let Ok(look) = ProgressStyle::with_template("{spinner} {prefix}: {wide_msg} {elapsed}") {
+            bar.set_style(look);
+        }
+        bar.set_prefix(title.clone());
+        let lane = Lane {
+            lanes: self,
+            bar,
+            title,
+            begun: Instant::now(),
+        };
+        if self.terminal {
+            lane.bar.enable_steady_tick(Duration::from_millis(200));
+        } else {
+            lane.line("..", "begins");
+        }
+        lane
+    }
+}
+
+impl Lane<'_> {
+    /// Says what it does now.
+    pub fn say(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+        if !self.lanes.terminal {
+            self.line("..", what);
+        }
+    }
+
+    /// It ends.
+    pub fn end(self, ok: bool) {
+        self.bar.finish_and_clear();
+        let mark = if ok {
+            style("ok").green()
+        } else {
+            style("!!").red()
+        };
+        let took = format!("{:.1} s", self.begun.elapsed().as_secs_f64());
+        self.line(&mark.for_stderr().to_string(), &took);
+    }
+
+    /// A line above those of what goes on.
+    fn line(&self, mark: &str, what: &str) {
+        self.lanes
+            .bars
+            .suspend(|| eprintln!("  {mark} {}: {what}", self.title));
+    }
 }
 
 /// Does some work whose tool writes to `log`: the step that it belongs to shows the last line there.

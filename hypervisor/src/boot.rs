@@ -9,7 +9,7 @@ use crate::arch::guest::{Core, Left};
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
 use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
-use crate::{board, fatal, images, log};
+use crate::{board, fatal, images, log, trace};
 
 /// Transactions and ranges of borrowed memory that the ledger can hold at once.
 const SHARES: usize = memory::shares(&TABLE);
@@ -74,11 +74,17 @@ fn serve(index: usize, first: Event) -> ! {
     let this = index as CoreIndex;
     let mut left = act(&mut core, this, &SPMC.step(this, first, &mut machine));
     loop {
+        if trace::ON {
+            trace::left(this, &mut core, left);
+        }
         let next = match left {
             Left::Normal => SPMC.normal_call(this, core.call(), &mut machine),
             Left::Call(conduit) => SPMC.partition_call(this, conduit, core.call(), &mut machine),
             Left::Event => Next::Other(SPMC.step(this, core.event(), &mut machine)),
         };
+        if trace::ON {
+            trace::goes(this, &core, &next);
+        }
         left = match &next {
             Next::Back => core.go_back(),
             Next::Enter(turn) => {
@@ -101,6 +107,9 @@ fn serve(index: usize, first: Event) -> ! {
 /// What is no plain answer.
 #[inline(never)]
 fn act(core: &mut Core, this: CoreIndex, action: &Action) -> Left {
+    if trace::ON {
+        trace::acts(this, action);
+    }
     match action {
         Action::Run(run) => {
             core.load_apart(run.context);

@@ -16,3 +16,4 @@ mod record;
 mod secrets;
 mod store;
 mod table;
+mod trace;

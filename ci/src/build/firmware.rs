@@ -122,7 +122,7 @@ pub fn build(
     } = core(paths, parts, &system, table)?;
     let boot = boot_stage(paths, parts, &system, &folder, stage)?;
     let [_, name] = stage.names();
-    let flash = flash::assemble(&folder, &tfa, &system, &boot, name)?;
+    let flash = flash::assemble(&folder, &tfa, &tfa.join("fiptool"), &system, &boot, name)?;
     let digests = images
         .iter()
         .map(|(name, image)| (name.clone(), stamp::hex(&Sha256::digest(image))))
@@ -135,6 +135,27 @@ pub fn build(
         digests,
         programs,
     })
+}
+
+/// The flash image of a system around another build of TF-A.
+pub fn with_tfa(
+    firmware: &Firmware,
+    stage: BootStage,
+    images: &Path,
+    fiptool: &Path,
+    name: &str,
+) -> Result<PathBuf> {
+    let [boot, flash] = stage.names();
+    let folder = &firmware.folder;
+    let name = format!("{flash}-{name}");
+    flash::assemble(
+        folder,
+        images,
+        fiptool,
+        &firmware.system,
+        &folder.join(boot),
+        &name,
+    )
 }
 
 /// A partition's image.
@@ -190,11 +211,15 @@ fn bare(
 
 /// Builds the hypervisor around the table in `folder`.
 fn hypervisor(paths: &Paths, parts: &Parts, folder: &Path) -> Result<PathBuf> {
+    let mut env = table_of(folder);
+    if paths.traces {
+        env.push(("BULKHEAD_LOG", "trace".to_owned()));
+    }
     let build = Build {
         package: "bulkhead",
         target: HYPERVISOR,
         features: &[],
-        env: table_of(folder),
+        env,
     };
     let elf = folder.join("bulkhead.elf");
     write(&elf, &read(&build.program(paths, &parts.rust)?)?)?;

@@ -10,10 +10,17 @@ use std::path::{Path, PathBuf};
 const FIP: usize = 0x40000;
 
 /// Assembles the flash of a system whose artefacts are in `folder`; returns its path.
-pub fn assemble(folder: &Path, tfa: &Path, system: &System, boot: &Path, name: &str) -> Result<PathBuf> {
+pub fn assemble(
+    folder: &Path,
+    tfa: &Path,
+    fiptool: &Path,
+    system: &System,
+    boot: &Path,
+    name: &str,
+) -> Result<PathBuf> {
     let fip = folder.join(format!("{name}.fip"));
     let file = |option: &str, path: PathBuf| [option.to_owned(), path.display().to_string()];
-    let mut tool = Tool::new(tfa.join("fiptool"))
+    let mut tool = Tool::new(fiptool)
         .arg("create")
         .args(file("--tb-fw", tfa.join("bl2.bin")))
         .args(file("--soc-fw", tfa.join("bl31.bin")))

@@ -13,6 +13,7 @@ mod tfa;
 
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree, with_kernel};
+pub use tfa::FLAGS as TFA_FLAGS;
 
 /// Where the kernel and the initramfs are loaded.
 pub const fn normal_addresses() -> [u64; 2] {
@@ -27,7 +28,7 @@ use crate::tool::Tool;
 use anyhow::{Error, Result, anyhow};
 use bulkhead_configs::System;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A whole system: firmware with its TEEs, and Linux.
 pub struct Built {
@@ -90,6 +91,22 @@ pub fn build_firmware(paths: &Paths, parts: &Parts, system: System, table: &Path
 /// Builds the firmware alone, with the bare-metal cases in Linux's place.
 pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
     firmware::build(paths, parts, system, table, BootStage::Cases)
+}
+
+/// Builds what Linux boots from, for firmware that is there.
+pub fn build_normal(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<NormalWorld> {
+    normal::build(paths, parts, firmware)
+}
+
+/// The flash image of a system's firmware around another build of TF-A; `name` is that of its files.
+pub fn with_tfa(
+    firmware: &Firmware,
+    stage: BootStage,
+    images: &Path,
+    fiptool: &Path,
+    name: &str,
+) -> Result<PathBuf> {
+    firmware::with_tfa(firmware, stage, images, fiptool, name)
 }
 
 /// Builds the firmware alone, with the measurements of calls in Linux's place.

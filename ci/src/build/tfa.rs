@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The flags. The secure world may use FP/SIMD and SVE, whose state S-EL2 then has to keep apart; SME is off.
-const FLAGS: [&str; 18] = [
+pub const FLAGS: [&str; 18] = [
     "PLAT=qemu",
     "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
     "SPD=spmd",

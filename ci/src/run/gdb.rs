@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub const SP: usize = 31;
 pub const PC: usize = 32;
 pub const PSTATE: usize = 33;
+/// The byte that stops a machine that goes on.
+const BREAK: u8 = 3;
 /// How long the stub may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -78,22 +80,38 @@ impl Gdb<'_> {
 
     /// Lets the machine go on until a core is about to run what is at an address, and stops it there; the core.
     pub fn run_to(&mut self, address: u64, within: Duration) -> Result<String> {
-        self.expect_ok(&format!("Z0,{address:x},4"))?;
+        let start = Instant::now();
+        let core = self.run_while(address, &|| start.elapsed() < within)?;
+        core.with_context(|| format!("no core came to {address:#x} within {} s", within.as_secs()))
+    }
+
+    /// Lets the machine go on until a core comes to an instruction, and stops it there: the core. None where `goes_on`
+    /// ends it before.
+    pub fn run_while(&mut self, address: u64, goes_on: &dyn Fn() -> bool) -> Result<Option<String>> {
+        self.expect_ok(&format!("Z1,{address:x},4"))?;
         self.send("c")?;
-        let stopped = self.answer("c", within);
-        if stopped.is_err() {
-            // A break where it is; the answer to it may come behind that of a core that got there now.
-            self.stream.write_all(&[0x03])?;
-            self.answer("a break", ANSWER)?;
+        let stop = self.wait(goes_on)?;
+        self.expect_ok(&format!("z1,{address:x},4"))?;
+        Ok(stop.as_deref().and_then(core_of).map(str::to_owned))
+    }
+
+    /// Lets a core go on by one instruction.
+    pub fn step(&mut self, core: &str) -> Result<()> {
+        self.ask(&format!("vCont;s:{core}")).map(drop)
+    }
+
+    /// Waits until the machine stops; stops it where `goes_on` says so, and has no answer then.
+    fn wait(&mut self, goes_on: &dyn Fn() -> bool) -> Result<Option<String>> {
+        loop {
+            if let Some(answer) = self.receive()? {
+                return Ok(Some(answer));
+            }
+            if !goes_on() {
+                self.stream.write_all(&[BREAK])?;
+                while self.receive()?.is_none() {}
+                return Ok(None);
+            }
         }
-        self.expect_ok(&format!("z0,{address:x},4"))?;
-        let stopped = stopped?;
-        let core = stopped
-            .split(['T', ':', ';'])
-            .skip_while(|word| !word.ends_with("thread"));
-        let core = core.skip(1).find(|word| !word.is_empty());
-        core.map(str::to_owned)
-            .with_context(|| format!("the stub stopped with `{stopped}`"))
     }
 
     /// Writes memory as the core that was looked at last reaches it, whatever its rights.
@@ -165,32 +183,35 @@ impl Gdb<'_> {
     /// Sends a packet; the answer.
     fn ask(&mut self, packet: &str) -> Result<String> {
         self.send(packet)?;
-        self.answer(packet, ANSWER)
-    }
-
-    /// The answer to a packet that was sent.
-    fn answer(&mut self, packet: &str, within: Duration) -> Result<String> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + ANSWER;
         loop {
-            if let Some(answer) = take_packet(&mut self.pending) {
-                self.stream.write_all(b"+")?;
+            if let Some(answer) = self.receive()? {
                 return Ok(answer);
             }
             if Instant::now() > deadline {
                 bail!("the stub does not answer `{packet}`");
             }
-            let mut bytes = [0; 4096];
-            match self.stream.read(&mut bytes) {
-                Ok(0) => bail!("the machine ended"),
-                Ok(length) => self.pending.extend_from_slice(&bytes[..length]),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                    ) => {}
-                Err(error) => return Err(error).context("the stub is gone"),
-            }
         }
+    }
+
+    /// The next packet, where one comes soon.
+    fn receive(&mut self) -> Result<Option<String>> {
+        if let Some(answer) = take_packet(&mut self.pending) {
+            self.stream.write_all(b"+")?;
+            return Ok(Some(answer));
+        }
+        let mut bytes = [0; 4096];
+        match self.stream.read(&mut bytes) {
+            Ok(0) => bail!("the machine ended"),
+            Ok(length) => self.pending.extend_from_slice(&bytes[..length]),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) => {}
+            Err(error) => return Err(error).context("the stub is gone"),
+        }
+        Ok(None)
     }
 
     fn send(&mut self, packet: &str) -> Result<()> {
@@ -205,6 +226,12 @@ impl Drop for Gdb<'_> {
         // Detaching lets the machine go on; one that has ended needs that no more.
         let _ = self.ask("D");
     }
+}
+
+/// The core that stopped, in the stub's answer `T05thread:01;`.
+fn core_of(stop: &str) -> Option<&str> {
+    let (_, rest) = stop.split_once("thread:")?;
+    rest.split(';').next()
 }
 
 /// Bytes that are written as digits, two each.
@@ -239,7 +266,7 @@ fn take_packet(bytes: &mut Vec<u8>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, number_of, take_packet};
+    use super::{bytes, core_of, number_of, take_packet};
 
     #[test]
     fn registers_are_found_by_name() {
@@ -248,6 +275,12 @@ mod tests {
         assert_eq!(number_of(list, "TTBR0_EL1"), Some(172));
         assert_eq!(number_of(list, "A"), None);
         assert_eq!(number_of(list, "TTBR0"), None);
+    }
+
+    #[test]
+    fn the_core_that_stopped_is_read() {
+        assert_eq!(core_of("T05thread:p01.02;"), Some("p01.02"));
+        assert_eq!(core_of("S05"), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use super::events::Line;
 use super::machine::{self, Machine};
 use super::record::Programs;
 use super::session::{self, Log, Next, Ports, Wish};
-use crate::build::{self, Built};
+use crate::build::{self, Built, NormalWorld};
 use anyhow::Result;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// The kernel's arguments that every run has.
@@ -51,22 +52,29 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
 /// The machine's command with Linux, and its serial ports.
 pub fn command(
     built: &Built,
-    folder: &std::path::Path,
+    folder: &Path,
     arguments: &str,
-    machine: Machine,
+    machine: &Machine,
     ports: [&str; 2],
-) -> Result<std::process::Command> {
+) -> Result<Command> {
+    let (normal, flash) = (&built.normal, &built.firmware.flash);
+    command_of(normal, flash, folder, arguments, machine, ports)
+}
+
+/// As [`command`], with this flash.
+pub fn command_of(
+    normal: &NormalWorld,
+    flash: &Path,
+    folder: &Path,
+    arguments: &str,
+    machine: &Machine,
+    ports: [&str; 2],
+) -> Result<Command> {
     crate::paths::make_folder(folder)?;
     let tree = folder.join("linux.dtb");
-    build::tree(
-        &machine,
-        &built.normal,
-        &built.firmware.flash,
-        &format!("{COMMON} {arguments}"),
-        &tree,
-    )?;
-    let mut command = machine.command(&built.firmware.flash, ports);
-    machine::add_linux(&mut command, &built.normal, &tree)?;
+    build::tree(machine, normal, flash, &format!("{COMMON} {arguments}"), &tree)?;
+    let mut command = machine.command(flash, ports);
+    machine::add_linux(&mut command, normal, &tree)?;
     Ok(command)
 }
 
@@ -75,7 +83,7 @@ pub fn boot(
     built: &Built,
     wish: &LinuxWish,
     arguments: &str,
-    machine: Machine,
+    machine: &Machine,
     on: impl FnMut(Line) -> Next,
 ) -> Result<()> {
     let ports = Ports::open()?;

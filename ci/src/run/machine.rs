@@ -5,12 +5,13 @@ use crate::parts::host::QEMU;
 use crate::tool::Tool;
 use anyhow::{Context, Result};
 use bulkhead_configs::System;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What differs between runs of the same board.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Machine {
+    emulator: PathBuf,
     cores: usize,
     sve: bool,
     counts: bool,
@@ -21,6 +22,7 @@ impl Machine {
     /// The machine of a system's board. SME is off: it is not supported yet.
     pub fn of(system: &System, sve: bool) -> Self {
         Self {
+            emulator: QEMU.into(),
             cores: system.board.cores.len(),
             sve,
             counts: false,
@@ -31,6 +33,19 @@ impl Machine {
     /// The machine on which time is the number of instructions: a run is the same each time.
     pub fn counting(self) -> Self {
         Self { counts: true, ..self }
+    }
+
+    /// The same with another QEMU.
+    pub fn of_emulator(self, emulator: &Path) -> Self {
+        Self {
+            emulator: emulator.to_path_buf(),
+            ..self
+        }
+    }
+
+    /// The same with so many cores.
+    pub fn with_cores(self, cores: usize) -> Self {
+        Self { cores, ..self }
     }
 
     /// The same with each instruction by itself: QEMU's execution log then names every one.
@@ -70,7 +85,7 @@ impl Machine {
 
     /// Writes the machine's own device tree.
     pub fn dump_tree(&self, flash: &Path, out: &Path) -> Result<()> {
-        let tool = Tool::new(QEMU)
+        let tool = Tool::new(&self.emulator)
             .args(self.arguments(&format!(",dumpdtb={}", out.display())))
             .arg("-bios")
             .arg(flash);
@@ -80,7 +95,9 @@ impl Machine {
     /// The command that boots `flash`, with both serial ports as `ports` says.
     pub fn command(&self, flash: &Path, ports: [&str; 2]) -> Command {
         // It must not outlive this process, however that ends.
-        let mut tool = Tool::new("setpriv").args(["--pdeathsig", "KILL", QEMU]);
+        let mut tool = Tool::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .arg(&self.emulator);
         tool = tool.args(self.arguments("")).arg("-bios").arg(flash);
         if self.counts {
             // Without `sleep=off` the time that the machine idles would count.

@@ -7,6 +7,7 @@ pub mod gdb;
 pub mod linux;
 pub mod log;
 pub mod machine;
+pub mod qmp;
 pub mod record;
 pub mod session;
 mod shell;
@@ -62,7 +63,7 @@ fn clients(built: &Built, args: &RunArgs) -> Result<bool> {
     let wish = linux::wish(built, "run", LIMIT, true, args.console);
     let folder = wish.folder.clone();
     let machine = Machine::of(&built.firmware.system, args.sve());
-    let result = linux::boot(built, &wish, "bulkhead.mode=run", machine, |line| {
+    let result = linux::boot(built, &wish, "bulkhead.mode=run", &machine, |line| {
         match line {
             Line::Event(Event::Up { kernel, cores }) => eprintln!("Linux {kernel} runs on {cores} cores"),
             Line::Event(Event::Tee {
@@ -114,7 +115,7 @@ fn clients(built: &Built, args: &RunArgs) -> Result<bool> {
 fn until_tees(built: &Built, args: &RunArgs) -> Result<bool> {
     let wish = linux::wish(built, "run", LIMIT, true, args.console);
     let machine = Machine::of(&built.firmware.system, args.sve());
-    linux::boot(built, &wish, "bulkhead.mode=run", machine, |line| match line {
+    linux::boot(built, &wish, "bulkhead.mode=run", &machine, |line| match line {
         Line::Jump => Next::Stop,
         _ => Next::Continue,
     })?;

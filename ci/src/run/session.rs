@@ -106,6 +106,26 @@ enum Said {
     Fatal(String),
 }
 
+/// The hypervisor has stopped the machine.
+#[derive(Debug)]
+pub struct Stopped {
+    message: String,
+    log: PathBuf,
+}
+
+impl std::error::Error for Stopped {}
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            to,
+            "the hypervisor stopped: {}; see {}",
+            self.message,
+            self.log.display()
+        )
+    }
+}
+
 /// What the caller does with a line.
 #[derive(PartialEq, Eq)]
 pub enum Next {
@@ -203,10 +223,10 @@ fn watch(
         };
         match lines.recv_timeout(wait) {
             Ok(Said::Record) => heard = true,
-            Ok(Said::Fatal(message)) => bail!(
-                "the hypervisor stopped: {message}; see {}",
-                wish.folder.join("hypervisor.log").display()
-            ),
+            Ok(Said::Fatal(message)) => bail!(Stopped {
+                message,
+                log: wish.folder.join("hypervisor.log"),
+            }),
             Ok(Said::Console(line)) => {
                 (last, said) = (Instant::now(), line);
                 match events::read(&said) {

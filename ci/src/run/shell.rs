@@ -39,7 +39,7 @@ pub fn run(built: &Built, sve: bool) -> Result<bool> {
     let terminal = std::io::stdin().is_terminal();
     let console = if terminal { "mon:stdio" } else { "stdio" };
     let machine = Machine::of(&built.firmware.system, sve);
-    let mut command = linux::command(built, &folder, "bulkhead.mode=shell", machine, [console, &log])?;
+    let mut command = linux::command(built, &folder, "bulkhead.mode=shell", &machine, [console, &log])?;
     let table = decoder::table(&built.firmware.hypervisor)?;
     let records = folder.join("hypervisor.log");
     eprintln!(

@@ -1,12 +1,13 @@
 //! Bare-metal tests: the normal world's boot stage runs its cases against each table made for tests.
 
+use super::spoil::spoil;
 use super::tally::Tally;
 use super::truth::Truth;
-use super::{package, page, recorded, sel4};
+use super::{page, recorded, sel4};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
 use crate::parts::Parts;
-use crate::paths::{Paths, read, write};
+use crate::paths::Paths;
 use crate::progress::step;
 use crate::run::events::{Case, Line};
 use crate::run::machine::Machine;
@@ -48,7 +49,7 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
             .iter()
             .any(|partition| partition.name == SPOILT)
         {
-            firmware.flash = spoil(&firmware)?;
+            firmware.flash = spoil(&firmware, &firmware.flash, SPOILT)?;
         }
         ran.extend(run(&firmware, tally)?);
     }
@@ -90,26 +91,6 @@ fn wanted(paths: &Paths, args: &TestArgs) -> Result<Vec<PathBuf>> {
         of_ffa && (args.tables.is_empty() || args.tables.contains(&name(path)))
     };
     Ok(all.into_iter().filter(chosen).collect())
-}
-
-/// A flash image in which one byte of the image of the partition [`SPOILT`] is another one, as if somebody had
-/// changed it there: its digest is no longer the table's.
-fn spoil(firmware: &Firmware) -> Result<PathBuf> {
-    let package = read(&firmware.folder.join(format!("sp/{SPOILT}.pkg")))?;
-    let mut flash = read(&firmware.flash)?;
-    let place = flash.windows(package.len()).position(|window| window == package);
-    let place = place.context("the package that is to be changed is not in the flash image")?;
-    let at = place + middle_of_image(&package).context("the package that is to be changed is no package")?;
-    flash[at] ^= 1;
-    let path = firmware.folder.join("flash-spoilt.bin");
-    write(&path, &flash)?;
-    Ok(path)
-}
-
-/// Where the middle of a package's image is.
-fn middle_of_image(package: &[u8]) -> Option<usize> {
-    let image = package::image(package)?;
-    Some(image.start + image.len() / 2)
 }
 
 /// The tables made for bare-metal tests.
@@ -188,22 +169,4 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
         tally.note(&what, records.is_ok(), &records.err().unwrap_or_default());
     }
     Ok(seen)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::middle_of_image;
-
-    #[test]
-    fn an_image_is_found_in_its_package() {
-        let mut package = b"SPKG".to_vec();
-        for word in [2_u32, 0x1000, 10, 0x4000, 0x100] {
-            package.extend(word.to_le_bytes());
-        }
-        assert_eq!(middle_of_image(&package), None, "cut off");
-        package.resize(0x5000, 0);
-        assert_eq!(middle_of_image(&package), Some(0x4080));
-        package[0] = 0;
-        assert_eq!(middle_of_image(&package), None, "no package");
-    }
 }

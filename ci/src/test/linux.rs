@@ -81,44 +81,30 @@ pub struct Done {
     pub detail: String,
 }
 
-/// The boots: most suites share one, and one machine has no SVE.
-const RUNS: [Run<'static>; 2] = [
-    Run {
-        name: "linux",
-        suites: "clients,info,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
-        arguments: "",
-        sve: true,
-        counting: false,
-        limit: Duration::from_secs(25 * 60),
-        quiet: Duration::from_secs(15 * 60),
-    },
-    Run {
-        name: "linux-without-sve",
-        suites: "clients",
-        arguments: "",
-        sve: false,
-        counting: false,
-        limit: Duration::from_secs(240),
-        quiet: Duration::from_secs(240),
-    },
-];
+/// The boot that most suites share.
+const RUN: Run<'static> = Run {
+    name: "linux",
+    suites: "clients,info,names,applications,xtest,xtest-both,load,hotplug,sve,rebind",
+    arguments: "",
+    sve: true,
+    counting: false,
+    limit: Duration::from_secs(25 * 60),
+    quiet: Duration::from_secs(15 * 60),
+};
 
 /// Runs the suites on a built system.
 pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) {
-    let seed = seed(args);
-    for run in RUNS {
-        let suites = args.suites.as_deref().unwrap_or(run.suites);
-        let arguments = &format!("{} {seed}", run.arguments);
-        boot(
-            built,
-            &Run {
-                suites,
-                arguments,
-                ..run
-            },
-            tally,
-        );
-    }
+    let suites = args.suites.as_deref().unwrap_or(RUN.suites);
+    let arguments = &seed(args);
+    boot(
+        built,
+        &Run {
+            suites,
+            arguments,
+            ..RUN
+        },
+        tally,
+    );
 }
 
 /// The kernel's argument by which chance starts at `--seed`, or anywhere.
@@ -163,7 +149,7 @@ pub fn boot_with(
     };
     wish.more = watch.arguments().to_vec();
     let mut truth = Truth::default();
-    let result = linux::boot(built, &wish, &arguments, machine, |line| {
+    let result = linux::boot(built, &wish, &arguments, &machine, |line| {
         if let Line::Event(event) = &line
             && let Err(error) = on_event(event)
         {

@@ -18,9 +18,11 @@ mod package;
 mod page;
 mod rebuilt;
 mod recorded;
+mod scenarios;
 mod sealed;
 mod sel4;
 mod sensors;
+mod spoil;
 mod tally;
 #[cfg(test)]
 mod threats;
@@ -38,7 +40,7 @@ use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 10] = [
+const GROUPS: [(Group, &str, &str); 11] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     (
@@ -64,6 +66,11 @@ const GROUPS: [(Group, &str, &str); 10] = [
         "instructions that calls take, beside those of the last release",
     ),
     (
+        Group::Scenarios,
+        "scenarios",
+        "whole runs that files describe, side by side",
+    ),
+    (
         Group::Linux,
         "linux",
         "stock Linux, clients and xtest against the TEEs on QEMU",
@@ -77,6 +84,9 @@ const GROUPS: [(Group, &str, &str); 10] = [
 
 /// Runs the tests; true where none failed.
 pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
+    if args.list {
+        return scenarios::list(paths).map(|()| true);
+    }
     let start = Instant::now();
     let mut tally = Tally::default();
     let wanted: Vec<_> = GROUPS.iter().filter(|(group, ..)| args.wants(*group)).collect();
@@ -108,6 +118,11 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
                 for (operation, ok, detail) in figures {
                     tally.note(&format!("cost of {operation}"), ok, &detail);
                 }
+            }
+            Group::Scenarios if args.suites.is_some() => {}
+            Group::Scenarios => {
+                let parts = provided(paths, args, &mut parts)?;
+                scenarios::test(paths, parts, args, &mut tally)?;
             }
             Group::Faults if args.suites.is_some() => {}
             Group::Faults => {
@@ -142,7 +157,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
 /// The parts that the wanted groups need, provided once.
 fn provided<'a>(paths: &Paths, args: &TestArgs, parts: &'a mut Option<Parts>) -> Result<&'a Parts> {
     let any = |groups: &[Group]| groups.iter().any(|group| args.wants(*group));
-    let wanted = if any(&[Group::Lint, Group::Linux, Group::Faults]) {
+    let wanted = if any(&[Group::Lint, Group::Linux, Group::Scenarios, Group::Faults]) {
         &parts::ALL[..]
     } else if any(&[Group::Rebuilt]) {
         &[Part::Tfa, Part::Optee][..]

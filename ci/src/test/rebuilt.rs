@@ -70,6 +70,7 @@ fn elsewhere(paths: &Paths) -> Result<Paths> {
         parts: paths.parts.clone(),
         systems: root.join("target/bulkhead"),
         logs: paths.logs.clone(),
+        traces: false,
         root,
     })
 }

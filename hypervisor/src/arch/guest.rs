@@ -76,6 +76,11 @@ impl Core {
         self.event
     }
 
+    /// The context whose registers the core holds; none: the normal world's.
+    pub fn holds(&self) -> Option<Context> {
+        self.loaded
+    }
+
     /// The registers of the call that was made last: the loaded context's, or the normal world's.
     #[inline]
     pub fn call(&mut self) -> &mut Regs {

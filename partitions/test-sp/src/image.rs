@@ -116,6 +116,8 @@ fn echo_64(mut request: Regs) -> Regs {
     request
 }
 
+/// By itself, so that scenarios can name it as the place of an injury.
+#[inline(never)]
 fn echo_32(request: &Regs) -> Regs {
     let r = request;
     Regs::new(

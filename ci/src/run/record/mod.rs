@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use data::writable;
 pub use failures::Failures;
-use symbols::Symbols;
+pub use symbols::Symbols;
 
 /// What stands between a partition's name and a part of its record.
 const MARK: &str = ": record ";

@@ -1,6 +1,7 @@
 //! The names of places in a program, by its ELF file.
 
 use super::Program;
+use anyhow::{Result, bail};
 use object::{Object, ObjectKind, ObjectSymbol, SymbolKind};
 
 /// A program's functions, by address.
@@ -38,6 +39,33 @@ impl Symbols {
         Some(Self(named.collect()))
     }
 
+    /// Where a function begins, by its name or the end of it (`image::echo_64`).
+    ///
+    /// # Errors
+    /// There is none, or several.
+    pub fn start(&self, name: &str) -> Result<u64> {
+        let is_meant = |function: &&Function| {
+            let rest = function.name.strip_suffix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+        };
+        let mut starts: Vec<_> = self
+            .0
+            .iter()
+            .filter(is_meant)
+            .map(|function| function.start)
+            .collect();
+        starts.sort_unstable();
+        starts.dedup();
+        match starts[..] {
+            [start] => Ok(start),
+            [] => bail!("the program has no function `{name}`; `nm -C` lists those that it has"),
+            _ => bail!(
+                "the program has {} functions `{name}`; write more of its path",
+                starts.len()
+            ),
+        }
+    }
+
     /// The function at an address and how far in it that is; nothing where there is none.
     pub fn place(&self, address: u64) -> String {
         let within = |function: &&Function| (function.start..function.end).contains(&address);
@@ -64,6 +92,21 @@ mod tests {
             .find(|function| function.name.ends_with("places_are_named"));
         let this = this.expect("this test is a function of this program");
         assert!(symbols.place(this.start + 4).ends_with("places_are_named+0x4"));
+        assert_eq!(
+            symbols.start("symbols::tests::places_are_named").unwrap(),
+            this.start
+        );
+        assert!(
+            symbols.start("laces_are_named").is_err(),
+            "a part of a name is none"
+        );
+        assert!(
+            symbols
+                .start("fmt")
+                .unwrap_err()
+                .to_string()
+                .contains("write more of its path")
+        );
         assert_eq!(symbols.place(u64::MAX), "");
         assert_eq!(
             Symbols::read(b"\x7fELF, and nothing behind it", 0).map(|_| ()),

@@ -7,6 +7,7 @@ use super::site::Site;
 use crate::run::gdb::{self, Gdb, Stub};
 use anyhow::Result;
 use bulkhead_configs::{Partition, System};
+use serde::Deserialize;
 use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ const PARKS: Duration = Duration::from_secs(2);
 const FALLS: Duration = Duration::from_millis(150);
 
 /// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Injury {
     /// The next instruction becomes one that traps to the hypervisor: a read of PMCR_EL0.
     ForbiddenInstruction,

@@ -15,16 +15,19 @@ mod summary;
 
 use super::linux::{self, Run};
 use super::tally::Tally;
-use crate::build::Built;
+use crate::build::{Built, Firmware};
 use crate::cli::TestArgs;
 use crate::run::events::Event;
-use crate::run::gdb::Stub;
+use crate::run::gdb::{Gdb, Stub};
 use crate::run::{log, record};
 use anyhow::{Context, Result};
 use bulkhead_configs::{Partition, Tee};
-use dice::Dice;
-use injury::{APPLICATION, KERNEL, Victim};
-use round::{End, Round};
+pub use dice::Dice;
+use injury::Victim;
+pub use injury::{APPLICATION, Injury, KERNEL, choose};
+use round::End;
+pub use round::Round;
+pub use site::{Site, find, look};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -101,6 +104,26 @@ pub fn test(built: &Built, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
+/// Injures the core that was looked at last, which runs a partition there.
+pub fn once(
+    gdb: Gdb<'_>,
+    stub: &Stub,
+    firmware: &Firmware,
+    partition: &Partition,
+    site: &Site,
+    injury: Injury,
+    dice: &mut Dice,
+) -> Result<Round> {
+    let data = record::writable(firmware.programs.get(&partition.name));
+    let victim = Victim {
+        system: &firmware.system,
+        partition,
+        data: &data,
+    };
+    let planted = injury::injure(gdb, stub, &victim, site, injury, dice)?;
+    Ok(Round::new(&partition.name, injury, site, planted))
+}
+
 struct Campaign<'a> {
     built: &'a Built,
     stub: Stub,
@@ -154,23 +177,17 @@ impl Campaign<'_> {
         };
         let (gdb, site) = site::find(&self.stub, partition, level, &mut Dice::new(dice.next()))?;
         let injury = injury::choose(site.level, &mut dice);
-        let data = record::writable(built.firmware.programs.get(name));
-        let victim = Victim {
-            system: &built.firmware.system,
-            partition,
-            data: &data,
-        };
         let number = self.rounds.len() + 1;
-        let (core, pc) = (site.core.clone(), site.pc);
-        eprintln!(
-            "       {number}: {name}, core {core}, EL{}, at {pc:#x}: {injury:?}",
-            site.level
-        );
-        let planted = injury::injure(gdb, &self.stub, &victim, &site, injury, &mut dice)?;
-        if let Some(planted) = &planted {
-            eprintln!("          {}", planted.names.join(", "));
-        }
-        let round = Round::new(name, injury, &site, planted);
+        let round = once(
+            gdb,
+            &self.stub,
+            &built.firmware,
+            partition,
+            &site,
+            injury,
+            &mut dice,
+        )?;
+        eprintln!("       {number}: {round}");
         self.problems.extend(round.through());
         self.rounds.push(round);
         Ok(())

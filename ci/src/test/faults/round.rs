@@ -3,6 +3,7 @@
 use super::attack::{self, Outcome};
 use super::injury::{Injury, Planted};
 use super::site::Site;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// What an injury led to.
@@ -42,6 +43,8 @@ pub struct Round {
     pub injury: Injury,
     pub core: String,
     pub level: u8,
+    /// At which instruction.
+    pc: u64,
     /// The attack, where it was one.
     planted: Option<Planted>,
     /// Attacks that were refused.
@@ -64,6 +67,7 @@ impl Round {
             injury,
             core: site.core.clone(),
             level: site.level,
+            pc: site.pc,
             planted: None,
             refused: Vec::new(),
             injected: Instant::now(),
@@ -115,5 +119,23 @@ impl Round {
             self.partition,
             planted.names.join(", ")
         ))
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            partition,
+            core,
+            level,
+            pc,
+            injury,
+            ..
+        } = self;
+        write!(to, "{partition}, core {core}, EL{level}, at {pc:#x}: {injury:?}")?;
+        match &self.planted {
+            Some(planted) => write!(to, ": {}", planted.names.join(", ")),
+            None => Ok(()),
+        }
     }
 }

@@ -53,7 +53,7 @@ pub fn find<'a>(
 }
 
 /// Where a core runs the partition, if it does.
-fn look(gdb: &mut Gdb<'_>, partition: &Partition, core: String) -> Result<Option<Site>> {
+pub fn look(gdb: &mut Gdb<'_>, partition: &Partition, core: String) -> Result<Option<Site>> {
     let (pc, level) = gdb.place(&core)?;
     let own = |address: u64| {
         let mut memory = partition.memory.iter();

@@ -51,12 +51,13 @@ fn names(text: &str, words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether there is such a test: `core tests/boot.rs`, `rule BH071`, `linux names`, `fuzz calls`, or a case.
+/// Whether there is such a test: `core tests/boot.rs`, `scenario crash`, `rule BH071`, `linux names`, `fuzz calls`, or a case.
 pub fn exists(root: &Path, cases: &[String], test: &str) -> bool {
     let there = |path: String| root.join(path).exists();
     match test.split_once(' ') {
         None => cases.iter().any(|case| super::fits(test, case)),
         Some(("core", file)) => there(format!("hypervisor/core/src/{file}")),
+        Some(("scenario", name)) => there(format!("ci/scenarios/{name}.toml")),
         Some(("rule", number)) => there(format!("docs/rules/{number}.md")),
         Some(("fuzz", target)) => there(format!("hypervisor/core/fuzz/fuzz_targets/{target}.rs")),
         Some(("linux", suite)) => {

@@ -23,6 +23,7 @@ mod forwarding;
 pub mod gic;
 mod indirect;
 mod info;
+mod injured;
 mod inspect;
 mod interrupts;
 mod lend;
@@ -84,6 +85,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("attacks-2") => &[attacks::MORE_INSTRUCTIONS],
         Some("attacks-3") => &[attacks::MORE_REGISTERS, residue::FAILURES],
         Some("ffa-forwarding") => &[forwarding::CASES],
+        Some("injured") => &[injured::CASES],
         Some("restarts") => &[restart::CASES],
         Some("driver") => &[driver::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],

@@ -1,0 +1,233 @@
+//! Scenarios: whole runs of a machine that files describe (`ci/scenarios/*.toml`), as many at a time as this computer has
+//! cores for, each in a folder of its own.
+
+mod file;
+mod job;
+mod overseer;
+mod own;
+mod pattern;
+mod prepare;
+
+use super::tally::Tally;
+use crate::build;
+use crate::cli::TestArgs;
+use crate::parts::Parts;
+use crate::paths::Paths;
+use crate::progress::Lanes;
+use anyhow::{Context, Result, bail};
+use file::{Scenario, nearest};
+use job::{Job, Verdict};
+pub use own::Own;
+use prepare::{Builder, Variant};
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex};
+use std::thread;
+
+/// Stands for all scenarios, where names are asked for.
+const ALL: &str = "all";
+
+/// Lists the scenarios.
+pub fn list(paths: &Paths) -> Result<()> {
+    let scenarios = all(paths)?;
+    let width = scenarios
+        .iter()
+        .map(|scenario| scenario.name.len())
+        .max()
+        .unwrap_or_default();
+    for scenario in &scenarios {
+        let always = if scenario.always { "*" } else { " " };
+        println!("{always} {:width$}  {}", scenario.name, scenario.about);
+    }
+    println!(
+        "\n* is run by a plain `cargo xtask test`; any by `cargo xtask test --scenario NAME`, all by `--scenario all`"
+    );
+    Ok(())
+}
+
+/// Runs the scenarios that are asked for, or those that a plain `cargo xtask test` runs.
+pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
+    let own = Own::read(&args.own)?;
+    let seed = args.seed.unwrap_or_else(super::model::fresh);
+    let mut builder = Builder::new(paths, parts, &own, false);
+    let mut jobs = Vec::new();
+    for scenario in chosen(paths, &args.scenario)? {
+        let folder = folder(paths, &scenario.name);
+        jobs.push(builder.job(&scenario, &Variant::default(), seed, folder)?);
+    }
+    eprintln!("       seed {seed}");
+    let verdicts = run(&jobs);
+    for (job, verdict) in jobs.iter().zip(&verdicts) {
+        note(job, verdict, tally);
+    }
+    Ok(())
+}
+
+/// Where the logs of a scenario go.
+fn folder(paths: &Paths, name: &str) -> PathBuf {
+    paths.systems.with_file_name("scenarios").join(name)
+}
+
+/// Notes what came of a run.
+fn note(job: &Job, verdict: &Verdict, tally: &mut Tally) {
+    let ms = verdict.took.as_millis() as u64;
+    let figures = format!(
+        "{} cases, {:.1} s of the machine's time",
+        verdict.cases,
+        verdict.guest.as_secs_f64()
+    );
+    let detail = if verdict.problems.is_empty() {
+        figures
+    } else {
+        let problems = verdict.problems.join("; ");
+        let (folder, seed) = (job.folder.display(), job.seed);
+        let name = &job.scenario.name;
+        format!(
+            "{problems}; all logs are in {folder}; repeat with cargo xtask test --scenario {name} --seed {seed}"
+        )
+    };
+    tally.note_timed(&job.title(), verdict.problems.is_empty(), &detail, ms);
+}
+
+/// All scenarios of the repository, by name.
+fn all(paths: &Paths) -> Result<Vec<Scenario>> {
+    let folder = paths.root.join("ci/scenarios");
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("{} is missing", folder.display()))?;
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_file_of_one(path))
+        .collect();
+    files.sort();
+    files.iter().map(|path| file::read(path)).collect()
+}
+
+fn is_file_of_one(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "toml")
+}
+
+/// Those with these names, or in these files; without any, those that a plain run has.
+fn chosen(paths: &Paths, wanted: &[String]) -> Result<Vec<Scenario>> {
+    let all = all(paths)?;
+    if wanted.is_empty() {
+        return Ok(all.into_iter().filter(|scenario| scenario.always).collect());
+    }
+    if wanted.iter().any(|name| name == ALL) {
+        return Ok(all);
+    }
+    let one = |name: &String| {
+        if is_file_of_one(Path::new(name)) {
+            return file::read(Path::new(name));
+        }
+        match all.iter().find(|scenario| scenario.name == *name) {
+            Some(scenario) => Ok(scenario.clone()),
+            None => {
+                let names = || all.iter().map(|scenario| scenario.name.as_str());
+                let near = nearest(name, names()).map(|near| format!("; did you mean `{near}`?"));
+                bail!(
+                    "there is no scenario `{name}`{}; there are {}; one of your own is given by its file, NAME.toml",
+                    near.unwrap_or_default(),
+                    names().collect::<Vec<_>>().join(", ")
+                )
+            }
+        }
+    };
+    wanted.iter().map(one).collect()
+}
+
+/// Runs jobs, as many at a time as there are cores for; the verdicts are in their order.
+fn run(jobs: &[Job]) -> Vec<Verdict> {
+    let cores = build::jobs();
+    let lanes = Lanes::new(jobs.len());
+    let waiting: Mutex<VecDeque<usize>> = Mutex::new((0..jobs.len()).collect());
+    let free = (Mutex::new(cores), Condvar::new());
+    let verdicts: Mutex<Vec<Option<Verdict>>> = Mutex::new(jobs.iter().map(|_| None).collect());
+    thread::scope(|scope| {
+        for _ in 0..cores.min(jobs.len()) {
+            scope.spawn(|| {
+                while let Some((number, job, held)) = take(jobs, &waiting, &free, cores) {
+                    let lane = lanes.begin(&job.title());
+                    let verdict = job.run(&|line| lane.say(line));
+                    lane.end(verdict.problems.is_empty());
+                    give(&free, held);
+                    if let Ok(mut verdicts) = verdicts.lock() {
+                        verdicts[number] = Some(verdict);
+                    }
+                }
+            });
+        }
+    });
+    verdicts
+        .into_inner()
+        .unwrap_or_default()
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The next job, once the cores that its machine keeps busy are free; those that it holds.
+fn take<'a>(
+    jobs: &'a [Job],
+    waiting: &Mutex<VecDeque<usize>>,
+    free: &(Mutex<usize>, Condvar),
+    cores: usize,
+) -> Option<(usize, &'a Job, usize)> {
+    // In order: a machine that wants many cores is not overtaken for ever by those that want one.
+    let mut waiting = waiting.lock().ok()?;
+    let number = waiting.pop_front()?;
+    let job = jobs.get(number)?;
+    let wanted = job.weight().clamp(1, cores);
+    let (count, changed) = free;
+    let mut count = changed
+        .wait_while(count.lock().ok()?, |count| *count < wanted)
+        .ok()?;
+    *count -= wanted;
+    Some((number, job, wanted))
+}
+
+fn give((count, changed): &(Mutex<usize>, Condvar), held: usize) {
+    if let Ok(mut count) = count.lock() {
+        *count += held;
+    }
+    changed.notify_all();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_scenarios_of_the_repository_are_well_formed() {
+        let paths = Paths::find().unwrap();
+        let scenarios = all(&paths).unwrap();
+        assert!(scenarios.len() >= 6);
+        for scenario in &scenarios {
+            assert!(scenario.table.is_file(), "{}", scenario.name);
+            assert!(
+                scenario.about.len() < 100 && !scenario.about.ends_with('.'),
+                "{}",
+                scenario.about
+            );
+        }
+        assert!(
+            chosen(&paths, &[])
+                .unwrap()
+                .iter()
+                .all(|scenario| scenario.always)
+        );
+        assert_eq!(chosen(&paths, &[ALL.to_owned()]).unwrap().len(), scenarios.len());
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_told_with_what_may_be_meant() {
+        let paths = Paths::find().unwrap();
+        let said = chosen(&paths, &["wrong-bord".to_owned()])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            said.contains("did you mean `wrong-board`?") && said.contains("NAME.toml"),
+            "{said}"
+        );
+        let said = format!("{:#}", chosen(&paths, &["no/such.toml".to_owned()]).unwrap_err());
+        assert!(said.contains("no/such.toml cannot be read"), "{said}");
+    }
+}

@@ -1,0 +1,31 @@
+//! A partition that may be made to fail from outside at any of its instructions: its callers are told, and it comes back.
+use super::restart::back;
+use super::{A, B, Case, Outcome, alive, ffa, isolation, to};
+use crate::ensure;
+use crate::test_sp;
+use sp_rt::ffa::{self as f, Error};
+
+/// These cases.
+pub const CASES: &[Case] = &[isolation("a-partition-that-may-fail-is-called", calls)];
+
+/// So many calls.
+const CALLS: u64 = 300;
+
+/// Each call is answered rightly, or its caller is told that the partition failed; the peer always answers.
+fn calls() -> Outcome {
+    for number in 0..CALLS {
+        let mut answer = ffa(f::DIRECT_REQ_32, &[to(B), 0, test_sp::ECHO, number]);
+        while matches!(answer.function(), f::INTERRUPT | f::YIELD) {
+            answer = ffa(f::RUN, &[answer.x(1)]);
+        }
+        if answer.function() == f::DIRECT_RESP_32 {
+            ensure!(answer.x(4) == number, "{:#x} to call {number}", answer.x(4));
+        } else {
+            let told = answer.success().err();
+            ensure!(told == Some(Error::ABORTED), "{told:?} to call {number}");
+            back(B)?;
+        }
+        alive(A)?;
+    }
+    alive(B)
+}
