@@ -1,7 +1,7 @@
 //! The commands and their options.
 
 use crate::progress::Stages;
-use crate::{bench, build, examples, paths::Paths, run, size, tables, test};
+use crate::{bench, build, examples, paths::Paths, quote, run, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ enum Command {
     /// Show the system that a table describes, or what differs between two.
     #[command(after_help = examples::PLAN)]
     Plan(tables::PlanArgs),
+    /// Check what a machine has signed of its measurements against a table's build.
+    #[command(after_help = examples::VERIFY)]
+    Verify(quote::VerifyArgs),
     /// Start a new table.
     #[command(after_help = examples::NEW)]
     New(tables::NewArgs),
@@ -240,6 +243,7 @@ impl Cli {
             Command::Check(args) => tables::check(&args),
             Command::Explain(args) => tables::explain(&args).map(|()| true),
             Command::Plan(args) => tables::plan(&args).map(|()| true),
+            Command::Verify(args) => quote::verify(&paths, &args),
             Command::New(args) => tables::new(&paths, &args).map(|()| true),
             Command::Schema(args) => {
                 tables::schema(&args);

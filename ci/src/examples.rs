@@ -56,6 +56,12 @@ pub const PLAN: &str = "Examples:
   cargo xtask plan configs/phone.toml --svg target/phone.svg
   cargo xtask plan --diff configs/phone.toml configs/largest.toml";
 
+/// Of `verify`.
+pub const VERIFY: &str = "Examples:
+  cargo xtask verify --config configs/two-rust.toml --nonce 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff quote.json
+
+The quote is what `bulkhead-info --quote NONCE` prints on the machine; the table has to be built here.";
+
 /// Of `new`.
 pub const NEW: &str = "Examples:
   cargo xtask new configs/mine.toml              asks for what it needs to know

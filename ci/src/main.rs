@@ -13,6 +13,7 @@ mod lock;
 mod parts;
 mod paths;
 mod progress;
+mod quote;
 mod run;
 mod size;
 mod stamp;

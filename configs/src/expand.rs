@@ -111,6 +111,7 @@ pub fn keys(system: &System, partition: &Partition) -> Vec<(&'static str, String
         ("on-failure", on_failure(partition.on_failure)),
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
+        ("quotes", partition.quotes.to_string()),
         ("copies", partition.copies.to_string()),
     ]);
     keys.extend(partition.client.as_ref().map(|shown| ("client", client(shown))));

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use reader::Faults;
 
 pub use board::boards;
-pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret};
+pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret, TEST_SECRET};
 pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Tee};
 pub use emit::{Artefact, Images, emit, mk_args, picture};
 pub use expand::expand;

@@ -230,6 +230,8 @@ pub struct Partition {
     pub key: bool,
     /// Whether it may ask what runs here.
     pub inspects: bool,
+    /// Whether it may have what was measured at the start signed.
+    pub quotes: bool,
     /// The hypervisor copies between its window and its own memory when it asks.
     pub copies: bool,
     /// Who may deal with it, by ascending ID.

@@ -136,6 +136,7 @@ fn resolve(table: &Path, draft: &Draft, board: &Board, partition: &draft::Partit
         on_failure: on_failure(partition)?,
         key: partition.key.as_ref().is_some_and(|key| key.value),
         inspects: partition.inspects.as_ref().is_some_and(|inspects| inspects.value),
+        quotes: partition.quotes.as_ref().is_some_and(|quotes| quotes.value),
         copies: partition
             .copies
             .as_ref()

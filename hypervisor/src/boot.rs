@@ -39,8 +39,9 @@ pub extern "C" fn boot_main(index: usize) -> ! {
     }
     gic::init();
     stage2::build();
+    images::measure_own();
     for (partition, entry) in (0..PARTITIONS).zip(TABLE.partitions) {
-        if let Err(reason) = images::prepare(index, entry) {
+        if let Err(reason) = images::prepare(index, partition, entry) {
             defmt::error!("{=str}: {=str}; it stays stopped", entry.name, reason.sentence());
             SPMC.stop_image(partition);
         }

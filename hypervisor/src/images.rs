@@ -3,15 +3,15 @@
 
 use bulkhead_core::api::{Page, Restored, World};
 use bulkhead_core::digest::Digest;
-use bulkhead_core::start;
+use bulkhead_core::start::{boot_information, boot_information_address, manifest_address};
 use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
 use bulkhead_core::vgic;
 use spin::Mutex;
 
-use crate::arch::{PAGE, window};
+use crate::arch::{PAGE, stage1, window};
 use crate::store;
-use crate::table::{PARTITIONS, TABLE};
+use crate::table::{PARTITIONS, QUOTES, TABLE};
 
 /// Why a partition cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,37 @@ struct Aligned([u8; PAGE]);
 /// One page on its way from the package to its place.
 static PAGE_BUFFER: Mutex<Aligned> = Mutex::new(Aligned([0; PAGE]));
 
+/// What was measured at the start: of the hypervisor itself, where somebody may have it signed, and of each partition.
+static OWN: Mutex<Option<[u8; 32]>> = Mutex::new(None);
+static FOUND: Mutex<[Option<[u8; 32]>; PARTITIONS]> = Mutex::new([None; PARTITIONS]);
+
+/// Measures the hypervisor's own code and constants, the table among them, where the table has somebody whom that is told.
+pub fn measure_own() {
+    if QUOTES {
+        let mut hash = Digest::new();
+        hash.update(stage1::constants());
+        *OWN.lock() = Some(hash.end());
+    }
+}
+
+/// As `Ports::measured` says.
+pub fn measured(partition: Option<usize>) -> Option<[u8; 32]> {
+    match partition {
+        None => *OWN.lock(),
+        Some(partition) => *FOUND.lock().get(partition)?,
+    }
+}
+
 /// Measures a partition's image where the boot loader put it, moves it to its place, and clears the
 /// rest of its memory. No partition has run, and the normal world has not: nothing can change the
 /// image between its measurement and its first instruction but the copy made here.
-pub fn prepare(core: usize, partition: &Partition) -> Result<(), Refusal> {
+pub fn prepare(core: usize, index: usize, partition: &Partition) -> Result<(), Refusal> {
     let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
-    if measure(core, partition, buffer) != partition.image.sha256 {
+    let found = measure(core, partition, buffer);
+    if let Some(kept) = FOUND.lock().get_mut(index) {
+        *kept = Some(found);
+    }
+    if found != partition.image.sha256 {
         return Err(Refusal::Digest);
     }
     place(core, partition, buffer);
@@ -183,14 +208,14 @@ fn clear_rest(core: usize, partition: &Partition) {
 
 /// Writes the boot information and the manifest (DEN0077A 1.2, section 5.4).
 fn hand_over(core: usize, partition: &Partition) {
-    let mut address = start::manifest_address(partition);
+    let mut address = manifest_address(partition);
     for part in partition.manifest.chunks(PAGE) {
         let page = secure(address);
         address = address.saturating_add(PAGE as u64);
         window::write(core, page, 0, part);
         window::publish(core, page);
     }
-    let page = secure(start::boot_information_address(partition));
-    window::write(core, page, 0, &start::boot_information(partition));
+    let page = secure(boot_information_address(partition));
+    window::write(core, page, 0, &boot_information(partition));
     window::publish(core, page);
 }

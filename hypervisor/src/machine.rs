@@ -93,6 +93,14 @@ impl Ports for Machine {
         secrets::key(partition)
     }
 
+    fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]> {
+        images::measured(partition)
+    }
+
+    fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]> {
+        secrets::sign(text)
+    }
+
     fn random(&mut self, partition: usize) -> Option<[u64; 3]> {
         secrets::random(partition)
     }

@@ -6,11 +6,12 @@
 //! core's own (FEAT_RNG), so that no two partitions see numbers that have anything in common.
 
 use bulkhead_core::derive;
+use bulkhead_core::signature;
 use bulkhead_core::table::{Partition, RootSecret};
 use spin::Mutex;
 
 use crate::arch::random;
-use crate::table::{PARTITIONS, TABLE};
+use crate::table::{PARTITIONS, QUOTES, TABLE};
 
 /// Made when the partition first asks: most never do.
 static SECRETS: [Mutex<Option<Secrets>>; PARTITIONS] = [const { Mutex::new(None) }; PARTITIONS];
@@ -43,6 +44,15 @@ pub fn random(partition: usize) -> Option<[u64; 3]> {
     Some(words(&bytes))
 }
 
+/// Signs with the machine's own key, which is made from the root secret alone. None where the table has nobody who may
+/// have that, or the board no root secret.
+pub fn sign(text: &[u8]) -> Option<[u8; 64]> {
+    match TABLE.board.root_secret {
+        RootSecret::Test(root) if QUOTES => signature::sign(&derive::quote_seed(root), text),
+        _ => None,
+    }
+}
+
 /// The first words of these bytes.
 fn words<const N: usize>(bytes: &[u8; 32]) -> [u64; N] {
     let mut words = [0; N];
@@ -63,7 +73,7 @@ fn of<T>(partition: usize, with: impl FnOnce(&mut Secrets) -> T) -> Option<T> {
 }
 
 fn made(root: &[u8; 32], partition: &Partition) -> Secrets {
-    let all = derive::extract(b"bulkhead", root);
+    let all = derive::root(root);
     // Names have no zero byte and the digest's length is fixed: no two partitions give the same text.
     let of = |purpose: &[u8]| {
         derive::expand(

@@ -77,12 +77,24 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
 }
 
 fn key(partition: &Partition, board: &Board, faults: &mut Faults) {
-    let key = partition.key.as_ref().filter(|key| key.value);
-    let Some(key) = key.filter(|_| board.secret == Secret::None) else {
+    if board.secret != Secret::None {
         return;
-    };
-    let title = format!("{} cannot be given a key", partition.title());
-    let label = format!("the board `{}` has no root secret", board.name);
-    let fault = Diagnostic::new(Rule::KeySecret, title).at(&key.span, label);
-    faults.push(fault.help("remove `key`"));
+    }
+    let wishes = [
+        (&partition.key, "cannot be given a key", "remove `key`"),
+        (
+            &partition.quotes,
+            "cannot have anything signed",
+            "remove `quotes`",
+        ),
+    ];
+    for (wish, what, help) in wishes {
+        let Some(wish) = wish.as_ref().filter(|wish| wish.value) else {
+            continue;
+        };
+        let title = format!("{} {what}", partition.title());
+        let label = format!("the board `{}` has no root secret", board.name);
+        let fault = Diagnostic::new(Rule::KeySecret, title).at(&wish.span, label);
+        faults.push(fault.help(help));
+    }
 }

@@ -80,6 +80,9 @@ fn trust<'a>(partition: &'a Partition, board: &Board) -> Vec<Wish<'a>> {
         .as_ref()
         .filter(|key| key.value && board.secret == Secret::Hardware);
     out.extend(key.map(|key| ("a key from a secret of the hardware's", &key.span)));
+    let quotes = partition.quotes.as_ref();
+    let quotes = quotes.filter(|quotes| quotes.value && board.secret == Secret::Hardware);
+    out.extend(quotes.map(|quotes| ("signatures by a secret of the hardware's", &quotes.span)));
     let rights = partition
         .memory
         .iter()

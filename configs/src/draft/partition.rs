@@ -68,6 +68,8 @@ pub struct Partition {
     pub key: Option<At<bool>>,
     /// `inspects`
     pub inspects: Option<At<bool>>,
+    /// `quotes`
+    pub quotes: Option<At<bool>>,
     /// `copies`
     pub copies: Option<At<bool>>,
     /// `client`

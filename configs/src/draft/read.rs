@@ -139,6 +139,7 @@ fn read_partition(mut fields: Fields<'_>, faults: &mut Faults) -> Partition {
             .and_then(|item| read_failure(item, faults)),
         key: fields.may("key", Item::boolean, faults),
         inspects: fields.may("inspects", Item::boolean, faults),
+        quotes: fields.may("quotes", Item::boolean, faults),
         copies: fields.may("copies", Item::boolean, faults),
         client: fields
             .optional("client")

@@ -51,6 +51,13 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> (String, [u8; 32]) {
         "WINDOW_PAGES: usize",
         &pages,
     );
+    let quotes = system.partitions.iter().any(|partition| partition.quotes);
+    constant(
+        &mut out,
+        "Whether a partition may have the measurements of the start signed.",
+        "QUOTES: bool",
+        &quotes.to_string(),
+    );
     let partitions: String = placed.iter().map(|placed| partition(system, placed)).collect();
     let machines: Vec<String> = (system.machines.iter())
         .map(|machine| {
@@ -219,6 +226,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("power_messages", format!("{:#x}", partition.power_bits())),
         ("key", partition.key.to_string()),
         ("inspects", partition.inspects.to_string()),
+        ("quotes", partition.quotes.to_string()),
         ("copies", partition.copies.to_string()),
         ("forwards", partition.forward.to_string()),
         ("vgic", (partition.delivery == Delivery::Vgic).to_string()),

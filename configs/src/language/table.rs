@@ -233,6 +233,13 @@ pub static PARTITION: Table = Table {
             "Whether it may ask the hypervisor what runs here: names, IDs, digests and states of all partitions.",
         ),
         Key::optional(
+            "quotes",
+            Form::Flag,
+            "false",
+            "Whether it may have the hypervisor sign what was measured at the start, for a nonce, by a key made from the \
+             board's root secret.",
+        ),
+        Key::optional(
             "copies",
             Form::Flag,
             "false; sel4: true",

@@ -233,10 +233,11 @@ fn policies(system: &System) -> Section {
                 .map_or_else(|| "any time".to_owned(), |us| show_duration(us.into())),
             fails(partition.on_failure),
             if partition.key { "its own" } else { "none" }.to_owned(),
-            if partition.inspects {
-                "all partitions"
-            } else {
-                "itself"
+            match (partition.inspects, partition.quotes) {
+                (true, true) => "all partitions, signed",
+                (true, false) => "all partitions",
+                (false, true) => "itself, all signed",
+                (false, false) => "itself",
             }
             .to_owned(),
             clients(partition),

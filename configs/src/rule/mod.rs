@@ -204,7 +204,7 @@ rules! {
     /// Restarts have a pristine image.
     RestartStore = "BH082", "a partition is restarted from an image that no partition could have written";
     /// Keys come from a secret.
-    KeySecret = "BH083", "a partition's key is made from the board's root secret";
+    KeySecret = "BH083", "a partition's key, and the one that signs what was measured, are made from the board's root secret";
     /// OP-TEE has the memory that it needs.
     OpteeMemory = "BH084", "3.5 MiB is the least with which the OP-TEE that is built here was seen to pass its own tests";
     /// OP-TEE and the Rust TEE get their interrupts by hypervisor calls.

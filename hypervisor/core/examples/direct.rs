@@ -87,6 +87,7 @@ static TABLE: Table = Table {
         repeats: None,
         key: false,
         inspects: false,
+        quotes: false,
         copies: false,
     }],
     virtual_machines: &[],
@@ -114,6 +115,14 @@ impl Ports for Nothing {
     fn key(&mut self, _: usize) -> [u64; 4] {
         [0; 4]
     }
+    fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn sign(&mut self, _: &[u8]) -> Option<[u8; 64]> {
+        None
+    }
+
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {
         None
     }

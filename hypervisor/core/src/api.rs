@@ -471,6 +471,11 @@ pub trait Ports {
     fn schedule_receiver(&mut self, core: Option<Core>);
     /// A partition's own key, 32 bytes as four little-endian words. The table says that it has one.
     fn key(&mut self, partition: usize) -> [u64; 4];
+    /// SHA-256 of a partition's image as it was found at the start, the table's or not; none: of the hypervisor's own code
+    /// and constants. None where it was not measured.
+    fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]>;
+    /// Signs a text with the machine's own key, by Ed25519 (RFC 8032). None where the table lets nobody have that.
+    fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]>;
     /// Random bits for a partition, different at each call and from every other's; none where the machine
     /// has no source of them, or it fails.
     fn random(&mut self, partition: usize) -> Option<[u64; 3]>;

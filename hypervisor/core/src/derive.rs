@@ -44,6 +44,18 @@ pub fn expand(key: &[u8; DIGEST], purpose: &[&[u8]]) -> [u8; DIGEST] {
     authenticate(key, purpose.iter().copied().chain([&[1][..]]))
 }
 
+/// What all keys of a machine are made of: its root secret.
+#[must_use]
+pub fn root(secret: &[u8; DIGEST]) -> [u8; DIGEST] {
+    extract(b"bulkhead", secret)
+}
+
+/// The seed of the key by which a machine signs what it has measured. No partition's purpose begins as this one does.
+#[must_use]
+pub fn quote_seed(secret: &[u8; DIGEST]) -> [u8; DIGEST] {
+    expand(&root(secret), &[b"quote"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::{expand, extract};

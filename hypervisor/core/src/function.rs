@@ -158,6 +158,9 @@ pub const WINDOW_READ: u32 = 0xc600_0003;
 pub const WINDOW_WRITE: u32 = 0xc600_0004;
 /// Both of them.
 pub const WINDOW: [u32; 2] = [WINDOW_READ, WINDOW_WRITE];
+/// Bulkhead's own: half of a signature of what was measured at the start, for a verifier's nonce (`quote`). x0: 0 with 32
+/// bytes in x1 to x4, NOT_SUPPORTED (-1) for a partition that the table lets have none, INVALID_PARAMETER (-3).
+pub const QUOTE: u32 = 0xc600_0005;
 
 /// Whether a function ID lies in the range that SMCCC reserves for FF-A (0x60 to 0xef of the
 /// standard secure services).

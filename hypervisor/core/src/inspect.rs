@@ -16,7 +16,7 @@ use crate::table::{Partition, Source};
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
-const INSPECT_1_3: u64 = 0x1_0003;
+const INSPECT_1_4: u64 = 0x1_0004;
 
 /// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
 const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
@@ -70,7 +70,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
 
     fn page<T: Ports>(&self, subject: u64, page: u64, ports: &mut T) -> Option<[u64; WORDS]> {
         let Some(index) = subject.checked_sub(1) else {
-            return self.system_page(page);
+            return self.system_page(page, ports);
         };
         let index = usize::try_from(index).ok()?;
         let partition = self.table.partitions.get(index)?;
@@ -92,6 +92,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let longest = compartment.longest_call();
                 Some([partition.budget_us.into(), longest, 0, 0, 0, 0, 0])
             }
+            6 => Some(bytes(&ports.measured(Some(index))?)),
             LINES.. => {
                 let place = usize::try_from(page - LINES).ok()?;
                 let (came, held) = compartment.lines.of(partition, place)?;
@@ -102,14 +103,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    fn system_page(&self, page: u64) -> Option<[u64; WORDS]> {
+    fn system_page<T: Ports>(&self, page: u64, ports: &mut T) -> Option<[u64; WORDS]> {
         match page {
             0 => {
                 let all = self.ledger.lock().total();
                 let partitions = self.table.partitions.len() as u64;
                 let (shares, pages) = (u64::from(all.shares), all.pages);
                 Some([
-                    INSPECT_1_3,
+                    INSPECT_1_4,
                     partitions,
                     HYPERVISOR,
                     u64::from(V1_2),
@@ -121,6 +122,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             1 => Some(bytes(&self.table.digest)),
             2 => Some(bytes(self.table.name.as_bytes())),
             3 => Some(bytes(self.table.board.name.as_bytes())),
+            4 => Some(bytes(&ports.measured(None)?)),
             _ => None,
         }
     }

@@ -419,6 +419,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Call::Unknown if here.partition.copies && function::WINDOW.contains(&low(regs.0[0])) => {
                 self.copy_window(here.context.partition, regs, ports)
             }
+            Call::Unknown if here.partition.quotes && low(regs.0[0]) == function::QUOTE => {
+                self.quote(regs, ports)
+            }
             Call::Unknown => service::call(here, regs, ports),
             Call::MsgWait { flags } => return Next::Other(self.msg_wait(here, flags, regs, ports)),
             Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),

@@ -358,6 +358,8 @@ pub struct Partition {
     pub key: bool,
     /// It may ask what runs here, its peers included (`inspect`).
     pub inspects: bool,
+    /// It may have what was measured at the start signed for somebody outside (`quote`).
+    pub quotes: bool,
     /// It has memory copied between its own and its window (`copy`).
     pub copies: bool,
     /// The time on cores that one call of the normal world may take, in microseconds; 0: as long as it wants.

@@ -96,9 +96,19 @@ pub const fn device_page(address: u64) -> u64 {
 unsafe extern "C" {
     static __image_start: u8;
     static __text_end: u8;
+    static __constants_end: u8;
     static __rodata_end: u8;
     static __bss_end: u8;
     static __stacks_start: u8;
+}
+
+/// The hypervisor's code and constants, the table among them, as the linker laid them out.
+pub fn constants() -> &'static [u8] {
+    let base = &raw const __image_start;
+    let length = (&raw const __constants_end as usize).saturating_sub(base as usize);
+    // SAFETY: the symbols are the first byte of the code and the byte behind the last constant. All pages between them are
+    // mapped read-only for as long as the MMU is on, so that nothing can write what this names.
+    unsafe { core::slice::from_raw_parts(base, length) }
 }
 
 /// Address of a linker symbol.

@@ -8,6 +8,8 @@ pub type Call = fn(&Regs) -> Regs;
 /// Bulkhead's calls for the partition's own key (docs/secrets.md) and for what runs here (docs/inspect.md).
 const PARTITION_KEY: u32 = 0xc600_0001;
 const INSPECT: u32 = 0xc600_0002;
+/// Bulkhead's call for a signature of what was measured (docs/measured.md).
+const QUOTE: u32 = 0xc600_0005;
 /// Arm's call for random numbers (DEN0098), for 64 bits of them in x3.
 const TRNG_RND_64: u32 = 0xc400_0053;
 
@@ -36,6 +38,13 @@ pub fn secret(key: Option<[u64; 4]>, random: impl Fn() -> Option<u64>) -> Option
 #[must_use]
 pub fn inspect(call: Call, subject: u64, page: u64) -> [u64; 8] {
     let answer = call(&Regs::new(INSPECT, &[subject, page]));
+    core::array::from_fn(|n| answer.x(n))
+}
+
+/// Half of a signature of what was measured at the start, for a nonce: x0 to x4 of the hypervisor's answer.
+#[must_use]
+pub fn quote(call: Call, half: u64, [a, b, c, d]: [u64; 4]) -> [u64; 5] {
+    let answer = call(&Regs::new(QUOTE, &[half, a, b, c, d]));
     core::array::from_fn(|n| answer.x(n))
 }
 

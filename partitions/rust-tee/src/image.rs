@@ -68,6 +68,7 @@ fn given() -> Given {
         key: given::secret(key, sp_rt::random),
         random: sp_rt::random,
         inspect: |subject, page| given::inspect(call, subject, page),
+        quote: |half, nonce| given::quote(call, half, nonce),
         notify: |receiver, bits| {
             TEE.get()
                 .is_some_and(|tee| given::notify(call, tee.own(), receiver, bits))

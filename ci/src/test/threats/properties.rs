@@ -582,10 +582,32 @@ pub const ROWS: &[Property] = &[
         says: "what runs can be told from outside, by measurements that no partition forges",
         from: &[Normal, Partition],
         tests: &[
-            (Normal, &["inspect-not-outside", "linux info"]),
-            (Partition, &["inspect-*"]),
-            (All, &["core tests/inspect.rs"]),
+            (
+                Normal,
+                &[
+                    "inspect-not-outside",
+                    "quote-not-outside",
+                    "linux info: also as an event log in the TCG's form",
+                    "linux sealed: a quote of another nonce, and one with a changed log, are refused",
+                ],
+            ),
+            (
+                Partition,
+                &[
+                    "inspect-*",
+                    "quote-*",
+                    "linux sealed: a machine that runs another image is known by its quote",
+                ],
+            ),
+            (
+                All,
+                &[
+                    "core tests/inspect.rs",
+                    "core tests/quote.rs",
+                    "core signature.rs: RFC 8032",
+                ],
+            ),
         ],
-        missing: "measurements in a standard form, signed",
+        missing: "a root secret that firmware hands to the right hypervisor alone ([more](measured.md))",
     },
 ];

@@ -100,6 +100,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
         repeats: Some(5),
         key: false,
         inspects: false,
+        quotes: false,
         copies: true,
     }
 }
@@ -333,6 +334,14 @@ impl Ports for Memory {
     fn schedule_receiver(&mut self, _: Option<bulkhead_core::table::Core>) {}
     fn key(&mut self, _: usize) -> [u64; 4] {
         [0; 4]
+    }
+
+    fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn sign(&mut self, _: &[u8]) -> Option<[u8; 64]> {
+        None
     }
 
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {

@@ -54,7 +54,7 @@ fn the_system_and_its_partitions_are_told() {
     let mut m = Machine::started();
     m.enter(0, A);
     let [version, partitions, hypervisor, ffa, shares, pages, rest] = page(&mut m, 0, 0, 0);
-    assert_eq!((version, partitions, ffa), (0x1_0003, 3, 0x1_0002));
+    assert_eq!((version, partitions, ffa), (0x1_0004, 3, 0x1_0002));
     assert_eq!((shares, pages, rest), (0, 0, 0));
     let package = [hypervisor >> 32, hypervisor >> 16 & 0xffff, hypervisor & 0xffff];
     assert_eq!(
@@ -64,7 +64,13 @@ fn the_system_and_its_partitions_are_told() {
     assert_eq!(page(&mut m, 0, 0, 1)[..4], [0xd1d1_d1d1_d1d1_d1d1; 4]);
     assert_eq!(text(&page(&mut m, 0, 0, 2)), TABLE.name);
     assert_eq!(text(&page(&mut m, 0, 0, 3)), TABLE.board.name);
+    assert_eq!(page(&mut m, 0, 0, 4)[..4], [0xeeee_eeee_eeee_eeee; 4]);
     for (subject, partition) in (1..).zip(TABLE.partitions) {
+        // As it was found, which need not be the table's.
+        assert_eq!(page(&mut m, 0, subject, 6), {
+            let word = subject * 0x0101_0101_0101_0101;
+            [word, word, word, word, 0, 0, 0]
+        });
         let figures = page(&mut m, 0, subject, 0);
         assert_eq!(
             figures,
@@ -107,8 +113,8 @@ fn what_is_not_there_is_an_error_and_says_nothing() {
     let mut m = Machine::started();
     m.enter(0, A);
     for first in [
-        [0, 4, 0],
-        [1, 6, 0],
+        [0, 5, 0],
+        [1, 7, 0],
         [1, 15, 0],
         [1, 17, 0],
         [2, 19, 0],

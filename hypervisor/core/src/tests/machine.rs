@@ -39,6 +39,8 @@ pub struct Recorder {
     pub image: u32,
     pub slow: u64,
     pub spoilt: bool,
+    /// What was signed.
+    pub signed: Vec<Vec<u8>>,
     /// When the core is to be woken, in microseconds from when that was asked for.
     pub wake: Option<u32>,
     /// Where, the last time.
@@ -144,6 +146,15 @@ impl Ports for Recorder {
 
     fn key(&mut self, partition: usize) -> [u64; 4] {
         [1, 2, 3, 4].map(|word| word << 32 | partition as u64)
+    }
+
+    fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]> {
+        Some(partition.map_or([0xee; 32], |partition| [partition as u8 + 1; 32]))
+    }
+
+    fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]> {
+        self.signed.push(text.to_vec());
+        Some(core::array::from_fn(|n| n as u8))
     }
 
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {

@@ -33,6 +33,7 @@ mod policy;
 mod power;
 mod preemption;
 mod queued;
+mod quote;
 mod random;
 mod renewal;
 mod restart;

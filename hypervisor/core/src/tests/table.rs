@@ -93,6 +93,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         repeats: None,
         key: false,
         inspects: false,
+        quotes: false,
         copies: false,
     }
 }
@@ -111,6 +112,7 @@ static PARTITIONS: [Partition; 3] = [
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
         key: true,
         inspects: true,
+        quotes: true,
         copies: true,
         devices: const { &[DEVICE] },
         ..partition("a", A, 0, 0b1111)

@@ -106,6 +106,8 @@ pub struct Given {
     pub random: fn() -> Option<u64>,
     /// Asks the hypervisor for a page about a subject (docs/inspect.md): x0 to x7 of its answer.
     pub inspect: fn(subject: u64, page: u64) -> [u64; 8],
+    /// Asks the hypervisor for half of a signature for a nonce (docs/measured.md): x0 to x4 of its answer.
+    pub quote: fn(half: u64, nonce: [u64; 4]) -> [u64; 5],
     /// Sets notifications of a receiver.
     pub notify: Send,
     /// What asking the partition of sensors takes; none for a TEE that cannot.

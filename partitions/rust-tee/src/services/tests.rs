@@ -64,6 +64,7 @@ fn given(key: u8) -> Given {
         key: Some([key; 32]),
         random: || Some(0x1234_5678_9abc_def0),
         inspect: |_, _| [UNKNOWN; 8],
+        quote: |_, _| [UNKNOWN; 5],
         notify: |_, _| false,
         means: Option::None,
     }
@@ -346,6 +347,38 @@ fn a_page_of_the_hypervisors_is_handed_on() {
         .flat_map(|n: &u64| n.to_le_bytes())
         .collect();
     assert_eq!(host.memory.borrow()[1], [expected, vec![0; 4]].concat());
+}
+
+#[test]
+fn a_signature_is_handed_on_in_one_piece() {
+    let nonce: Vec<u8> = (0..32).collect();
+    let signing = Given {
+        quote: |half, [a, .., d]| [0, half, a, d, 7],
+        ..given(1)
+    };
+    let ask = |host: &Host, length, room, given: &Given| {
+        let mut p = [Memory(In, length), Memory(Out, room), None, None];
+        let (service, mut state) = (Service::Inspect, State::new());
+        let result = invoke(service, inspect::QUOTE, 1, &mut p, host, &mut state, given);
+        (result, p[1])
+    };
+    let host = Host::new(&nonce, 70);
+    for (length, room, code) in [(31, 70, BAD_PARAMETERS), (33, 70, BAD_PARAMETERS)] {
+        assert_eq!(ask(&host, length, room, &signing), (Err(code), Memory(Out, room)));
+    }
+    assert_eq!(ask(&host, 32, 63, &signing), (Err(SHORT_BUFFER), Memory(Out, 64)));
+    assert_eq!(
+        ask(&host, 32, 70, &given(1)),
+        (Err(NOT_SUPPORTED), Memory(Out, 64))
+    );
+    assert_eq!(host.memory.borrow()[1], [0; 70], "a refusal writes nothing");
+    assert_eq!(ask(&host, 32, 70, &signing), (Ok(()), Memory(Out, 64)));
+    let (first, last) = (0x0706_0504_0302_0100, 0x1f1e_1d1c_1b1a_1918);
+    let expected: Vec<u8> = [0, first, last, 7, 1, first, last, 7]
+        .iter()
+        .flat_map(|n: &u64| n.to_le_bytes())
+        .collect();
+    assert_eq!(host.memory.borrow()[1], [expected, vec![0; 6]].concat());
 }
 
 #[test]

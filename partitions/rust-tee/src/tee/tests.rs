@@ -82,6 +82,7 @@ impl World {
                     key: Some([9; 32]),
                     random: || None,
                     inspect: |_, _| [u64::MAX; 8],
+                    quote: |_, _| [u64::MAX; 5],
                     notify: |receiver, bits| (receiver, bits) == (0, 1 << 40),
                     means: None,
                 },

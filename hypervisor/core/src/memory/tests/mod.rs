@@ -112,6 +112,7 @@ const fn partition(
         repeats: None,
         key: false,
         inspects: false,
+        quotes: false,
         copies: false,
     }
 }
@@ -336,6 +337,14 @@ impl Ports for Windows {
     }
     fn key(&mut self, _: usize) -> [u64; 4] {
         [0; 4]
+    }
+
+    fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn sign(&mut self, _: &[u8]) -> Option<[u8; 64]> {
+        None
     }
 
     fn random(&mut self, _: usize) -> Option<[u64; 3]> {

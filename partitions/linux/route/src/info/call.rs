@@ -13,6 +13,14 @@ use super::page::Words;
 const APPLICATION: [u8; 16] = 0xb0b3ec40_7d3a_4f0e_9c52_1f0c8e6a7d04_u128.to_be_bytes();
 /// Its command: parameter 0, a subject and a page; parameter 1, the page's bytes.
 const PAGE: u32 = 0;
+/// Its command: parameter 0, a nonce; parameter 1, a signature.
+const QUOTE: u32 = 1;
+/// Bytes of a nonce and of a signature, and where the signature goes in the memory that is shared.
+const NONCE: usize = 32;
+const SIGNATURE: usize = 64;
+const SIGNATURE_AT: usize = 64;
+/// Bytes of the memory that is shared: what the largest command needs.
+const ROOM: usize = SIGNATURE_AT + SIGNATURE;
 /// Bytes of a page.
 const BYTES: usize = size_of::<Words>();
 
@@ -29,6 +37,7 @@ const OPEN_SESSION: libc::Ioctl = 0x8010_a402_u32 as libc::Ioctl;
 const INVOKE: libc::Ioctl = 0x8010_a403_u32 as libc::Ioctl;
 const CLOSE_SESSION: libc::Ioctl = 0x8004_a405_u32 as libc::Ioctl;
 const VALUE_INPUT: u64 = 1;
+const MEMORY_INPUT: u64 = 5;
 const MEMORY_OUTPUT: u64 = 6;
 
 /// `struct tee_ioctl_shm_alloc_data`.
@@ -197,7 +206,7 @@ impl Served {
     /// What went wrong, in a sentence.
     pub fn page(&self, subject: u32, page: u32) -> Result<Words, String> {
         match self.invoke(subject, page) {
-            Some((0, BYTES)) => Ok(self.memory.words()),
+            Some((0, BYTES)) => Ok(self.memory.words(0)),
             Some((0, length)) => Err(format!("the TEE gave {length} bytes for a page of {BYTES}")),
             Some((code, _)) => Err(format!(
                 "page {page} of subject {subject} was refused with {code:#010x}"
@@ -209,21 +218,58 @@ impl Served {
         }
     }
 
+    /// The hypervisor's signature of what was measured at the start, for this nonce.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub fn quote(&self, nonce: [u8; NONCE]) -> Result<[u8; SIGNATURE], String> {
+        self.memory.fill(nonce);
+        let id = u64::from(self.memory.id);
+        let parameters = [
+            [MEMORY_INPUT, 0, NONCE as u64, id],
+            [MEMORY_OUTPUT, SIGNATURE_AT as u64, SIGNATURE as u64, id],
+            [0; 4],
+            [0; 4],
+        ];
+        match self.command(QUOTE, parameters) {
+            Some((0, SIGNATURE)) => {
+                let words = self.memory.words::<{ SIGNATURE / 8 }>(SIGNATURE_AT);
+                let mut bytes = words.iter().flat_map(|word| word.to_le_bytes());
+                Ok(std::array::from_fn(|_| bytes.next().unwrap_or(0)))
+            }
+            Some((0, length)) => Err(format!("the TEE gave {length} bytes for a signature of {SIGNATURE}")),
+            Some((TEEC_ERROR_NOT_SUPPORTED, _)) => Err(
+                "the hypervisor signs nothing for this TEE; write `quotes = true` in the table for its partition".into(),
+            ),
+            Some((code, _)) => Err(format!("a signature was refused with {code:#010x}")),
+            None => Err(format!(
+                "the kernel refused the call: {}",
+                std::io::Error::last_os_error()
+            )),
+        }
+    }
+
     /// The TEE's code, and the length that it says; none where the kernel refused the call.
     fn invoke(&self, subject: u32, page: u32) -> Option<(u32, usize)> {
+        let parameters = [
+            [VALUE_INPUT, u64::from(subject), u64::from(page), 0],
+            [MEMORY_OUTPUT, 0, BYTES as u64, u64::from(self.memory.id)],
+            [0; 4],
+            [0; 4],
+        ];
+        self.command(PAGE, parameters)
+    }
+
+    /// As `invoke`, with any command.
+    fn command(&self, function: u32, parameters: [[u64; 4]; 4]) -> Option<(u32, usize)> {
         let mut invocation = Invocation {
-            function: PAGE,
+            function,
             session: self.session,
             cancel_id: 0,
             code: 0,
             origin: 0,
             count: 4,
-            parameters: [
-                [VALUE_INPUT, u64::from(subject), u64::from(page), 0],
-                [MEMORY_OUTPUT, 0, BYTES as u64, u64::from(self.memory.id)],
-                [0; 4],
-                [0; 4],
-            ],
+            parameters,
         };
         request(&self.device, INVOKE, &mut invocation)?;
         let [_, [_, _, length, _], ..] = invocation.parameters;
@@ -263,7 +309,7 @@ struct Shared {
 impl Shared {
     fn new(device: &File) -> Option<Shared> {
         let mut allocation = Allocation {
-            size: BYTES as u64,
+            size: ROOM as u64,
             flags: 0,
             id: 0,
         };
@@ -287,7 +333,7 @@ impl Shared {
                 0,
             )
         };
-        if address == libc::MAP_FAILED || size < BYTES {
+        if address == libc::MAP_FAILED || size < ROOM {
             return None;
         }
         Some(Shared {
@@ -298,11 +344,20 @@ impl Shared {
         })
     }
 
-    /// A copy of what the TEE wrote.
-    fn words(&self) -> Words {
-        // SAFETY: the mapping has at least as many bytes, begins on a page, and lives as long as this. The TEE may write
+    /// A copy of what the TEE wrote from `at` on, in bytes, a multiple of 8.
+    fn words<const N: usize>(&self, at: usize) -> [u64; N] {
+        assert!(at + N * 8 <= ROOM && at.is_multiple_of(8));
+        // SAFETY: the mapping has at least `ROOM` bytes, begins on a page, and lives as long as this. The TEE may write
         // it at any time: each word is read once, as a volatile copy.
-        std::array::from_fn(|n| u64::from_le(unsafe { self.address.add(n).read_volatile() }))
+        std::array::from_fn(|n| u64::from_le(unsafe { self.address.add(at / 8 + n).read_volatile() }))
+    }
+
+    /// Puts a nonce at its start.
+    fn fill(&self, nonce: [u8; NONCE]) {
+        for (n, byte) in nonce.into_iter().enumerate() {
+            // SAFETY: as in `words`; the mapping is writable, and `NONCE` is less than `ROOM`.
+            unsafe { self.address.cast::<u8>().add(n).write_volatile(byte) };
+        }
     }
 }
 

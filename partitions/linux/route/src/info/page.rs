@@ -240,7 +240,8 @@ fn partition(
     })
 }
 
-fn bytes(words: Words) -> [u8; 32] {
+/// The 32 bytes of a digest or a name.
+pub(super) fn bytes(words: Words) -> [u8; 32] {
     let mut bytes = [0; 32];
     for (to, from) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
         *to = from.to_le_bytes();

@@ -33,6 +33,16 @@ check "no such option" 2 "try --help" --jsn
 check "help" 0 "examples:" --help
 sed 's/^sha256 = "./sha256 = "x/' $EXPECTED >/run/bulkhead/system.toml
 check "another table" 3 "not as expected: the table's digest is" --expect /run/bulkhead/system.toml
+check "an event log" 0 "" --event-log /run/bulkhead/events
+said=$(tail -c +33 /run/bulkhead/events | head -c 15)
+result info - "in the TCG's form" "$([ "$said" = "Spec ID Event03" ] && echo true || echo false)" 0 "$said"
+tr -c 'a-zA-Z0-9_-' '\n' </run/bulkhead/events >/run/bulkhead/event-names
+while read -r name _; do
+    grep -qx "$name" /run/bulkhead/event-names && ok=true || ok=false
+    result info "$name" "its image in the event log" $ok 0
+done <$TEES
+check "a signature for nobody" 1 "write \`quotes = true\`" --quote "$(printf %064d 7)"
+check "a short nonce" 2 "64 hexadecimal digits" --quote 07
 check "no such file" 1 "/nowhere cannot be read" --expect /nowhere
 
 # Each name and ID of the table, from the file that clients are led by.

@@ -13,3 +13,7 @@ for tee in $(awk '$3 == "rust" && $4 != "-" { print $1 }' $TEES); do
     *) result sealed-again "$tee" "an object of an earlier start: $wanted" false 0 "got '$got'" ;;
     esac
 done
+
+# For the verifier on the host: what was measured at this start, signed.
+nonce=$(option nonce -)
+[ "$nonce" = - ] || result sealed-again - quote true 0 "$(timeout 60 bulkhead-info --quote "$nonce" 2>&1 </dev/null)"

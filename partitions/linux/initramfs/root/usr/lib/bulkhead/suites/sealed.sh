@@ -45,3 +45,7 @@ for tee in $tees; do
     done
     result sealed "$tee" "object" true 0 "$(od -An -v -tx1 "/var/lib/tee/$tee/sealed" | tr -d ' \n')"
 done
+
+# For the verifier on the host: what was measured at this start, signed.
+nonce=$(option nonce -)
+[ "$nonce" = - ] || result sealed - quote true 0 "$(timeout 60 bulkhead-info --quote "$nonce" 2>&1 </dev/null)"
