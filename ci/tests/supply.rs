@@ -21,7 +21,7 @@ const EXCEPTIONS: [(&str, &str); 3] = [
     ("colored", "MPL-2.0"),
 ];
 /// What is linked into the image beside our own, with its version: each new one, or another version, is looked at first.
-const IMAGE: [(&str, &str); 17] = [
+const IMAGE: [(&str, &str); 18] = [
     ("aarch64-cpu", "11.2.0"),
     ("bitflags", "1.3.2"),
     ("block-buffer", "0.10.4"),
@@ -31,6 +31,7 @@ const IMAGE: [(&str, &str); 17] = [
     ("cpufeatures", "0.2.17"),
     ("defmt", "1.2.0"),
     ("digest", "0.10.7"),
+    ("ed25519-compact", "2.6.0"),
     ("generic-array", "0.14.7"),
     ("hash32", "0.3.1"),
     ("heapless", "0.9.3"),
