@@ -227,8 +227,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return Err(Error::Aborted);
         }
         if let Err(error) = self.open_from(&callee, core, home) {
-            if let Some(home) = home.filter(|_| error == Error::Aborted) {
-                self.end_waiting(callee.index, home, false);
+            let ended = home.filter(|_| error == Error::Aborted).map(|home| Context {
+                partition: callee.index,
+                home,
+            });
+            if ended.is_some_and(|ended| {
+                !self.end_waiting(ended.partition, ended.home, false) && self.is_being_mended(ended)
+            }) {
+                // Told now, it would leave a ghost that nobody comes for.
+                let reply = Reply::interrupt(callee.partition.id, vcpu);
+                return Ok(Action::Normal(reply.over(&cpu.kept())));
             }
             return Err(error);
         }

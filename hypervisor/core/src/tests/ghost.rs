@@ -55,6 +55,26 @@ fn a_restart_waits_for_no_caller_who_is_told_once() {
 }
 
 #[test]
+fn who_comes_while_its_call_is_being_ended_comes_again_and_leaves_no_ghost() {
+    let mut m = restarts();
+    m.enter(1, C);
+    m.preempt(1);
+    m.enter(0, C);
+    assert_eq!(code(m.step(0, FAULT)), ABORTED);
+    // Core 2 has the context for a moment, to end it.
+    let seat = |m: &Machine, from, to| assert!(m.spmc.compartments[2].seats[1].change(from, to));
+    seat(&m, State::Preempted(1), State::Running(2));
+    let again = m.normal(1, &[RUN, ends(C, 1)]);
+    assert_eq!((x(again, 0), x(again, 1)), (INTERRUPT, ends(C, 1)));
+    seat(&m, State::Running(2), State::Preempted(1));
+    back(&mut m, 0, 2);
+    run(m.step(1, Event::Called));
+    m.call(1, &[WAIT]);
+    assert_eq!(code(m.normal(1, &[RUN, ends(C, 1)])), ABORTED);
+    assert_eq!(x(m.normal(1, &[RUN, ends(C, 1)]), 0), RUN);
+}
+
+#[test]
 fn a_new_call_where_one_died_has_a_name_of_its_own() {
     for yields in [false, true] {
         let mut m = haunted();
