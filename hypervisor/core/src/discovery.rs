@@ -25,11 +25,11 @@ const PROPERTIES_1_0: u32 = 0b111;
 /// Properties that FF-A 1.1 knows.
 const PROPERTIES_1_1: u32 = 0x1ff;
 
-/// Descriptors that one answer of FFA_PARTITION_INFO_GET_REGS carries: x3 to x17, three each.
-const PER_ANSWER: usize = 5;
 /// Bytes of a partition information descriptor.
 const DESCRIPTOR_1_0: u32 = 8;
 const DESCRIPTOR: u32 = 24;
+/// Its words. FFA_PARTITION_INFO_GET_REGS carries five of them in x3 to x17.
+const WORDS: usize = 3;
 
 /// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A 1.2, section 13.3).
 const RETRIEVE_NS: u32 = 1 << 1;
@@ -193,15 +193,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         &self,
         party: Party,
         wanted: Option<Uuid>,
-    ) -> impl Iterator<Item = (&'static Partition, u32, Uuid)> {
+    ) -> impl Iterator<Item = (&'static Partition, u32, &'static Uuid)> {
         self.table
             .partitions
             .iter()
             .zip(&self.compartments)
             .filter(|(_, c)| c.life.get() != Life::Stopped)
             .filter_map(move |(p, _)| Some((p, self.properties(party, p)?)))
-            .flat_map(|(p, properties)| p.uuids.iter().map(move |uuid| (p, properties, *uuid)))
-            .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == *uuid))
+            .flat_map(|(p, properties)| p.uuids.iter().map(move |uuid| (p, properties, uuid)))
+            .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == **uuid))
     }
 
     /// How many entries that are.
@@ -234,8 +234,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let buffers = mailbox.writable()?;
         let mut writer = Writer::new(buffers.rx, ports);
         for (partition, properties, uuid) in self.visible(party, wanted) {
-            let uuid = if wanted.is_none() { uuid } else { NIL };
-            let bytes = descriptor(partition, properties, uuid, version);
+            let uuid = if wanted.is_none() { uuid } else { &NIL };
+            let words = descriptor(partition, properties, uuid, version).map(u64::to_le_bytes);
+            let bytes = words.as_flattened();
             let size = if version == V1_0 {
                 DESCRIPTOR_1_0
             } else {
@@ -261,14 +262,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         tag: u16,
     ) -> Result<Reply, Error> {
         let wanted = wanted(uuid.map(u64::to_le_bytes).as_flattened());
-        let count = self.count(party, wanted);
         // The list does not change while the system runs but by a partition's end: one tag will do.
         let start = usize::from(start);
         if start != 0 && tag != 0 {
             // Nobody was told that one.
             return Err(Error::Retry);
         }
-        if start >= count || tag != 0 {
+        if tag != 0 {
             return Err(Error::InvalidParameters);
         }
         let version = self
@@ -277,19 +277,20 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .max(V1_1);
         let mut regs = Regs([0; 18]);
         regs.0[0] = u64::from(f::SUCCESS_64);
-        let mut current = start;
-        let entries = (start..usize::MAX).zip(self.visible(party, wanted).skip(start));
-        let entries = entries.take(PER_ANSWER);
-        for ((index, (partition, properties, uuid)), to) in
-            entries.zip(regs.0.get_mut(3..).unwrap_or_default().chunks_exact_mut(3))
-        {
-            let uuid = if wanted.is_none() { uuid } else { NIL };
-            let bytes = descriptor(partition, properties, uuid, version);
-            for (to, from) in to.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                *to = u64::from_le_bytes(*from);
+        let (slots, _) = regs.0.get_mut(3..).unwrap_or_default().as_chunks_mut::<WORDS>();
+        let mut count = 0_usize;
+        for (partition, properties, uuid) in self.visible(party, wanted) {
+            let place = count.checked_sub(start);
+            if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
+                let uuid = if wanted.is_none() { uuid } else { &NIL };
+                *slot = descriptor(partition, properties, uuid, version);
             }
-            current = index;
+            count = count.saturating_add(1);
         }
+        if start >= count {
+            return Err(Error::InvalidParameters);
+        }
+        let current = start.saturating_add(slots.len()).min(count).saturating_sub(1);
         let last = count.saturating_sub(1) as u64;
         regs.0[2] = last | (current as u64) << 16 | u64::from(DESCRIPTOR) << 48;
         Ok(Reply::Wide(regs))
@@ -306,24 +307,17 @@ fn wanted(bytes: &[u8]) -> Option<Uuid> {
         .filter(|uuid| *uuid != NIL)
 }
 
-/// A partition information descriptor (DEN0077A 1.2, tables 6.1 and 6.2).
-fn descriptor(partition: &Partition, properties: u32, uuid: Uuid, version: u32) -> [u8; DESCRIPTOR as usize] {
+/// A partition information descriptor (DEN0077A 1.2, tables 6.1 and 6.2), as little-endian words.
+fn descriptor(partition: &Partition, properties: u32, uuid: &Uuid, version: u32) -> [u64; WORDS] {
     let mask = match version {
         V1_0 => PROPERTIES_1_0,
         V1_1 => PROPERTIES_1_1,
         _ => u32::MAX,
     };
-    let contexts = partition.contexts();
-    let mut bytes = [0; DESCRIPTOR as usize];
-    let fields = partition
-        .id
-        .to_le_bytes()
-        .into_iter()
-        .chain(contexts.to_le_bytes())
-        .chain((properties & mask).to_le_bytes())
-        .chain(uuid.0);
-    for (to, from) in bytes.iter_mut().zip(fields) {
-        *to = from;
-    }
-    bytes
+    let ids = u64::from(partition.id) | u64::from(partition.contexts()) << 16;
+    let half = |n: usize| {
+        let (words, _) = uuid.0.as_chunks::<8>();
+        words.get(n).map_or(0, |word| u64::from_le_bytes(*word))
+    };
+    [ids | u64::from(properties & mask) << 32, half(0), half(1)]
 }

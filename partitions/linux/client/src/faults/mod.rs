@@ -35,6 +35,8 @@ const PATIENCE: Patience = Patience {
 /// other at most: each may fail it twice.
 const BETWEEN: Duration = Duration::from_millis(5_300);
 const IN_A_ROW: u32 = 2;
+/// How long one may be out of service that a client takes for ended: a restart under load takes half of it.
+const REFUSES: Duration = Duration::from_secs(10);
 /// How long the clients of a TEE that was ended may take to be told, and to be served again.
 const ENDS: Duration = Duration::from_secs(60);
 
@@ -169,7 +171,13 @@ impl Campaign {
             &why,
         );
         self.ended[target] = self.ended[target].map(|(_, row)| (ended, row));
-        let back = self.watch.settles(Instant::now() + ENDS);
+        let mut back = self.watch.settles(Instant::now() + REFUSES);
+        if !back {
+            // It has refused the call, which a client is told as its end, and goes on refusing.
+            note(&format!("finish {name}"));
+            self.ended[target] = self.ended[target].map(|(_, row)| (Instant::now(), row));
+            back = self.watch.settles(Instant::now() + ENDS);
+        }
         let first = self.watch.first_served(ended).unwrap_or_else(Instant::now);
         self.tell(
             &name,
