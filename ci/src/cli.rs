@@ -76,6 +76,9 @@ pub struct RunArgs {
     /// Give a shell in the normal world's Linux instead of calling the TEEs (`exit` ends it).
     #[arg(long, conflicts_with = "until")]
     pub shell: bool,
+    /// Put this into Linux's /usr/bin: a C source, built with libteec, or a program for arm64 Linux, or a script.
+    #[arg(long, value_name = "FILE", conflicts_with = "until")]
+    pub with: Vec<PathBuf>,
     /// Stop at this point.
     #[arg(long, value_name = "POINT")]
     pub until: Option<Until>,
@@ -134,7 +137,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "NAME=PATH")]
     pub own: Vec<String>,
 
-    /// Let Linux run only these suites, such as `clients,xtest`.
+    /// Let Linux run only these suites, such as `clients,xtest`; with --only book, the commands of these pages.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,
     /// Run the FF-A conformance cases on QEMU alone.
@@ -198,6 +201,8 @@ pub enum Group {
     Loom,
     /// What is in flash, built once more in another folder: it has to have the same bytes.
     Rebuilt,
+    /// The commands of the book, as a reader types them.
+    Book,
     /// Fuzzing from the kept corpus, on this machine.
     Fuzz,
     /// Bare-metal cases on QEMU.

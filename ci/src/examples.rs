@@ -5,7 +5,8 @@ pub const RUN: &str = "Examples:
   cargo xtask run                                build, boot, and call every TEE from Linux
   cargo xtask run --until tees --console         boot until every TEE has started, and show what they say
   cargo xtask run --config configs/largest.toml  another table
-  cargo xtask run --shell                        a shell in that Linux (bulkhead-tees, xtest)";
+  cargo xtask run --shell                        a shell in that Linux (bulkhead-tees, xtest)
+  cargo xtask run --shell --with my-client.c     and a client of your own in it, built with libteec";
 
 /// Of `test`.
 pub const TEST: &str = "Examples:
@@ -21,6 +22,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --only fuzz --fuzz 3600 --keep  an hour for each fuzz target, and keep what it finds
   cargo xtask test --only cost                   what grew since the last release, and is not in docs/changelog.md
   cargo xtask test --only linux --suites clients,xtest
+  cargo xtask test --only book --suites tutorial   the commands of docs/tutorial.md, as a reader types them
   cargo xtask test --junit target/results.xml";
 
 /// Of `bench`.

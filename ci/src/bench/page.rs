@@ -75,7 +75,7 @@ pub fn text(one: &Figures, eight: &Figures, then: &Reference, growth: &str, prof
     }
     let _ = write!(
         text,
-        "\n![figures beside their targets](benchmarks.svg)\n\n## Growth\n\n{GROWTH}\n```\n{growth}```\n"
+        "\n![figures beside their targets](benchmarks.svg)\n\n## Growth\n\n{GROWTH}\n```text\n{growth}```\n"
     );
     text.push_str("\n## Targets that are missed\n");
     for operation in OPERATIONS.iter().filter(|operation| missed(operation, one)) {
@@ -90,7 +90,7 @@ pub fn text(one: &Figures, eight: &Figures, then: &Reference, growth: &str, prof
         text.push_str(reason.map_or("", |(_, reason)| reason));
         text.push('\n');
         if let Some(profile) = profiles.get(operation.name) {
-            let _ = write!(text, "\n```\n{}```\n", profile.text());
+            let _ = write!(text, "\n```text\n{}```\n", profile.text());
         }
     }
     text

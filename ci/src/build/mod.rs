@@ -4,6 +4,7 @@ use cargo::Build;
 
 mod archive;
 mod cargo;
+mod clients;
 mod firmware;
 mod flash;
 mod modules;
@@ -11,6 +12,7 @@ mod normal;
 mod optee;
 mod tfa;
 
+pub use clients::with_clients;
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree, with_kernel};
 pub use tfa::FLAGS as TFA_FLAGS;

@@ -90,6 +90,12 @@ pub fn userland(paths: &Paths, apt: &Apt) -> Result<PathBuf> {
     pinned(paths, apt, "userland", &pins::USERLAND, what)
 }
 
+/// The headers of libteec.
+pub fn headers(paths: &Paths, apt: &Apt) -> Result<PathBuf> {
+    let what = "fetching libteec's headers";
+    pinned(paths, apt, "headers", &pins::HEADERS, what)
+}
+
 /// systemd and udev.
 pub fn services(paths: &Paths, apt: &Apt) -> Result<PathBuf> {
     pinned(

@@ -72,6 +72,11 @@ impl Parts {
         debs::userland(paths, &self.apt)
     }
 
+    /// The headers of libteec, as their package lays them out.
+    pub fn headers(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::headers(paths, &self.apt)
+    }
+
     /// systemd and udev, as their packages lay them out.
     pub fn services(&self, paths: &Paths) -> Result<PathBuf> {
         debs::services(paths, &self.apt)

@@ -36,6 +36,9 @@ pub const SERVICES: [Pin; 5] = [
     pin("libkmod2", "34.2-2+b2"),
 ];
 
+/// What clients of libteec are built with; of the same version as the library.
+pub const HEADERS: [Pin; 1] = [pin("optee-client-dev", "4.11.0-1")];
+
 /// What runs in the normal world's Linux, and what that needs.
 pub const USERLAND: [Pin; 21] = [
     pin("optee-test-qemu", "4.10.0-1"),

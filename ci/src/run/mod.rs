@@ -37,7 +37,8 @@ pub fn run(paths: &Paths, args: &RunArgs) -> Result<bool> {
         _ => "boot and clients",
     };
     let mut stages = Stages::new(build::STAGES.into_iter().chain([last]));
-    let built = build::build(paths, &args.config.table(paths), &mut stages)?;
+    let mut built = build::build(paths, &args.config.table(paths), &mut stages)?;
+    built.normal = build::with_clients(paths, &built.firmware, built.normal, &args.with)?;
     stages.begin(&format!("`{}` on QEMU", built.firmware.system.name));
     let ok = if args.shell {
         shell::run(&built, args.sve())?

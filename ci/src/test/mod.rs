@@ -2,8 +2,11 @@
 
 mod again;
 mod bare;
+mod book;
 #[cfg(test)]
 mod clauses;
+#[cfg(test)]
+mod errors;
 mod faults;
 mod figures;
 mod fuzz;
@@ -43,6 +46,12 @@ use tally::Tally;
 const GROUPS: [(Group, &str, &str); 11] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
+    // Its commands take the folder for themselves, which this process does from the next group on.
+    (
+        Group::Book,
+        "book",
+        "the commands of the book, as a reader types them",
+    ),
     (
         Group::Loom,
         "loom",
@@ -108,6 +117,7 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             Group::Loom => loom::test(paths, &mut tally)?,
             Group::Rebuilt => rebuilt::test(paths, provided(paths, args, &mut parts)?, &mut tally)?,
             Group::Model => model::test(paths, args, &mut tally)?,
+            Group::Book => book::test(paths, args, &mut tally)?,
             Group::Fuzz => fuzz::test(paths, args, &mut tally)?,
             Group::Bare => {
                 let parts = provided(paths, args, &mut parts)?;

@@ -9,7 +9,7 @@ use bulkhead_core::function;
 
 #[path = "../../../hypervisor/core/src/tests/conformance.rs"]
 #[allow(dead_code)] // The tests of the core look at more of a row.
-mod conformance;
+pub mod conformance;
 #[path = "../../../hypervisor/core/src/tests/conformance_page.rs"]
 #[allow(dead_code)] // The tests of the core read cases back from a page.
 mod conformance_page;

@@ -11,7 +11,8 @@ use std::vec::Vec;
 use super::table::{RESTARTS, TABLE};
 use crate::Life;
 use crate::api::{
-    Access, Action, Conduit, Deadline, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run, World,
+    Access, Action, Conduit, Context, Deadline, Entry, Event, Fault, Note, Page, Ports, Regs, Restored, Run,
+    World,
 };
 use crate::context::State;
 use crate::error::Error;
@@ -237,7 +238,9 @@ impl Machine {
     }
 
     pub fn step(&mut self, core: Core, event: Event) -> Action {
+        let caller = self.spmc.cpus[usize::from(core)].current();
         let action = self.spmc.step(core, event, &mut self.ports);
+        is_in_the_catalogue(caller, &event, &action);
         // The shell saves what the core holds of a context that left, and says so.
         self.spmc.settle(core);
         action
@@ -400,4 +403,21 @@ pub fn run(action: Action) -> Run {
 /// Whether an action is FFA_SUCCESS.
 pub fn succeeded(action: Action) -> bool {
     matches!(x(action, 0) as u32, f::SUCCESS_32 | f::SUCCESS_64)
+}
+
+/// An error with which a call is answered at once is in the book's catalogue.
+fn is_in_the_catalogue(caller: Option<Context>, event: &Event, action: &Action) {
+    let (call, answer) = match (event, action) {
+        (Event::Normal(call), Action::Normal(answer)) => (call, *answer),
+        (Event::Call(Conduit::Smc, call), Action::Run(run)) if caller == Some(run.context) => match run.entry
+        {
+            Entry::Answer(answer) => (call, answer),
+            _ => return,
+        },
+        _ => return,
+    };
+    let [id, function, error] = [call.0[0], answer.0[0], answer.0[2]].map(|register| register as u32);
+    if function == f::ERROR {
+        assert!(super::errors::has(id, error), "{id:#x} {}", error.cast_signed());
+    }
 }

@@ -14,6 +14,8 @@ mod copy;
 mod dedicated;
 mod direct;
 mod discovery;
+#[allow(dead_code)] // The book reads more of a row.
+mod errors;
 mod forward;
 mod ghost;
 mod held;
