@@ -43,7 +43,7 @@ use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 11] = [
+const GROUPS: [(Group, &str, &str); 12] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     // Its commands take the folder for themselves, which this process does from the next group on.
