@@ -165,6 +165,10 @@ pub struct TestArgs {
     /// Take random calls, and what chance does in Linux's suites and in scenarios, from here, to repeat a failure [default: another number each time]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Write a report of the scenarios for a browser: for each the timeline of its cores. Their hypervisors are built to say
+    /// who runs where.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Write the results as JUnit XML, too.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,

@@ -93,6 +93,17 @@ pub fn provide_cxx(paths: &Paths) -> Result<()> {
     install(paths, &Apt::host(paths), &["g++"], None)
 }
 
+/// A program that only some tests need, from whichever package of these; the first one is installed where there is none.
+pub fn provide_program(paths: &Paths, programs: &[(&str, &str)]) -> Result<PathBuf> {
+    let find = || programs.iter().find_map(|(program, _)| tool::find(program));
+    if let Some(program) = find() {
+        return Ok(program);
+    }
+    let (program, package) = programs.first().context("no program is asked for")?;
+    install(paths, &Apt::host(paths), &[package], None)?;
+    find().with_context(|| format!("the package {package} has no `{program}`"))
+}
+
 /// Installs packages, as root or by sudo.
 fn install(paths: &Paths, apt: &Apt, packages: &[&str], suite: Option<&String>) -> Result<()> {
     let what = format!("installing {}", packages.join(", "));

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+pub use calls::words as call_words;
 pub use data::writable;
 pub use failures::Failures;
 pub use symbols::Symbols;

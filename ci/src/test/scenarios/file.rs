@@ -83,6 +83,16 @@ pub enum Time {
 
 impl Time {}
 
+impl Time {
+    /// Its word in scenario files.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Counted => "counted",
+        }
+    }
+}
+
 /// What is wanted of the firmware.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

@@ -40,6 +40,8 @@ pub struct Job {
 pub struct Verdict {
     /// Why it failed; nothing where it passed.
     pub problems: Vec<String>,
+    /// What was injured, in words.
+    pub injured: Vec<String>,
     /// Cases of the normal world that ended as they should.
     pub cases: usize,
     /// How long it took here, and in the machine's own time.
@@ -154,6 +156,7 @@ impl Job {
         let text: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
         let _ = write(&self.folder.join("verdict.txt"), text.as_bytes());
         Verdict {
+            injured: seen.rounds.iter().map(ToString::to_string).collect(),
             problems,
             cases: told.cases.len(),
             took,

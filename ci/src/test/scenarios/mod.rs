@@ -1,18 +1,21 @@
 //! Scenarios: whole runs of a machine that files describe (`ci/scenarios/*.toml`), as many at a time as this computer has
 //! cores for, each in a folder of its own.
 
+mod browser;
 mod file;
+mod html;
 mod job;
 mod overseer;
 mod own;
 mod pattern;
 mod prepare;
+mod timeline;
 
 use super::tally::Tally;
 use crate::build;
 use crate::cli::TestArgs;
 use crate::parts::Parts;
-use crate::paths::Paths;
+use crate::paths::{Paths, write};
 use crate::progress::Lanes;
 use anyhow::{Context, Result, bail};
 use file::{Scenario, nearest};
@@ -26,6 +29,9 @@ use std::thread;
 
 /// Stands for all scenarios, where names are asked for.
 const ALL: &str = "all";
+
+/// The scenario whose report is looked at.
+const REPORTED: &str = "crash";
 
 /// Lists the scenarios.
 pub fn list(paths: &Paths) -> Result<()> {
@@ -49,7 +55,7 @@ pub fn list(paths: &Paths) -> Result<()> {
 pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let own = Own::read(&args.own)?;
     let seed = args.seed.unwrap_or_else(super::model::fresh);
-    let mut builder = Builder::new(paths, parts, &own, false);
+    let mut builder = Builder::new(paths, parts, &own, args.html.is_some());
     let mut jobs = Vec::new();
     for scenario in chosen(paths, &args.scenario)? {
         let folder = folder(paths, &scenario.name);
@@ -60,6 +66,36 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
     for (job, verdict) in jobs.iter().zip(&verdicts) {
         note(job, verdict, tally);
     }
+    match &args.html {
+        Some(file) => {
+            write(file, html::page(&jobs, &verdicts)?.as_bytes())?;
+            eprintln!("       the report is in {}", file.display());
+            Ok(())
+        }
+        None if args.scenario.is_empty() => report(paths, parts, tally),
+        None => Ok(()),
+    }
+}
+
+/// Makes the report of one scenario, and looks at it in a browser.
+fn report(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
+    let own = Own::default();
+    let mut builder = Builder::new(paths, parts, &own, true);
+    let scenario = chosen(paths, &[REPORTED.to_owned()])?.remove(0);
+    let jobs = [builder.job(&scenario, &Variant::default(), 1, folder(paths, "report"))?];
+    let verdicts = run(&jobs);
+    let file = jobs[0].folder.join("report.html");
+    write(&file, html::page(&jobs, &verdicts)?.as_bytes())?;
+    let seen = browser::look(paths, &file);
+    let detail = match &seen {
+        Ok(seen) => seen.clone(),
+        Err(error) => format!("{error:#}"),
+    };
+    tally.note(
+        "the report of a scenario is drawn in a browser",
+        seen.is_ok(),
+        &detail,
+    );
     Ok(())
 }
 
