@@ -137,6 +137,20 @@ pub struct TestArgs {
     #[arg(long, value_name = "NAME=PATH")]
     pub own: Vec<String>,
 
+    /// Run one scenario under a debugger: its machine waits, and gdb has the symbols of everything in it.
+    #[arg(long, requires = "scenario", conflicts_with_all = ["html", "junit", "matrix", "times"])]
+    pub gdb: bool,
+    /// Run scenarios on every QEMU that is found, with time that passes freely and that counts instructions, with all, one and
+    /// two cores for Linux, and with each TF-A of `--own`.
+    #[arg(long)]
+    pub matrix: bool,
+    /// One more QEMU for `--matrix`.
+    #[arg(long, value_name = "PATH", requires = "matrix")]
+    pub qemu: Vec<PathBuf>,
+    /// Run each scenario so many times: what passes only sometimes is flaky, and fails.
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub times: u32,
+
     /// Let Linux run only these suites, such as `clients,xtest`; with --only book, the commands of these pages.
     #[arg(long, value_name = "SUITES")]
     pub suites: Option<String>,

@@ -118,6 +118,12 @@ pub fn find(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Everywhere that a program is.
+pub fn find_all(name: &str) -> Vec<PathBuf> {
+    let files = folders().into_iter().map(|folder| folder.join(name));
+    files.filter(|file| file.is_file()).collect()
+}
+
 /// The folders in which programs are looked for: those of the search path, then those of system tools, which the
 /// search path of an ordinary user may lack.
 fn folders() -> Vec<PathBuf> {

@@ -1,7 +1,7 @@
 //! `cargo xtask run`: builds a system, boots it and shows what became of each TEE.
 
 pub mod apart;
-mod decoder;
+pub mod decoder;
 pub mod events;
 pub mod gdb;
 pub mod linux;

@@ -22,11 +22,7 @@ impl Symbols {
 
     fn read(bytes: &[u8], load: u64) -> Option<Self> {
         let file = object::File::parse(bytes).ok()?;
-        let moved = if file.kind() == ObjectKind::Dynamic {
-            load
-        } else {
-            0
-        };
+        let moved = moved(&file, load);
         let functions = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
         let named = functions.filter_map(|symbol| {
             let start = symbol.address().checked_add(moved)?;
@@ -72,6 +68,22 @@ impl Symbols {
         self.0.iter().find(within).map_or_else(String::new, |function| {
             format!("{}+{:#x}", function.name, address - function.start)
         })
+    }
+}
+
+/// How far a program's addresses are from those in its file: one that can run anywhere is moved to where it is loaded.
+fn moved(file: &object::File<'_>, load: u64) -> u64 {
+    match file.kind() {
+        ObjectKind::Dynamic => load,
+        _ => 0,
+    }
+}
+
+impl Program {
+    /// How far its addresses are from those in its file.
+    pub fn offset(&self) -> u64 {
+        let bytes = std::fs::read(&self.file).unwrap_or_default();
+        object::File::parse(bytes.as_slice()).map_or(0, |file| moved(&file, self.load))
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Job {
     pub flash: PathBuf,
     /// What Linux boots from; none where the boot stage runs its cases.
     pub normal: Option<Arc<NormalWorld>>,
+    /// The kernel's ELF file, where it is known.
+    pub kernel_symbols: Option<PathBuf>,
     /// More arguments for the kernel's command line.
     pub arguments: String,
     pub seed: u64,
@@ -47,6 +49,14 @@ pub struct Verdict {
     /// How long it took here, and in the machine's own time.
     pub took: Duration,
     pub guest: Duration,
+}
+
+impl Verdict {
+    /// Of one that passed.
+    pub fn figures(&self) -> String {
+        let guest = self.guest.as_secs_f64();
+        format!("{} cases, {guest:.1} s of the machine's time", self.cases)
+    }
 }
 
 /// A case of the normal world.
@@ -106,6 +116,18 @@ impl Job {
             "" => self.scenario.name.clone(),
             variant => format!("{} ({variant})", self.scenario.name),
         }
+    }
+
+    /// Why a run of it failed, and what to do.
+    pub fn failure(&self, verdict: &Verdict) -> String {
+        let variant = if self.variant.is_empty() { "" } else { " --matrix" };
+        format!(
+            "{}; all logs are in {}; repeat with cargo xtask test --scenario {}{variant} --seed {}",
+            verdict.problems.join("; "),
+            self.folder.display(),
+            self.scenario.name,
+            self.seed
+        )
     }
 
     /// How many cores of this computer the machine keeps busy.

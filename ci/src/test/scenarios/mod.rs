@@ -2,9 +2,11 @@
 //! cores for, each in a folder of its own.
 
 mod browser;
+mod debug;
 mod file;
 mod html;
 mod job;
+mod matrix;
 mod overseer;
 mod own;
 mod pattern;
@@ -20,6 +22,7 @@ use crate::progress::Lanes;
 use anyhow::{Context, Result, bail};
 use file::{Scenario, nearest};
 use job::{Job, Verdict};
+use matrix::Count;
 pub use own::Own;
 use prepare::{Builder, Variant};
 use std::collections::VecDeque;
@@ -56,15 +59,53 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
     let own = Own::read(&args.own)?;
     let seed = args.seed.unwrap_or_else(super::model::fresh);
     let mut builder = Builder::new(paths, parts, &own, args.html.is_some());
+    let scenarios = chosen(paths, &args.scenario)?;
+    if args.gdb {
+        let [scenario] = scenarios.as_slice() else {
+            bail!("--gdb is for one scenario; name it by --scenario");
+        };
+        let folder = folder(paths, &scenario.name).join("debug");
+        let ok = debug::debug(paths, &builder.job(scenario, &Variant::default(), seed, folder)?)?;
+        tally.note(&format!("{} under the debugger", scenario.name), ok, "");
+        return Ok(());
+    }
+    let emulators = if args.matrix {
+        matrix::emulators(&args.qemu)?
+    } else {
+        Vec::new()
+    };
     let mut jobs = Vec::new();
-    for scenario in chosen(paths, &args.scenario)? {
-        let folder = folder(paths, &scenario.name);
-        jobs.push(builder.job(&scenario, &Variant::default(), seed, folder)?);
+    for scenario in &scenarios {
+        let variants = if args.matrix {
+            matrix::variants(scenario, &emulators, &own)
+        } else {
+            vec![Variant::default()]
+        };
+        for variant in &variants {
+            for time in 1..=args.times {
+                let mut folder = folder(paths, &scenario.name);
+                if args.matrix {
+                    folder.push(variant.name.replace(' ', "_"));
+                }
+                if args.times > 1 {
+                    folder.push(time.to_string());
+                }
+                jobs.push(builder.job(scenario, variant, seed, folder)?);
+            }
+        }
     }
     eprintln!("       seed {seed}");
+    if args.matrix {
+        eprintln!("       {}", matrix::introduction(&emulators, jobs.len()));
+    }
     let verdicts = run(&jobs);
-    for (job, verdict) in jobs.iter().zip(&verdicts) {
-        note(job, verdict, tally);
+    let mut flaky = 0;
+    let times = args.times as usize;
+    for (jobs, verdicts) in jobs.chunks(times).zip(verdicts.chunks(times)) {
+        flaky += usize::from(note(jobs, verdicts, tally));
+    }
+    if times > 1 {
+        eprintln!("       {flaky} flaky: passed sometimes, and sometimes not");
     }
     match &args.html {
         Some(file) => {
@@ -72,9 +113,34 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
             eprintln!("       the report is in {}", file.display());
             Ok(())
         }
-        None if args.scenario.is_empty() => report(paths, parts, tally),
+        None if args.scenario.is_empty() => {
+            debugged(paths, parts, tally)?;
+            report(paths, parts, tally)
+        }
         None => Ok(()),
     }
+}
+
+/// Stops a machine under the debugger, where a partition comes to one of its functions.
+fn debugged(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
+    let own = Own::default();
+    let mut builder = Builder::new(paths, parts, &own, false);
+    let scenario = chosen(paths, &[REPORTED.to_owned()])?.remove(0);
+    let job = builder.job(&scenario, &Variant::default(), 1, folder(paths, "debugged"))?;
+    let said = debug::ask(
+        paths,
+        &job,
+        "break-in test-b image::echo_32\ncontinue\nwho\nbacktrace 2\n",
+    )?;
+    let wanted = [" test-b test_sp::image::echo_32", "in test_sp::image::serve"];
+    let missing: Vec<_> = wanted.into_iter().filter(|text| !said.contains(text)).collect();
+    let name = "a scenario under the debugger stops in the partition that is meant";
+    let detail = match missing.as_slice() {
+        [] => String::new(),
+        missing => format!("gdb does not say `{}`, but: {said}", missing.join("`, `")),
+    };
+    tally.note(name, missing.is_empty(), &detail);
+    Ok(())
 }
 
 /// Makes the report of one scenario, and looks at it in a browser.
@@ -104,25 +170,45 @@ fn folder(paths: &Paths, name: &str) -> PathBuf {
     paths.systems.with_file_name("scenarios").join(name)
 }
 
-/// Notes what came of a run.
-fn note(job: &Job, verdict: &Verdict, tally: &mut Tally) {
-    let ms = verdict.took.as_millis() as u64;
-    let figures = format!(
-        "{} cases, {:.1} s of the machine's time",
-        verdict.cases,
-        verdict.guest.as_secs_f64()
-    );
-    let detail = if verdict.problems.is_empty() {
-        figures
-    } else {
-        let problems = verdict.problems.join("; ");
-        let (folder, seed) = (job.folder.display(), job.seed);
-        let name = &job.scenario.name;
-        format!(
-            "{problems}; all logs are in {folder}; repeat with cargo xtask test --scenario {name} --seed {seed}"
-        )
+/// Notes what came of the runs of one scenario; whether it is flaky.
+fn note(jobs: &[Job], verdicts: &[Verdict], tally: &mut Tally) -> bool {
+    let failed = verdicts.iter().position(|verdict| !verdict.problems.is_empty());
+    let count = Count {
+        passed: verdicts
+            .iter()
+            .filter(|verdict| verdict.problems.is_empty())
+            .count(),
+        all: verdicts.len(),
     };
-    tally.note_timed(&job.title(), verdict.problems.is_empty(), &detail, ms);
+    let shown = failed.unwrap_or_default();
+    let (Some(job), Some(verdict)) = (jobs.get(shown), verdicts.get(shown)) else {
+        return false;
+    };
+    let detail = match (failed, count) {
+        (None, Count { all: 1, .. }) => verdict.figures(),
+        (None, count) => format!(
+            "{} of {} runs passed; {}",
+            count.passed,
+            count.all,
+            verdict.figures()
+        ),
+        (Some(_), count) => {
+            let often = match count {
+                Count { all: 1, .. } => String::new(),
+                Count { passed, all } if count.is_flaky() => {
+                    format!("flaky: {passed} of {all} runs passed; ")
+                }
+                Count { all, .. } => format!("none of {all} runs passed; "),
+            };
+            format!("{often}{}", job.failure(verdict))
+        }
+    };
+    let ms = verdicts
+        .iter()
+        .map(|verdict| verdict.took.as_millis() as u64)
+        .sum();
+    tally.note_timed(&job.title(), failed.is_none(), &detail, ms);
+    count.is_flaky()
 }
 
 /// All scenarios of the repository, by name.

@@ -24,6 +24,8 @@ pub struct Own {
     /// The kernel and the initramfs of the normal world.
     pub kernel: Option<PathBuf>,
     pub initramfs: Option<PathBuf>,
+    /// The kernel's ELF file.
+    pub kernel_symbols: Option<PathBuf>,
     /// Builds of TF-A, the first one for runs that want only one.
     pub tfa: Vec<Tfa>,
 }
@@ -59,6 +61,7 @@ impl Own {
                 INITRAMFS => own.initramfs = Some(initramfs(path)?),
                 TFA => own.tfa.push(tfa(&path)?),
                 name => match name.strip_suffix(SYMBOLS) {
+                    Some(KERNEL) => own.kernel_symbols = Some(symbols(path)?),
                     Some(partition) => own.symbols.push((partition.to_owned(), symbols(path)?)),
                     None => own.images.push((name.to_owned(), image(name, path)?)),
                 },

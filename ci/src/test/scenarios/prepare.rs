@@ -80,6 +80,7 @@ impl<'a> Builder<'a> {
             firmware,
             flash,
             normal,
+            kernel_symbols: self.own.kernel_symbols.clone(),
             arguments: arguments.unwrap_or_default(),
             seed,
             folder,

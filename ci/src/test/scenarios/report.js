@@ -115,7 +115,7 @@ function table(head, rows, label) {
   made.append(first);
   for (const cells of rows) {
     const row = element("tr");
-    cells.forEach((cell, n) => row.append(element("td", typeof cell === "number" || n === 0 ? { class: "number" } : {}, cell)));
+    cells.forEach((cell) => row.append(element("td", /^[0-9]/.test(cell) ? { class: "number" } : {}, cell)));
     made.append(row);
   }
   return made;
