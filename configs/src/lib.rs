@@ -28,7 +28,7 @@ use reader::Faults;
 pub use board::boards;
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret, TEST_SECRET};
 pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Tee};
-pub use emit::{Artefact, Images, emit, mk_args, picture};
+pub use emit::{Artefact, Images, Story, emit, mk_args, picture, story};
 pub use expand::expand;
 pub use model::{
     Caller, Client, Image, Machine, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID,

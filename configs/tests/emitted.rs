@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bulkhead_configs::{Images, System, emit, hex, load, mk_args};
+use bulkhead_configs::{Images, Story, System, emit, hex, load, mk_args, story};
 use fdt::Fdt;
 
 /// The default system with images of odd sizes.
@@ -573,6 +573,29 @@ fn the_pictured_systems_are_those_of_the_tables() {
         assert!(
             fs::read_to_string(&shown).unwrap() == picture,
             "docs/{name}.svg is not the picture of configs/{table}"
+        );
+    }
+}
+
+/// So are the stories of the page of internals, of the default system.
+#[test]
+fn the_stories_of_the_book_are_those_of_the_table() {
+    let (system, _) = phone();
+    let stories = [
+        ("boot", Story::Boot),
+        ("call", Story::Call),
+        ("share", Story::Share),
+        ("interrupt", Story::Interrupt),
+    ];
+    for (name, kind) in stories {
+        let picture = story(&system, kind).unwrap();
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../docs/story-{name}.svg"));
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&shown, &picture).unwrap();
+        }
+        assert!(
+            fs::read_to_string(&shown).unwrap_or_default() == picture,
+            "docs/story-{name}.svg is not the story of configs/phone.toml"
         );
     }
 }

@@ -97,6 +97,8 @@ pub fn picture(system: &System) -> String {
     picture::layout(system)
 }
 
+pub use picture::story::{Story, draw as story};
+
 /// Refuses a configuration tree that is larger than firmware's room for it.
 fn config(system: &System, name: &str, tree: Vec<u8>) -> Result<Vec<u8>, Report> {
     let limit = system.board.firmware.config_size;

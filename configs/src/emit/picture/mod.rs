@@ -1,6 +1,7 @@
 //! A picture of a system: who is beside whom and above what, and secure memory to scale with its owners.
 
 pub mod memory;
+pub mod story;
 mod svg;
 mod table;
 mod worlds;
