@@ -4,7 +4,7 @@
 use super::svg::{Anchor, Font, Rect, Svg};
 use super::{EDGE, FAINT, FIRMWARE, HYPERVISOR, INK, MARGIN, NORMAL, PANEL, WIDTH, colour};
 use crate::model::{Partition, Preemption, System};
-use crate::units::{show_range, show_size};
+use crate::units::{show_duration, show_range, show_size};
 
 /// A story that can be drawn of any system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +180,10 @@ fn interrupt(tee: &Partition) -> Vec<Step> {
             steps.push(Step(
                 3,
                 4,
-                format!("virtual interrupt 4: leave within {limit_us} us"),
+                format!(
+                    "virtual interrupt 4: leave within {}",
+                    show_duration(limit_us.into())
+                ),
             ));
             steps.push(Step(
                 4,
@@ -192,7 +195,10 @@ fn interrupt(tee: &Partition) -> Vec<Step> {
         Preemption::Queued { limit_us } => steps.push(Step(
             3,
             3,
-            format!("it waits until the TEE leaves, {limit_us} us at most"),
+            format!(
+                "it waits until the TEE leaves, {} at most",
+                show_duration(limit_us.into())
+            ),
         )),
     }
     steps.extend([
