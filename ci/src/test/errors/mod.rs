@@ -22,6 +22,7 @@ of the dispatcher sees a call answered. What `cargo xtask check` says of tables 
 
 - [Errors of FF-A calls](#errors-of-ff-a-calls)
 - [The hypervisor's log](#the-hypervisors-log)
+- [Failures of partitions, and their records](#failures-of-partitions-and-their-records)
 - [The hypervisor stops](#the-hypervisor-stops)
 - [The tool](#the-tool)
 ";
@@ -43,6 +44,22 @@ Lines of `hypervisor.log` and of the terminal of `cargo xtask run`; NAME is a pa
 
 | level | line | means | to do |
 |---|---|---|---|
+";
+
+const FAULTS: &str = "
+## Failures of partitions, and their records
+
+`failed on core … by` one of these:
+
+| by | means | to do |
+|---|---|---|
+";
+
+const RECORD: &str = "
+Each failure has a record in the run's `failures.log`, and on the terminal of `cargo xtask run`; registers x0 to x30 are in it, too.
+
+| line | says |
+|---|---|
 ";
 
 const FATAL: &str = "
@@ -85,6 +102,14 @@ fn page(root: &Path) -> String {
             row.todo
         );
     }
+    text += FAULTS;
+    for (by, means, todo) in rows::FAULTS {
+        let _ = writeln!(text, "| {by} | {means} | {todo} |");
+    }
+    text += RECORD;
+    for (line, says) in rows::RECORD_LINES {
+        let _ = writeln!(text, "| `{line}` | {says} |");
+    }
     text += FATAL;
     for row in rows::FATAL {
         let _ = writeln!(text, "| {} | {} | {} |", row.line(), row.means, row.todo);
@@ -118,6 +143,21 @@ fn every_line_of_the_log_has_a_row_and_every_row_its_line() {
             row.says
         );
     }
+}
+
+#[test]
+fn every_kind_of_fault_and_every_line_of_a_record_has_a_row() {
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    let known = rows::FAULTS.iter().map(|(by, ..)| (*by).to_owned()).collect();
+    assert_eq!(sorted(known), sorted(sources::faults(root())));
+    let known = rows::RECORD_LINES
+        .iter()
+        .map(|(line, _)| (*line).to_owned())
+        .collect();
+    assert_eq!(sorted(known), sorted(sources::record_lines(root())));
 }
 
 #[test]

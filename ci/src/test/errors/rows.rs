@@ -242,3 +242,85 @@ pub const FATAL: &[Row] = &[
         "Report it with the log.",
     ),
 ];
+
+/// By what a partition has failed, as the line of its failure says it.
+pub const FAULTS: &[(&str, &str, &str)] = &[
+    (
+        "an undefined instruction or a system error",
+        "An instruction that this core, or EL1, does not have; or memory or a device answered with an error.",
+        "A wrong branch, or code for another core: see `pc`.",
+    ),
+    (
+        "waiting for an interrupt or event",
+        "WFI or WFE where they trap.",
+        "Give the core back with FFA_MSG_WAIT or FFA_YIELD.",
+    ),
+    (
+        "a vector or matrix instruction",
+        "SVE, SME, or FP and SIMD where they are not its own.",
+        "Build without them: the ID registers say that they are not there.",
+    ),
+    (
+        "pointer authentication",
+        "Its keys are the normal world's.",
+        "Build without it, as the ID registers say.",
+    ),
+    (
+        "a trapped system register or cache instruction",
+        "Debug and performance registers, timers, the GIC's CPU interface, set/way maintenance, and others that are shared.",
+        "The record names the register; the page on internals lists what is trapped.",
+    ),
+    (
+        "fetching an instruction",
+        "A jump to where it has no code.",
+        "See `address`, `lr`, and what stage 2 has there.",
+    ),
+    (
+        "a store",
+        "To memory that it does not have, or may only read.",
+        "See `address`: a buffer that was given back, a region without `w`, or somebody else's memory.",
+    ),
+    (
+        "a load",
+        "From memory that it does not have.",
+        "See `address`: a buffer that was given back, or somebody else's memory.",
+    ),
+    (
+        "a system error",
+        "Memory or a device answered with an error.",
+        "A device's register that does not exist; else the machine.",
+    ),
+    (
+        "a trapped exception",
+        "None of the others.",
+        "Look its class up in DDI0487, ESR_EL2.",
+    ),
+];
+
+/// The lines of a record in `failures.log`.
+pub const RECORD_LINES: &[(&str, &str)] = &[
+    (
+        "pc",
+        "Where it was, and the function, where the program is known (`symbols`).",
+    ),
+    ("lr", "Where it was called from."),
+    ("pstate", "Its Exception level, and which exceptions were masked."),
+    (
+        "EL1",
+        "Its own exception and translation registers: what its kernel was about.",
+    ),
+    ("fault", "The exception class in words."),
+    (
+        "address",
+        "The address that it used, and what its own tables made of it.",
+    ),
+    (
+        "secure",
+        "What stage 2 has there in its own memory, level by level.",
+    ),
+    (
+        "window",
+        "What stage 2 has there in its window of borrowed memory.",
+    ),
+    ("calls", "Its last eight calls, the oldest first."),
+];

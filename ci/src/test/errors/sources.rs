@@ -28,6 +28,32 @@ pub fn log(root: &Path) -> Vec<(String, String)> {
     lines
 }
 
+/// By what a partition may fail: the arms of `what` of the hypervisor's records.
+pub fn faults(root: &Path) -> Vec<String> {
+    let text = read(&root.join("hypervisor/src/record.rs"));
+    let body = text.split("fn what(").nth(1).unwrap_or_default();
+    let mut arms = behind(body.split("\n}\n").next().unwrap_or_default(), "=> ");
+    arms.dedup();
+    arms
+}
+
+/// What the lines of a record begin with, registers aside.
+pub fn record_lines(root: &Path) -> Vec<String> {
+    let folder = root.join("ci/src/run/record");
+    let own = |name: &str| {
+        let text = read(&folder.join(name));
+        text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+    };
+    let (record, fault) = (own("mod.rs"), own("fault.rs"));
+    let mut lines = behind(&record, " line(");
+    lines.extend(behind(&fault, "vec![("));
+    lines.extend(behind(&fault, "lines.push(("));
+    lines.retain(|line| !line.contains('{'));
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
 /// The sentences of the tool's errors, by file.
 pub fn tool(root: &Path) -> BTreeMap<String, Vec<String>> {
     let folder = root.join("ci/src");
