@@ -24,6 +24,9 @@ const LINKED: [&str; 7] = [
 ];
 const COPIED: [&str; 2] = ["configs", "boards"];
 
+/// Seconds that a command may take: a shell in Linux waits for ever for what is typed there.
+const LIMIT: &str = "1200";
+
 /// Does what all pages say; what several pages do in the same Linux is done in one.
 pub fn all(paths: &Paths, readings: &[Reading], tally: &mut Tally) -> Result<()> {
     for reading in readings {
@@ -141,11 +144,11 @@ fn typed(folder: &Path, line: usize, text: &str, commands: &[&Command]) -> Resul
     Ok(lost.map(|line| format!("it did not say `{line}` there, see {}", log.display())))
 }
 
-/// Runs a command with these keys on its standard input; whether it ended well.
+/// Runs a command with these keys on its standard input; whether it ended well and in time.
 fn enter(folder: &Path, text: &str, keys: &str, log: &Path) -> Result<bool> {
     let out = File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
-    let mut bash = Tool::new("bash")
-        .args(["-o", "pipefail", "-c", text])
+    let mut bash = Tool::new("timeout")
+        .args(["--kill-after=10", LIMIT, "bash", "-o", "pipefail", "-c", text])
         .within(folder)
         .command();
     bash.stdout(out.try_clone()?).stderr(out).stdin(Stdio::piped());
