@@ -4,6 +4,7 @@ pub mod apart;
 pub mod decoder;
 pub mod events;
 pub mod gdb;
+pub mod kallsyms;
 pub mod linux;
 pub mod log;
 pub mod machine;

@@ -3,7 +3,7 @@
 use super::job::{Job, words};
 use crate::parts::host;
 use crate::paths::{Paths, make_folder, write};
-use crate::run::decoder;
+use crate::run::{decoder, kallsyms};
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -85,7 +85,7 @@ impl Session {
             &format!("unix:{},server=on,wait=off", stub.display()),
         ]);
         let script = job.folder.join("debug.gdb");
-        write(&script, text(job, &stub).as_bytes())?;
+        write(&script, text(job, &stub)?.as_bytes())?;
         write(&job.folder.join("debug.py"), COMMANDS.as_bytes())?;
         let table = decoder::table(&job.firmware.hypervisor)?;
         let folder = job.folder.clone();
@@ -125,7 +125,7 @@ impl Drop for Machine {
 }
 
 /// gdb's script: symbols where their programs are, the machine, and the commands by partition.
-fn text(job: &Job, stub: &Path) -> String {
+fn text(job: &Job, stub: &Path) -> Result<String> {
     let firmware = &job.firmware;
     let mut text = format!(
         "# gdb-multiarch -x this: `{}` under the debugger.\nset pagination off\nset confirm off\nset architecture aarch64\n",
@@ -139,8 +139,13 @@ fn text(job: &Job, stub: &Path) -> String {
     for program in firmware.programs.values() {
         symbols(&program.file, program.offset());
     }
-    if let Some(kernel) = &job.kernel_symbols {
-        symbols(kernel, 0);
+    let kernel = match (&job.kernel_symbols, &job.normal) {
+        (Some(vmlinux), _) => Some(vmlinux.clone()),
+        (None, Some(normal)) => Some(kallsyms::elf(&normal.kernel, &job.folder)?),
+        (None, None) => None,
+    };
+    if let Some(kernel) = kernel {
+        symbols(&kernel, 0);
     }
     let _ = writeln!(text, "target remote {}", stub.display());
     text += "python\npartitions = {}\n";
@@ -160,5 +165,5 @@ fn text(job: &Job, stub: &Path) -> String {
     }
     let commands = job.folder.join("debug.py");
     let _ = write!(text, "end\nsource {}\nwho\n", commands.display());
-    text
+    Ok(text)
 }

@@ -65,7 +65,10 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
             bail!("--gdb is for one scenario; name it by --scenario");
         };
         let folder = folder(paths, &scenario.name).join("debug");
-        let ok = debug::debug(paths, &builder.job(scenario, &Variant::default(), seed, folder)?)?;
+        let mut job = builder.job(scenario, &Variant::default(), seed, folder)?;
+        // Where its symbols say that it is.
+        "nokaslr".clone_into(&mut job.arguments);
+        let ok = debug::debug(paths, &job)?;
         tally.note(&format!("{} under the debugger", scenario.name), ok, "");
         return Ok(());
     }
