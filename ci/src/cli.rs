@@ -1,7 +1,7 @@
 //! The commands and their options.
 
 use crate::progress::Stages;
-use crate::{bench, build, examples, paths::Paths, quote, run, size, tables, test};
+use crate::{bench, build, coverage, examples, paths::Paths, quote, run, sbom, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -31,6 +31,12 @@ enum Command {
     /// Show the size of the hypervisor's image and of its source.
     #[command(after_help = examples::SIZE)]
     Size(ConfigArgs),
+    /// Show which lines and branches of the policy its own tests run.
+    #[command(after_help = examples::COVERAGE)]
+    Coverage(CoverageArgs),
+    /// Write what a system is made of: its bill of materials, as CycloneDX.
+    #[command(after_help = examples::SBOM)]
+    Sbom(SbomArgs),
     /// Say all that is wrong with partition tables.
     #[command(after_help = examples::CHECK)]
     Check(tables::CheckArgs),
@@ -206,6 +212,24 @@ pub struct BenchArgs {
     pub bless: bool,
 }
 
+/// Options of `coverage`.
+#[derive(clap::Args)]
+pub struct CoverageArgs {
+    /// List each branch that is never taken.
+    #[arg(long)]
+    pub branches: bool,
+}
+
+/// Options of `sbom`.
+#[derive(clap::Args)]
+pub struct SbomArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Write it to this file, instead of the standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 /// A group of tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Group {
@@ -221,6 +245,8 @@ pub enum Group {
     Rebuilt,
     /// The commands of the book, as a reader types them.
     Book,
+    /// Which lines and branches of the policy its own tests run.
+    Coverage,
     /// Fuzzing from the kept corpus, on this machine.
     Fuzz,
     /// Bare-metal cases on QEMU.
@@ -272,6 +298,10 @@ impl Cli {
                 tables::schema(&args);
                 Ok(true)
             }
+            Command::Sbom(args) => {
+                sbom::sbom(&paths, &args.config.table(&paths), args.output.as_ref()).map(|()| true)
+            }
+            Command::Coverage(args) => coverage::coverage(&paths, args.branches),
             Command::Size(args) => size::size(&paths, &args.table(&paths)).map(|()| true),
         }
     }

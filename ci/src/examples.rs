@@ -47,6 +47,16 @@ pub const SIZE: &str = "Examples:
   cargo xtask size                               the hypervisor around configs/phone.toml
   cargo xtask size --config configs/largest.toml";
 
+/// Of `coverage`.
+pub const COVERAGE: &str = "Examples:
+  cargo xtask coverage                           lines and branches by file; fails under the least of docs/assurance.md
+  cargo xtask coverage --branches                and each branch that is never taken";
+
+/// Of `sbom`.
+pub const SBOM: &str = "Examples:
+  cargo xtask sbom --output target/phone.cdx.json
+  cargo xtask sbom --config configs/largest.toml --output target/largest.cdx.json";
+
 /// Of `check`.
 pub const CHECK: &str = "Examples:
   cargo xtask check configs/phone.toml           all that is wrong with it, or `good`

@@ -104,6 +104,11 @@ pub fn provide_program(paths: &Paths, programs: &[(&str, &str)]) -> Result<PathB
     find().with_context(|| format!("the package {package} has no `{program}`"))
 }
 
+/// Installs LLVM's tools of this major version.
+pub fn provide_llvm(paths: &Paths, major: &str) -> Result<()> {
+    install(paths, &Apt::host(paths), &[&format!("llvm-{major}")], None)
+}
+
 /// Installs packages, as root or by sudo.
 fn install(paths: &Paths, apt: &Apt, packages: &[&str], suite: Option<&String>) -> Result<()> {
     let what = format!("installing {}", packages.join(", "));

@@ -83,6 +83,12 @@ impl Parts {
     }
 }
 
+/// Installs LLVM's tools of this major version.
+pub fn provide_llvm(paths: &Paths, major: &str) -> Result<()> {
+    crate::lock::hold(paths)?;
+    host::provide_llvm(paths, major)
+}
+
 /// Installs a C++ compiler where there is none: libFuzzer is built with it.
 pub fn provide_cxx(paths: &Paths) -> Result<()> {
     crate::lock::hold(paths)?;

@@ -36,14 +36,15 @@ use crate::cli::{Group, TestArgs};
 use crate::parts::{Part, Parts};
 use crate::paths::{Paths, write};
 use crate::progress::Stages;
-use crate::{bench, build, parts, size};
+use crate::{bench, build, coverage, parts, size};
 use anyhow::Result;
+pub use host::said;
 pub use page::name_of_call;
 use std::time::Instant;
 use tally::Tally;
 
 /// The groups by their order, and what each does.
-const GROUPS: [(Group, &str, &str); 12] = [
+const GROUPS: [(Group, &str, &str); 13] = [
     (Group::Host, "host", "unit and property tests on this machine"),
     (Group::Model, "model", "random calls beside the reference models"),
     // Its commands take the folder for themselves, which this process does from the next group on.
@@ -66,6 +67,11 @@ const GROUPS: [(Group, &str, &str); 12] = [
         Group::Rebuilt,
         "rebuilt",
         "what is in flash, built once more in another folder: the same bytes",
+    ),
+    (
+        Group::Coverage,
+        "coverage",
+        "lines and branches of the policy that its own tests run",
     ),
     (Group::Fuzz, "fuzz", "fuzzing from the kept inputs"),
     (Group::Bare, "bare", "bare-metal cases on QEMU, table by table"),
@@ -115,6 +121,11 @@ pub fn test(paths: &Paths, args: &TestArgs) -> Result<bool> {
             }
             Group::Host => host::test(paths, &mut tally)?,
             Group::Loom => loom::test(paths, &mut tally)?,
+            Group::Coverage => {
+                let sum = coverage::measure(paths)?.sum;
+                let faults = coverage::faults(&sum);
+                tally.note("coverage of the policy", faults.is_empty(), &sum.words());
+            }
             Group::Rebuilt => rebuilt::test(paths, provided(paths, args, &mut parts)?, &mut tally)?,
             Group::Model => model::test(paths, args, &mut tally)?,
             Group::Book => book::test(paths, args, &mut tally)?,

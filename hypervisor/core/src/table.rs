@@ -39,6 +39,20 @@ impl Range {
         }
     }
 
+    /// The gigabytes in which the range has an address, a bit each. It is not empty, and ends below 64 GiB.
+    #[must_use]
+    pub const fn gigabytes(&self) -> u64 {
+        let (first, last) = (self.base >> 30, self.end().saturating_sub(1) >> 30);
+        u64::MAX >> 63_u64.saturating_sub(last) & u64::MAX << first
+    }
+
+    /// How many blocks of `size` bytes have an address of the range, which is not empty.
+    #[must_use]
+    pub const fn blocks(&self, size: u64) -> u64 {
+        let last = self.end().saturating_sub(1) / size;
+        last.saturating_sub(self.base / size).saturating_add(1)
+    }
+
     /// Whether the two ranges share an address.
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {

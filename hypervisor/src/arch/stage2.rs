@@ -51,7 +51,7 @@ const fn level2_before(partition: usize) -> usize {
         let mut touched = region_gigabytes(p.memory);
         let mut d = 0;
         while d < p.devices.len() {
-            touched |= gigabytes(&p.devices[d].range);
+            touched |= p.devices[d].range.gigabytes();
             d += 1;
         }
         let mut lender = 0;
@@ -70,7 +70,7 @@ const fn level2_before(partition: usize) -> usize {
 const fn region_gigabytes(memory: &[Region]) -> u64 {
     let (mut touched, mut m) = (0, 0);
     while m < memory.len() {
-        touched |= gigabytes(&memory[m].range);
+        touched |= memory[m].range.gigabytes();
         m += 1;
     }
     touched
@@ -106,17 +106,10 @@ const fn lends_to_any(lender: usize) -> bool {
 const fn blocks(memory: &[Region]) -> usize {
     let (mut total, mut m) = (0, 0);
     while m < memory.len() {
-        let range = &memory[m].range;
-        total += ((range.end() - 1) / BLOCK - range.base / BLOCK + 1) as usize;
+        total += memory[m].range.blocks(BLOCK) as usize;
         m += 1;
     }
     total
-}
-
-/// The gigabytes that a range touches, a bit each; it ends below 64 GiB (`reachable` asks for less).
-const fn gigabytes(range: &Range) -> u64 {
-    let (first, last) = (range.base >> 30, (range.end() - 1) >> 30);
-    (2 << last) - (1 << first)
 }
 
 static LEVEL3: Owned<[Table; LEVEL3_TABLES]> = Owned::new([const { Table::empty() }; LEVEL3_TABLES]);

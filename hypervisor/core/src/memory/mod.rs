@@ -37,6 +37,9 @@ mod invariants;
 mod ledger;
 mod offer;
 mod pool;
+#[cfg(any(kani, test))]
+#[path = "tests/proofs.rs"]
+mod proofs;
 mod quota;
 mod ranges;
 mod renew;
