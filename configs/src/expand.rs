@@ -217,11 +217,12 @@ fn on_failure(policy: OnFailure) -> String {
             within_us,
             with_normal_world,
             repeats,
+            rebind,
         } => {
             let within = within_us.map_or_else(String::new, |us| format!(", within = {}", duration(us)));
             let repeats = repeats.map_or_else(String::new, |word| format!(", repeats = {word:#x}"));
             format!(
-                "{{ restart = {limit}, back-off = {}{within}, with-normal-world = {with_normal_world}{repeats} }}",
+                "{{ restart = {limit}, back-off = {}{within}, with-normal-world = {with_normal_world}{repeats}, rebind = {rebind} }}",
                 duration(back_off_us)
             )
         }

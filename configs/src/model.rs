@@ -127,6 +127,8 @@ pub enum OnFailure {
         with_normal_world: bool,
         /// How the request of the normal world begins (w3) that each new instance is given again.
         repeats: Option<u32>,
+        /// Linux closes its clients and binds its driver anew afterwards.
+        rebind: bool,
     },
 }
 

@@ -277,6 +277,7 @@ fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
             within,
             with_normal_world,
             repeats,
+            rebind,
             ..
         }) => OnFailure::Restart {
             limit: u32::try_from(limit.as_ref()?.value).ok()?,
@@ -284,6 +285,7 @@ fn on_failure(partition: &draft::Partition) -> Option<OnFailure> {
             within_us: optional32(within.as_ref())?,
             with_normal_world: with_normal_world.as_ref().is_some_and(|with| with.value),
             repeats: optional32(repeats.as_ref())?.or(partition.is(draft::Tee::Optee).then_some(NOTIFY)),
+            rebind: rebind.as_ref().is_some_and(|rebind| rebind.value),
         },
     })
 }

@@ -524,8 +524,24 @@ fn systemd_accepts_the_supplicant_s_service() {
 }
 
 #[test]
-fn an_optee_that_is_restarted_is_told_again_what_its_driver_says_once() {
+fn drivers_are_bound_anew_where_the_table_says_so() {
     let (_, files) = phone();
+    assert!(!files.contains_key("linux/bulkhead-rebind.service"));
+    assert!(!text(&files, "linux/tees.toml").contains("rebind"));
+    let system = load(Path::new("notifications.toml")).unwrap_or_else(|report| panic!("{report}"));
+    let images = ["vendor-a", "vendor-b", "vendor-c"].map(|name| (name.to_owned(), vec![1; 9]));
+    let files = self::files(&system, &Images::from(images));
+    let tees = text(&files, "linux/tees.toml");
+    let wanted = "endpoint = 0x8001\nkind = \"optee\"\nrebind = true\n";
+    assert!(
+        tees.contains(wanted) && tees.matches("rebind").count() == 1,
+        "{tees}"
+    );
+    let unit = text(&files, "linux/bulkhead-rebind.service");
+    assert!(unit.contains("--stop \"systemctl stop bulkhead-supplicant@{}.service\"\n"));
+    let unit = unit.replace("/usr/bin/bulkhead-rebind", "/bin/sh");
+    accepted(&unit, "bulkhead-rebind.service", "bulkhead-rebind.service");
+    // Both OP-TEEs hear again what their drivers say once; who is not restarted hears it from its driver.
     let table = text(&files, "table.rs");
     assert_eq!(table.matches("repeats: Some(0x5)").count(), 2, "{table}");
     assert_eq!(table.matches("repeats: None").count(), 1, "{table}");

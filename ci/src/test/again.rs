@@ -1,4 +1,4 @@
-//! An OP-TEE that crashes under Linux and comes back, with its driver bound as it was.
+//! OP-TEEs that crash under Linux and come back, with their drivers bound as they were, and bound anew.
 
 use super::linux::{self, Outcome, Run};
 use super::tally::Tally;

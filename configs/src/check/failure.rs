@@ -19,6 +19,7 @@ const BACK_OFFS: std::ops::RangeInclusive<u64> = 1_000..=60_000_000;
 pub fn check(draft: &Draft, board: &Board, faults: &mut Faults) {
     for partition in &draft.partitions {
         restart(partition, board, faults);
+        rebind(partition, draft, faults);
         key(partition, board, faults);
     }
 }
@@ -74,6 +75,38 @@ fn restart(partition: &Partition, board: &Board, faults: &mut Faults) {
         let fault = Diagnostic::new(Rule::RestartStore, title).at(span, label);
         faults.push(fault.help("write `on-failure = \"stop\"`, or describe the board's store"));
     }
+}
+
+/// Linux learns of a restart by a TEE that it has clients of, and that may ask.
+fn rebind(partition: &Partition, draft: &Draft, faults: &mut Faults) {
+    let Some(OnFailure::Restart { rebind, .. }) = &partition.on_failure else {
+        return;
+    };
+    let Some(rebind) = rebind.as_ref().filter(|rebind| rebind.value) else {
+        return;
+    };
+    let asks = |other: &Partition| {
+        other.client.is_some() && other.inspects.as_ref().is_some_and(|inspects| inspects.value)
+    };
+    let (label, help) = if partition.client.is_none() {
+        (
+            "Linux has no driver of it",
+            "give it a `client`, or remove `rebind`",
+        )
+    } else if !draft.partitions.iter().any(asks) {
+        (
+            "nobody here tells Linux of its restarts",
+            "write `inspects = true` for a partition with a `client`, or remove `rebind`",
+        )
+    } else {
+        return;
+    };
+    let title = format!("{} cannot have its driver bound anew", partition.title());
+    faults.push(
+        Diagnostic::new(Rule::Restart, title)
+            .at(&rebind.span, label)
+            .help(help),
+    );
 }
 
 fn key(partition: &Partition, board: &Board, faults: &mut Faults) {

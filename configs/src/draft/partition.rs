@@ -151,7 +151,7 @@ pub struct Quotas {
 pub enum OnFailure {
     /// `"stop"` or `"halt"`
     Word(At<Failure>),
-    /// `{ restart, back-off, within, with-normal-world, repeats }`
+    /// `{ restart, back-off, within, with-normal-world, repeats, rebind }`
     Restart {
         /// Where it stands.
         span: Span,
@@ -165,5 +165,7 @@ pub enum OnFailure {
         with_normal_world: Option<At<bool>>,
         /// How the request begins that its next instance is given again.
         repeats: Option<At<u64>>,
+        /// Whether Linux binds its driver anew.
+        rebind: Option<At<bool>>,
     },
 }

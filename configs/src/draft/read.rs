@@ -304,6 +304,7 @@ fn read_failure(item: Item<'_>, faults: &mut Faults) -> Option<OnFailure> {
         within: fields.may("within", Item::duration, faults),
         with_normal_world: fields.may("with-normal-world", Item::boolean, faults),
         repeats: fields.may("repeats", Item::integer, faults),
+        rebind: fields.may("rebind", Item::boolean, faults),
     };
     fields.finish(faults);
     Some(failure)

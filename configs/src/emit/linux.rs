@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::board::Kind;
 use crate::draft::Tee;
-use crate::model::System;
+use crate::model::{OnFailure, Partition, System};
 use crate::units::hex;
 
 use super::place::Placed;
@@ -27,6 +27,9 @@ pub fn routes(system: &System) -> String {
             "\n[[tee]]\nname = \"{}\"\nendpoint = {:#06x}\nkind = \"{kind}\"\n",
             client.name, partition.id
         );
+        if rebinds(partition) {
+            out.push_str("rebind = true\n");
+        }
         if !client.applications.is_empty() {
             out.push_str("applications = [\n");
             for uuid in &client.applications {
@@ -114,6 +117,32 @@ pub fn supplicant(system: &System) -> String {
          ProtectSystem=strict\n",
         system.name
     )
+}
+
+/// Whether Linux's driver of a TEE is bound anew behind its restarts.
+fn rebinds(partition: &Partition) -> bool {
+    matches!(partition.on_failure, OnFailure::Restart { rebind: true, .. })
+}
+
+/// A systemd service that binds drivers anew; none where no TEE wants that.
+pub fn rebind(system: &System) -> Option<String> {
+    system.partitions.iter().any(rebinds).then(|| {
+        format!(
+            "# Made from the table of system `{}`. To be installed in /usr/lib/systemd/system.\n\
+             [Unit]\n\
+             Description=Drivers of restarted TEEs are bound anew\n\
+             \n\
+             [Service]\n\
+             # The rules of udev start the supplicant again, with the TEE's new device.\n\
+             ExecStart=/usr/bin/bulkhead-rebind --stop \"systemctl stop bulkhead-supplicant@{{}}.service\"\n\
+             Restart=on-failure\n\
+             RestartSec=1s\n\
+             \n\
+             [Install]\n\
+             WantedBy=multi-user.target\n",
+            system.name
+        )
+    })
 }
 
 /// Secure memory as `reserved-memory`, to be merged into the normal world's device tree. Boards whose secure

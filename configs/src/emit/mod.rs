@@ -74,6 +74,9 @@ pub fn emit(system: &System, images: &Images) -> Result<Vec<Artefact>, Report> {
         Artefact::new("linux/reserved.dts", linux::reserved(system)),
         Artefact::new("layout.svg", picture(system)),
     ];
+    if let Some(service) = linux::rebind(system) {
+        out.push(Artefact::new("linux/bulkhead-rebind.service", service));
+    }
     for placed in placed {
         let partition = placed.partition;
         let name = &partition.name;

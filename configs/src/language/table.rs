@@ -448,6 +448,12 @@ pub static RESTART: Table = Table {
             "for `optee` 5, its driver's request to enable notifications; else nothing",
             "How a request of the normal world begins (w3) that each new instance is given again: what a driver says once.",
         ),
+        Key::optional(
+            "rebind",
+            Form::Flag,
+            "false",
+            "Whether Linux then closes its clients, stops its supplicant and binds its driver anew: for a TEE that needs it.",
+        ),
     ],
 };
 

@@ -272,6 +272,7 @@ fn fails(policy: OnFailure) -> String {
             back_off_us,
             within_us,
             with_normal_world,
+            rebind,
             ..
         } => {
             let within =
@@ -282,8 +283,13 @@ fn fails(policy: OnFailure) -> String {
                 ""
             };
             format!(
-                "restart {limit} times{within}, rest {}{with}",
-                show_duration(back_off_us.into())
+                "restart {limit} times{within}, rest {}{with}{}",
+                show_duration(back_off_us.into()),
+                if rebind {
+                    "; Linux binds its driver anew"
+                } else {
+                    ""
+                }
             )
         }
     }

@@ -519,7 +519,7 @@ pub const ROWS: &[Property] = &[
                     "gic-of-who-came-back",
                     "linux sel4: a command that does not end",
                     "linux faults: crashes, hangs, attacks and wrong data while Linux uses all TEEs ([more](clients.md#tees-that-fail))",
-                    "linux again: notifications behind a restart",
+                    "linux again: notifications behind a restart, and a driver that is bound anew",
                 ],
             ),
             (

@@ -27,6 +27,9 @@ pub struct Route {
     /// What it is (`optee`, `rust`, ...): for tools that start its services; clients do not need it.
     #[serde(default)]
     pub kind: String,
+    /// Whether its driver is bound anew behind each of its restarts (`bulkhead-rebind`).
+    #[serde(default)]
+    pub rebind: bool,
     /// The trusted applications that clients which name no TEE reach here.
     #[serde(default)]
     pub applications: Vec<Uuid>,

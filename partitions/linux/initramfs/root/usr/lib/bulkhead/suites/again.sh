@@ -1,5 +1,6 @@
-# An OP-TEE that crashes and comes back: its notifications reach its driver again, which stays bound, and the clients of its
-# peers lose no call. xtask makes an OP-TEE crash when it reads `crash NAME`.
+# OP-TEEs that crash and come back: notifications of one reach its driver again, which stays bound; the other one's clients
+# are closed, its supplicant is stopped and its driver is bound anew, by the service for that. The clients of their peers
+# lose no call. xtask makes an OP-TEE crash when it reads `crash NAME`.
 . /usr/lib/bulkhead/woken.sh
 
 work=/run/bulkhead/work
@@ -81,4 +82,30 @@ unharmed vendor-b
 notified
 watch_no_more
 
+service=/run/bulkhead/rebind.log
+bulkhead-rebind --stop "/usr/lib/bulkhead/supplicants.sh stop {}" --start "/usr/lib/bulkhead/supplicants.sh start {}" \
+    >$service 2>&1 </dev/null &
+rebinder=$!
+sleep 3
+before=$(starts vendor-a)
+# One that has a session and does nothing any more, not even when it is asked to end.
+LD_PRELOAD=$ROUTE bulkhead-client call --tee vendor-a --kind optee --seconds 600 >$work.asleep 2>&1 </dev/null &
+sleeper=$!
+comes '^so-far [0-9]* [1-9]' $work.asleep 60 || fail "the client that is to sleep does not get to its first answer"
+kill -STOP $sleeper
+start=$(now)
+crashed vendor-a
+comes 'is bound anew' $service 90 && bound=true || bound=false
+result again vendor-a "its driver is bound anew" $bound $(($(now) - start)) "$(cat $service)"
+# It was closed, or told.
+wait $worker
+code=$?
+result again vendor-a "its client is ended" "$([ $code != 0 ] && echo true || echo false)" 0 "it ended with $code"
+wait $sleeper
+code=$?
+result again vendor-a "its client that does not end by itself is killed" "$([ $code = 137 ] && echo true || echo false)" 0 "it ended with $code"
+result again vendor-a "its supplicant is another one" "$([ "$(starts vendor-a)" -gt "$before" ] && echo true || echo false)" 0
+served vendor-a
+unharmed vendor-a
+kill $rebinder
 suite clients
