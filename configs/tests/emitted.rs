@@ -545,6 +545,9 @@ fn drivers_are_bound_anew_where_the_table_says_so() {
     let table = text(&files, "table.rs");
     assert_eq!(table.matches("repeats: Some(0x5)").count(), 2, "{table}");
     assert_eq!(table.matches("repeats: None").count(), 1, "{table}");
+    // And no name that one of them gave means another thread of a later instance.
+    assert_eq!(table.matches("continues: Some(0x80000001)").count(), 2, "{table}");
+    assert_eq!(table.matches("continues: None").count(), 1, "{table}");
 }
 
 /// What systemd says of a service, where its checker is at hand. Its program is one that is installed here.

@@ -5,10 +5,13 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use crate::board::{Board, Kind, Secret, TEST_SECRET};
-use crate::draft::{Action, Delivery, Failure, Message, Rights};
+use crate::draft::{Action, Delivery, Failure, Message, Rights, Tee};
 use crate::model::{Caller, LOG_RATE, OnFailure, Partition, Preemption, Range, SPMC_ID, System};
 
 use super::place::Placed;
+
+/// `OPTEE_FFA_YIELDING_CALL_RESUME` of OP-TEE's protocol: its driver has done what a thread waited for.
+const RESUME: u32 = 0x8000_0001;
 
 /// Asserts about `TABLE`, the same for every system.
 const ASSERTIONS: &str = include_str!("assertions.rs");
@@ -199,6 +202,14 @@ fn repeats(policy: OnFailure) -> String {
     }
 }
 
+/// The request by which its driver goes on with an earlier one, where a new instance may follow.
+fn continues(partition: &Partition) -> String {
+    match (partition.tee, partition.on_failure) {
+        (Tee::Optee, OnFailure::Restart { .. }) => format!("Some({RESUME:#x})"),
+        _ => "None".to_owned(),
+    }
+}
+
 fn partition(system: &System, placed: &Placed<'_>) -> String {
     let partition = placed.partition;
     let uuids: Vec<String> = partition.uuids.iter().map(uuid).collect();
@@ -238,6 +249,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("log_rate", partition.quotas.log.unwrap_or(LOG_RATE).to_string()),
         ("on_failure", on_failure(partition.on_failure)),
         ("repeats", repeats(partition.on_failure)),
+        ("continues", continues(partition)),
     ];
     let lines: String = fields
         .iter()

@@ -85,6 +85,7 @@ static TABLE: Table = Table {
         log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
         repeats: None,
+        continues: None,
         key: false,
         inspects: false,
         quotes: false,

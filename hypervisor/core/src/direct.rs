@@ -11,6 +11,7 @@ use crate::decode::{Direct, Form, Head, low, low_half, trim};
 use crate::error::Error;
 use crate::function;
 use crate::life::Life;
+use crate::names;
 use crate::reply::Reply;
 use crate::spmc::{Here, SECURE, Spmc, lists};
 use crate::sync::Ordering;
@@ -43,9 +44,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Kind::Plain
         };
         let delivered = self.admit(core, head, regs).ok().and_then(|callee| {
+            let goes_on = names::goes_on(callee.partition, form, regs);
+            if goes_on && names::is_stale(callee.compartment, regs) {
+                return None;
+            }
             let turn = self.deliver(core, cpu, &callee, (head.source, kind), ports)?;
             if repeats(&callee, regs) {
                 keep(&callee, &Direct::of(form, regs));
+            }
+            if goes_on {
+                names::give(regs);
             }
             Some(turn)
         });
@@ -73,7 +81,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         regs: &mut Regs,
         ports: &mut T,
     ) -> Next {
-        let direct = Direct::of(form, regs);
+        let mut direct = Direct::of(form, regs);
         let head = direct.head;
         cpu.keep(regs);
         if head.target == self.table.spmc_id && head.source == crate::power::SPMD {
@@ -84,6 +92,16 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         } else {
             self.admit_framework(core, head, regs)
         };
+        if let Ok(callee) = &admitted
+            && head.flags == 0
+            && names::goes_on(callee.partition, form, regs)
+        {
+            if names::is_stale(callee.compartment, regs) {
+                Reply::error(Error::Aborted).put(regs);
+                return Next::Back;
+            }
+            names::give(&mut direct.regs);
+        }
         let reply = match admitted {
             Ok(callee) => match self.deliver(core, cpu, &callee, (head.source, Kind::of(head)), ports) {
                 Some(turn) => {
@@ -109,6 +127,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             && request.head.flags == 0
             && let Ok(callee) = self.addressee(request.head, &request.regs)
             && (lists(callee.partition, core) || callee.partition.forwards)
+            && !names::goes_on(callee.partition, request.head.form, &request.regs)
             && self.comes_back(callee.compartment, ports)
         {
             return self.park(core, callee.index, request, ports);
@@ -280,6 +299,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 self.respond_to_caller(here, source, form, regs, ports)
             }
             _ => {
+                names::show(here.partition, here.compartment, form, regs);
                 let reply = Reply::of_response(form, regs);
                 Next::Other(self.hand_over(here, State::Waiting, task, &reply, ports))
             }
@@ -320,6 +340,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         here.cpu.set_current(None);
         here.cpu.set_left(here.context, State::Waiting);
         answer(form, regs);
+        names::show(here.partition, here.compartment, form, regs);
         if form != Form::Extended {
             here.cpu.put_kept(regs);
         }

@@ -34,6 +34,7 @@ mod life;
 pub mod memory;
 mod mend;
 pub mod moment;
+mod names;
 mod notification;
 mod notify;
 mod paravirtual;

@@ -358,6 +358,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         mend.stage = Stage::Ends;
         self.give_bitmap(index);
         compartment.restarts.fetch_add(1, Ordering::AcqRel);
+        compartment.tickets.lock().end_stale(partition);
         compartment.life.set(Life::Starting);
         ports.note(Note::Restored {
             partition: index,

@@ -387,6 +387,9 @@ pub struct Partition {
     /// The first word (w3) of a request of the normal world that each new instance is given as the last one was: what
     /// a driver says once.
     pub repeats: Option<u32>,
+    /// How a request of the normal world begins (w3) that goes on with an earlier one, of which the answer named (w7, below
+    /// 2^16) what is left to do.
+    pub continues: Option<u32>,
     /// A call from a core that it does not list is carried to one that it lists; else it is DENIED.
     pub forwards: bool,
     /// Its interrupts reach it by a virtual GICv3, else by hypervisor calls.

@@ -98,6 +98,7 @@ const fn partition(name: &'static str, index: usize, cores: u64) -> Partition {
             with_normal_world: false,
         },
         repeats: Some(5),
+        continues: Some(6),
         key: false,
         inspects: false,
         quotes: false,

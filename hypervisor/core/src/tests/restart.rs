@@ -1,7 +1,7 @@
 //! Partitions that fail, and come back: who is told what, on whose time, and what is left of the last instance.
 
 use super::machine::{FAULT, Machine, code, life, regs, request, restarts, run, state, succeeded, x};
-use super::table::{A, B, BACK_OFF, BUDGET, C, NORMAL, RENEWED, REPEATED, WITHIN, memory};
+use super::table::{A, B, BACK_OFF, BUDGET, C, CONTINUED, NORMAL, RENEWED, REPEATED, WITHIN, memory};
 use crate::Life;
 use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
@@ -614,4 +614,57 @@ fn the_next_instance_is_given_what_a_driver_says_once() {
         m.call(0, &[u64::from(f::SECONDARY_EP_REGISTER_64), entry])
     ));
     assert_eq!(x(m.call(0, &[WAIT]), 1), ticket);
+}
+
+/// A request that goes on with what c has not finished, under a name.
+fn going_on(name: u64) -> [u64; 8] {
+    let kind = u64::from(f::DIRECT_REQ_32);
+    [kind, C.into(), 0, CONTINUED.into(), 0, 0, 0, name]
+}
+
+/// C answers a request that it has not finished, under a name of its own; the name that the normal world sees.
+fn unfinished(m: &mut Machine, core: Core, name: u64) -> u64 {
+    let kind = u64::from(f::DIRECT_RESP_32);
+    let answer = m.call(core, &[kind, u64::from(C) << 16, 0, 0, 1, 0, 0, name]);
+    assert_eq!(x(answer, 0), kind, "{answer:x?}");
+    x(answer, 7)
+}
+
+#[test]
+fn unfinished_work_of_the_last_instance_is_not_taken_for_the_new_one_s() {
+    let mut m = Machine::of(&RENEWED).start();
+    m.ports.image = 3;
+    m.enter(0, C);
+    let old = unfinished(&mut m, 0, 2);
+    assert_eq!(old, 2, "the first instance's names are seen as they are");
+    // Another caller waits for its context with one: so it is kept, until there is a new instance.
+    m.enter(1, C);
+    assert_eq!(x(m.preempt(1), 0), u64::from(f::INTERRUPT));
+    let waits = x(m.normal(1, &going_on(old)), 1);
+    fail(&mut m, 0, C);
+    m.ports.now += u64::from(BACK_OFF) * 2;
+    assert_eq!(
+        code(m.normal(2, &going_on(old))),
+        ABORTED,
+        "nothing is kept of it"
+    );
+    let ticket = revive(&mut m, 0, C);
+    assert_eq!(code(m.normal(1, &[RUN, waits])), ABORTED);
+    run(m.normal(0, &[RUN, ticket]));
+    // The new instance gives the same name.
+    let new = unfinished(&mut m, 0, 2);
+    assert_eq!(new, 1 << 16 | 2);
+    for stale in [old, 2 << 16 | 2] {
+        assert_eq!(code(m.normal(0, &going_on(stale))), ABORTED, "{stale:#x}");
+        assert_eq!(state(&m, 2, 0), State::Waiting);
+    }
+    assert_eq!(regs(m.normal(0, &going_on(new))).0[..8], going_on(2));
+    // What is finished is nobody's name, nor is what an error says.
+    let kind = u64::from(f::DIRECT_RESP_32);
+    let done = m.call(0, &[kind, u64::from(C) << 16, 0, 0, 0, 0, 0, 2]);
+    assert_eq!(x(done, 7), 2);
+    m.enter(0, C);
+    let failed = m.call(0, &[kind, u64::from(C) << 16, 0, 5, 1, 0, 0, 2]);
+    assert_eq!(x(failed, 7), 2);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
 }

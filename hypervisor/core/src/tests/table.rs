@@ -91,6 +91,7 @@ const fn partition(name: &'static str, id: u16, index: usize, cores: u64) -> Par
         quiesce: &[],
         on_failure: OnFailure::Stop,
         repeats: None,
+        continues: None,
         key: false,
         inspects: false,
         quotes: false,
@@ -475,6 +476,8 @@ pub static RENEWED: Table = Table {
 
 /// How a request begins that c's next instance is given again.
 pub const REPEATED: u32 = 0x5e7;
+/// How one begins that goes on with what c has not finished.
+pub const CONTINUED: u32 = 0x5e8;
 
 const WITH: OnFailure = OnFailure::Restart {
     limit: 1,
@@ -496,6 +499,7 @@ static WITH_NORMAL_WORLD: [Partition; 3] = [
         callers: &[Caller::unlimited(0), Caller::unlimited(A)],
         on_failure: WITH,
         repeats: Some(REPEATED),
+        continues: Some(CONTINUED),
         ..partition("c", C, 2, 0b1111)
     },
 ];

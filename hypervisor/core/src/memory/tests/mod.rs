@@ -110,6 +110,7 @@ const fn partition(
         log_rate: 64 << 10,
         on_failure: OnFailure::Stop,
         repeats: None,
+        continues: None,
         key: false,
         inspects: false,
         quotes: false,
