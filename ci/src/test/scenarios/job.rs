@@ -105,7 +105,12 @@ impl Told {
             Line::Torn(text) => self.torn.push(text),
             _ => {}
         }
-        if self.ended { Next::Finish } else { Next::Continue }
+        match (self.ended, self.counted) {
+            (false, _) => Next::Continue,
+            (true, None) => Next::Finish,
+            // A QEMU that counts instructions, and was stopped by its gdb stub, sometimes stays when the machine is off.
+            (true, Some(_)) => Next::Stop,
+        }
     }
 }
 
