@@ -1,7 +1,7 @@
 //! The commands and their options.
 
 use crate::progress::Stages;
-use crate::{bench, build, coverage, examples, paths::Paths, quote, run, sbom, size, tables, test};
+use crate::{bench, build, coverage, examples, paths::Paths, quote, run, sbom, sign, size, tables, test};
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -49,6 +49,9 @@ enum Command {
     /// Check what a machine has signed of its measurements against a table's build.
     #[command(after_help = examples::VERIFY)]
     Verify(quote::VerifyArgs),
+    /// Make a vendor's package of an image, signed.
+    #[command(after_help = examples::SIGN)]
+    Sign(sign::SignArgs),
     /// Start a new table.
     #[command(after_help = examples::NEW)]
     New(tables::NewArgs),
@@ -293,6 +296,7 @@ impl Cli {
             Command::Explain(args) => tables::explain(&args).map(|()| true),
             Command::Plan(args) => tables::plan(&args).map(|()| true),
             Command::Verify(args) => quote::verify(&paths, &args),
+            Command::Sign(args) => sign::sign(&args).map(|()| true),
             Command::New(args) => tables::new(&paths, &args).map(|()| true),
             Command::Schema(args) => {
                 tables::schema(&args);

@@ -80,6 +80,11 @@ pub const VERIFY: &str = "Examples:
 
 The quote is what `bulkhead-info --quote NONCE` prints on the machine; the table has to be built here.";
 
+/// Of `sign`.
+pub const SIGN: &str = "Examples:
+  cargo xtask sign --image tee.bin --uuid 5d1a0c4e-0101-4e0b-9c1d-8f2e6a7b3c40 --version 1 --make-key --key vendor.key --out tee.pkg
+  cargo xtask sign --image tee.bin --uuid 5d1a0c4e-0101-4e0b-9c1d-8f2e6a7b3c40 --version 2 --key vendor.key --out tee.pkg";
+
 /// Of `new`.
 pub const NEW: &str = "Examples:
   cargo xtask new configs/mine.toml              asks for what it needs to know

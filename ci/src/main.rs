@@ -17,6 +17,7 @@ mod progress;
 mod quote;
 mod run;
 mod sbom;
+mod sign;
 mod size;
 mod stamp;
 mod tables;

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::draft::{ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, word};
+use crate::draft::{
+    ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, Signer, TEST_KEY, word,
+};
 use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Quiesce, Region, System};
 
 /// The table written out. What has no value (a budget, a quota, a client) is left out.
@@ -142,6 +144,22 @@ fn image(system: &System, partition: &Partition) -> String {
             .sha256
             .map(|digest| format!("sha256 = {}", quote(&crate::units::hex(&digest)))),
     );
+    if let Some(signed) = image.signed {
+        let by = match signed.by {
+            Signer::Test => TEST_KEY.to_owned(),
+            Signer::Key(key) => crate::units::hex(&key),
+        };
+        let version = match image.origin {
+            Origin::Build(_) => format!(", version = {}", signed.version),
+            Origin::File(_) => String::new(),
+        };
+        parts.push(format!(
+            "signed = {{ by = {}, slots = {}{version}, counted = {} }}",
+            quote(&by),
+            signed.slots,
+            signed.counted
+        ));
+    }
     let symbols = image.symbols.as_ref();
     parts.extend(symbols.map(|path| format!("symbols = {}", beside(system, path))));
     parts.push(format!("entry = {}", image.entry));

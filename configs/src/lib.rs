@@ -27,12 +27,13 @@ use reader::Faults;
 
 pub use board::boards;
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret, TEST_SECRET};
-pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Tee};
+pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Signer, Tee};
+pub use emit::signed;
 pub use emit::{Artefact, Images, Story, emit, mk_args, picture, story};
 pub use expand::expand;
 pub use model::{
     Caller, Client, Image, Machine, OnFailure, Origin, Partition, Preemption, Quotas, Range, Region, SPMC_ID,
-    System,
+    Signed, System,
 };
 pub use report::{Diagnostic, Mark, Report, Severity};
 pub use rule::Rule;

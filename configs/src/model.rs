@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::{self, Action, Delivery, Failure, Message, Power, Rights, Tee};
+use crate::draft::{self, Action, Delivery, Failure, Message, Power, Rights, Signer, Tee};
+use crate::emit::signed;
 use crate::footprint::{Needs, estimate};
 use crate::report::{Diagnostic, Report};
 use crate::source::Span;
@@ -80,6 +81,8 @@ pub struct Image {
     pub origin: Origin,
     /// The SHA-256 that it must have, if the table says so.
     pub sha256: Option<[u8; 32]>,
+    /// What holds of its package, where a vendor signs that.
+    pub signed: Option<Signed>,
     /// The ELF file with the symbols of an image that is a file.
     pub symbols: Option<PathBuf>,
     /// Where it is entered, in bytes from its start.
@@ -88,6 +91,19 @@ pub struct Image {
     pub settings: Vec<String>,
     /// The place in the table.
     pub(crate) span: Span,
+}
+
+/// What holds of a package that its vendor signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Whose key signs it.
+    pub by: Signer,
+    /// Packages of it in the FIP, 1 or 2.
+    pub slots: u8,
+    /// The version of what is built here.
+    pub version: u32,
+    /// Whether its version is counted.
+    pub counted: bool,
 }
 
 /// Bytes of log in a second of a partition without a quota.
@@ -333,6 +349,31 @@ impl Partition {
     #[must_use]
     pub fn package_uuid_text(&self) -> String {
         uuid::Uuid::from_bytes(self.package_uuid).to_string()
+    }
+
+    /// The public key that its package is signed with.
+    #[must_use]
+    pub fn signing_key(&self) -> Option<[u8; 32]> {
+        Some(match self.image.signed?.by {
+            Signer::Test => signed::public(&signed::test_seed(&self.name)),
+            Signer::Key(key) => key,
+        })
+    }
+
+    /// UUID of its second slot's package.
+    #[must_use]
+    pub fn second_slot(&self) -> Option<[u8; 16]> {
+        let two = self.image.signed.is_some_and(|signed| signed.slots == 2);
+        two.then(|| signed::second_slot(&self.package_uuid))
+    }
+
+    /// UUIDs of all its packages in the FIP, as they are written.
+    #[must_use]
+    pub fn package_uuids(&self) -> Vec<String> {
+        let second = self
+            .second_slot()
+            .map(|uuid| uuid::Uuid::from_bytes(uuid).to_string());
+        [self.package_uuid_text()].into_iter().chain(second).collect()
     }
 
     /// The package's path among the artefacts.

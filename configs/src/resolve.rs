@@ -6,7 +6,7 @@ use crate::board::Board;
 use crate::draft::{self, Action, Cores, Draft, Message, Rights};
 use crate::model::{
     Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quiesce,
-    Quotas, Range, Region, SPMC_ID, System,
+    Quotas, Range, Region, SPMC_ID, Signed, System,
 };
 use crate::preset::{self, Preset};
 use crate::source::At;
@@ -164,6 +164,7 @@ fn image(table: &Path, image: &draft::Image) -> Option<Image> {
     Some(Image {
         origin,
         sha256,
+        signed: image.signed.as_ref().and_then(signed),
         symbols: image
             .symbols
             .as_ref()
@@ -175,6 +176,16 @@ fn image(table: &Path, image: &draft::Image) -> Option<Image> {
             .map(|setting| setting.value.clone())
             .collect(),
         span: image.span.clone(),
+    })
+}
+
+fn signed(signed: &draft::Signed) -> Option<Signed> {
+    let number = |number: &Option<At<u64>>, default| number.as_ref().map_or(default, |number| number.value);
+    Some(Signed {
+        by: signed.by.as_ref()?.value,
+        slots: u8::try_from(number(&signed.slots, 1)).ok()?,
+        version: u32::try_from(number(&signed.version, 0)).ok()?,
+        counted: signed.counted.as_ref().is_some_and(|counted| counted.value),
     })
 }
 

@@ -74,3 +74,13 @@ pub struct At<T> {
     /// Where it stands.
     pub span: Span,
 }
+
+impl<T> At<T> {
+    /// Another value of the same place.
+    pub fn with<U>(&self, value: U) -> At<U> {
+        At {
+            value,
+            span: self.span.clone(),
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The walk of each core: set up, then events to the policy and its actions to the machine, for ever.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use bulkhead_core::api::{Action, Event, Next, Regs};
 use bulkhead_core::memory;
 use bulkhead_core::spmc::Spmc;
@@ -8,8 +10,8 @@ use bulkhead_core::table::Core as CoreIndex;
 use crate::arch::guest::{Core, Left};
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
-use crate::table::{CORES, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
-use crate::{board, fatal, images, log, trace};
+use crate::table::{CORES, COUNTED, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
+use crate::{board, counters, fatal, images, log, trace};
 
 /// Transactions and ranges of borrowed memory that the ledger can hold at once.
 const SHARES: usize = memory::shares(&TABLE);
@@ -58,7 +60,19 @@ pub extern "C" fn boot_main(index: usize) -> ! {
 pub extern "C" fn core_main(index: usize) -> ! {
     cpu::init(index);
     require_traps();
+    if COUNTED && all_are_up(index) {
+        counters::commit(index, |partition| SPMC.takes_calls(partition));
+    }
     serve(index, Event::CoreOn)
+}
+
+/// Whether each core of the board has come up with this one, which the answer is true for once.
+fn all_are_up(index: usize) -> bool {
+    static UP: AtomicU64 = AtomicU64::new(0);
+    const ALL: u64 = (u64::MAX >> (64 - CORES)) & !(1 << TABLE.board.boot_core);
+    let own = 1u64.wrapping_shl(index as u32);
+    let before = UP.fetch_or(own, Ordering::AcqRel);
+    before != ALL && before | own == ALL
 }
 
 /// No partition runs on a core on which it could reach the normal world's timer.

@@ -3,21 +3,24 @@
 
 use bulkhead_core::api::{Page, Restored, World};
 use bulkhead_core::digest::Digest;
+use bulkhead_core::package::{self, Claim, Demand};
 use bulkhead_core::start::{boot_information, boot_information_address, manifest_address};
 use bulkhead_core::sure::Sure as _;
-use bulkhead_core::table::{PAYLOAD_OFFSET, Partition};
+use bulkhead_core::table::{PAYLOAD_OFFSET, Partition, Signed, Uuid};
 use bulkhead_core::vgic;
 use spin::Mutex;
 
 use crate::arch::{PAGE, stage1, window};
-use crate::store;
-use crate::table::{PARTITIONS, QUOTES, TABLE};
+use crate::table::{PARTITIONS, QUOTES, SIGNED, TABLE};
+use crate::{counters, store};
 
 /// Why a partition cannot be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The image is not the one that the table names.
     Digest,
+    /// No package of it is taken.
+    Packages,
 }
 
 impl Refusal {
@@ -25,8 +28,38 @@ impl Refusal {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Digest => "the image's SHA-256 is not the table's",
+            Self::Packages => "no package of it is taken",
         }
     }
+}
+
+/// The image of a partition as it is started, and restarted.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    /// Where it starts in the store; 0 where the boot loader loads it, and it is found at each restart.
+    payload: u64,
+    /// Its bytes.
+    size: u64,
+    /// Their SHA-256.
+    sha256: [u8; 32],
+    /// The version that its vendor gives it.
+    pub version: u32,
+}
+
+/// Those of signed packages.
+static TAKEN: Mutex<[Option<Taken>; PARTITIONS]> = Mutex::new([None; PARTITIONS]);
+
+/// The image of a partition: the table's, or the one that was taken by its signature.
+pub fn taken(index: usize, partition: &Partition) -> Option<Taken> {
+    if SIGNED && partition.image.signed.is_some() {
+        return *TAKEN.lock().get(index)?;
+    }
+    Some(Taken {
+        payload: 0,
+        size: partition.image.size,
+        sha256: partition.image.sha256,
+        version: 0,
+    })
 }
 
 /// Aligned, so that copies move words: behind the lock's own byte it would not be.
@@ -62,23 +95,142 @@ pub fn measured(partition: Option<usize>) -> Option<[u8; 32]> {
 /// image between its measurement and its first instruction but the copy made here.
 pub fn prepare(core: usize, index: usize, partition: &Partition) -> Result<(), Refusal> {
     let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
-    let found = measure(core, partition, buffer);
+    let size = match &partition.image.signed {
+        Some(signed) if SIGNED => take_signed(core, index, partition, signed, buffer)?,
+        _ => {
+            let found = measure(core, partition, buffer);
+            keep_found(index, found);
+            if found != partition.image.sha256 {
+                return Err(Refusal::Digest);
+            }
+            place(core, partition, buffer);
+            partition.image.size
+        }
+    };
+    clear_rest(core, partition, size);
+    hand_over(core, partition);
+    Ok(())
+}
+
+fn keep_found(index: usize, found: [u8; 32]) {
     if let Some(kept) = FOUND.lock().get_mut(index) {
         *kept = Some(found);
     }
-    if found != partition.image.sha256 {
-        return Err(Refusal::Digest);
+}
+
+/// Takes the package with the highest version of those that the vendor signed for this partition, from the store to its
+/// place; the image's size. What is copied is measured, and only what was signed is ever entered.
+fn take_signed(
+    core: usize,
+    index: usize,
+    partition: &Partition,
+    signed: &Signed,
+    buffer: &mut [u8; PAGE],
+) -> Result<u64, Refusal> {
+    let counter = if signed.counted {
+        counters::value(core, &partition.image.package_uuid)
+    } else {
+        0
+    };
+    let demand = Demand {
+        uuid: &partition.image.package_uuid,
+        signed,
+        room: partition.image.size,
+        entry: partition.image.entry.saturating_sub(partition.image.load),
+        counter,
+    };
+    let uuids = [Some(&partition.image.package_uuid), signed.second.as_ref()];
+    let slots = uuids.map(|uuid| uuid.map(|uuid| look(core, uuid, &demand)));
+    for (slot, found) in slots.iter().enumerate() {
+        if let Some(Err(refusal)) = found {
+            say(partition, slot, *refusal, counter);
+        }
     }
-    place(core, partition, buffer);
-    clear_rest(core, partition);
-    hand_over(core, partition);
-    Ok(())
+    let good = |slot: usize| slots.get(slot).copied().flatten().and_then(Result::ok);
+    let claims = [good(0), good(1)].map(|found| found.map(|(_, claim)| claim));
+    for slot in package::order(claims[0].as_ref(), claims[1].as_ref()) {
+        let Some((payload, claim)) = good(slot) else {
+            continue;
+        };
+        let found = copy(core, partition, payload, claim.size, buffer);
+        keep_found(index, found);
+        if found != claim.sha256 {
+            say(partition, slot, package::Refusal::Digest, counter);
+            continue;
+        }
+        defmt::info!(
+            "{=str}: slot {=str}, version {=u32}",
+            partition.name,
+            name(slot),
+            claim.version
+        );
+        if let Some(kept) = TAKEN.lock().get_mut(index) {
+            *kept = Some(Taken {
+                payload,
+                size: claim.size,
+                sha256: claim.sha256,
+                version: claim.version,
+            });
+        }
+        return Ok(claim.size);
+    }
+    Err(Refusal::Packages)
+}
+
+/// What a slot has: where its image starts, and what is signed of it.
+fn look(core: usize, uuid: &Uuid, demand: &Demand<'_>) -> Result<(u64, Claim), package::Refusal> {
+    let base = store::find(core, uuid).ok_or(package::Refusal::Missing)?;
+    let mut block = [0; package::LENGTH];
+    store::read(core, base.saturating_add(package::OFFSET), &mut block);
+    let claim = package::claim(&block, demand)?;
+    Ok((base.saturating_add(PAYLOAD_OFFSET), claim))
+}
+
+/// Copies an image from the store to its place; the SHA-256 of what was copied.
+fn copy(core: usize, partition: &Partition, payload: u64, size: u64, buffer: &mut [u8; PAGE]) -> [u8; 32] {
+    let mut hash = Digest::new();
+    for (offset, used) in pages(size) {
+        let (bytes, rest) = split(buffer, used);
+        store::read(core, payload.saturating_add(offset), bytes);
+        hash.update(bytes);
+        rest.fill(0);
+        replace(partition, buffer);
+        let place = secure(partition.image.load.saturating_add(offset));
+        window::write(core, place, 0, &buffer[..]);
+        window::publish(core, place);
+    }
+    hash.end()
+}
+
+const fn name(slot: usize) -> &'static str {
+    if slot == 0 { "a" } else { "b" }
+}
+
+fn say(partition: &Partition, slot: usize, refusal: package::Refusal, counter: u32) {
+    let (owner, slot) = (partition.name, name(slot));
+    match refusal {
+        package::Refusal::Old(version) => defmt::error!(
+            "{=str}: slot {=str} is refused: version {=u32} is below its counter, {=u32}",
+            owner,
+            slot,
+            version,
+            counter
+        ),
+        _ => defmt::error!(
+            "{=str}: slot {=str} is refused: {=str}",
+            owner,
+            slot,
+            refusal.sentence()
+        ),
+    }
 }
 
 /// A restart under way.
 struct Restart {
     /// Where the image starts in the store.
     payload: u64,
+    /// The image that it has to be.
+    image: Taken,
     /// Its first pages.
     hash: Digest,
 }
@@ -92,18 +244,15 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
     let Some(entry) = TABLE.partitions.get(partition) else {
         return Restored::Refused;
     };
-    let taken = RESTARTS.lock().get_mut(partition).and_then(Option::take);
+    let under_way = RESTARTS.lock().get_mut(partition).and_then(Option::take);
     let restart = match page {
-        0 => store::find(core, &entry.image.package_uuid).map(|package| Restart {
-            payload: package.saturating_add(PAYLOAD_OFFSET),
-            hash: Digest::new(),
-        }),
-        _ => taken,
+        0 => begin(core, partition, entry),
+        _ => under_way,
     };
     let Some(mut restart) = restart else {
         return Restored::Refused;
     };
-    let Some((offset, used)) = pages(entry.image.size).nth(page as usize) else {
+    let Some((offset, used)) = pages(restart.image.size).nth(page as usize) else {
         return Restored::Refused;
     };
     let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
@@ -115,17 +264,31 @@ pub fn restore(core: usize, partition: usize, page: u32) -> Restored {
     let place = secure(entry.image.load.saturating_add(offset));
     window::write(core, place, 0, &buffer[..]);
     window::publish(core, place);
-    if offset.saturating_add(used as u64) < entry.image.size {
+    if offset.saturating_add(used as u64) < restart.image.size {
         if let Some(kept) = RESTARTS.lock().get_mut(partition) {
             *kept = Some(restart);
         }
         return Restored::More;
     }
-    if restart.hash.end() != entry.image.sha256 {
+    if restart.hash.end() != restart.image.sha256 {
         return Restored::Refused;
     }
     hand_over(core, entry);
     Restored::Whole
+}
+
+/// A restart's first step: where its image lies. The slot is the one that was started.
+fn begin(core: usize, index: usize, partition: &Partition) -> Option<Restart> {
+    let image = taken(index, partition)?;
+    let payload = match image.payload {
+        payload @ 1.. => payload,
+        0 => store::find(core, &partition.image.package_uuid)?.saturating_add(PAYLOAD_OFFSET),
+    };
+    Some(Restart {
+        payload,
+        image,
+        hash: Digest::new(),
+    })
 }
 
 /// Where the board does not trap them, puts hypervisor calls in the place of a partition's accesses to the GIC's CPU
@@ -193,9 +356,9 @@ fn place(core: usize, partition: &Partition, buffer: &mut [u8; PAGE]) {
 }
 
 /// Clears every page of the partition's memory but the image's.
-fn clear_rest(core: usize, partition: &Partition) {
+fn clear_rest(core: usize, partition: &Partition, size: u64) {
     let load = partition.image.load;
-    let pages = partition.image.size.div_ceil(PAGE as u64);
+    let pages = size.div_ceil(PAGE as u64);
     let end = load.saturating_add(pages.saturating_mul(PAGE as u64));
     for region in partition.memory {
         for address in (region.range.base..region.range.end()).step_by(PAGE) {

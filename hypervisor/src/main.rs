@@ -8,6 +8,7 @@ mod arch;
 mod board;
 mod boot;
 mod console;
+mod counters;
 mod fatal;
 mod images;
 mod log;

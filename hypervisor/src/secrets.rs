@@ -74,16 +74,16 @@ fn of<T>(partition: usize, with: impl FnOnce(&mut Secrets) -> T) -> Option<T> {
 
 fn made(root: &[u8; 32], partition: &Partition) -> Secrets {
     let all = derive::root(root);
-    // Names have no zero byte and the digest's length is fixed: no two partitions give the same text.
-    let of = |purpose: &[u8]| {
-        derive::expand(
-            &all,
-            &[purpose, partition.name.as_bytes(), &[0], &partition.image.sha256],
-        )
+    // Names have no zero byte and all that stands behind them has 32: no two partitions give the same text. Whom a vendor's
+    // signature lets in is known by the vendor: an update has the key of what it replaces.
+    let (key, seed, who) = match &partition.image.signed {
+        Some(signed) => (&b"signed key"[..], &b"signed seed"[..], &signed.key),
+        None => (&b"key"[..], &b"seed"[..], &partition.image.sha256),
     };
+    let of = |purpose: &[u8]| derive::expand(&all, &[purpose, partition.name.as_bytes(), &[0], who]);
     Secrets {
-        key: of(b"key"),
-        seed: of(b"seed"),
+        key: of(key),
+        seed: of(seed),
         asked: 0,
     }
 }

@@ -5,6 +5,7 @@
 
 use bulkhead_core::api::{Page, World};
 use bulkhead_core::table::{Range, Uuid};
+use spin::{Mutex, MutexGuard};
 
 use crate::arch::{PAGE, window};
 use crate::table::TABLE;
@@ -19,6 +20,14 @@ const ENTRY: u64 = 40;
 const ENTRIES: u64 = 64;
 /// Where a FIP may start: on such a boundary of the store.
 const STEP: u64 = 0x1_0000;
+
+/// Flash that is written cannot be read: who has this does either.
+static FLASH: Mutex<()> = Mutex::new(());
+
+/// Has the flash to itself until it is dropped.
+pub fn lock() -> MutexGuard<'static, ()> {
+    FLASH.lock()
+}
 
 /// Where the package of a UUID starts.
 pub fn find(core: usize, uuid: &Uuid) -> Option<u64> {
@@ -73,6 +82,7 @@ pub fn read(core: usize, mut address: u64, into: &mut [u8]) {
                 world: World::Secure,
                 address: address - offset as u64,
             };
+            let _nobody_writes = lock();
             window::read(core, page, offset, part);
         } else {
             part.fill(0);

@@ -30,11 +30,11 @@ pub fn assemble(
         .args(file("--nt-fw", boot.to_path_buf()));
     for partition in &system.partitions {
         let package = folder.join(partition.package_path());
-        tool = tool.arg("--blob").arg(format!(
-            "uuid={},file={}",
-            partition.package_uuid_text(),
-            package.display()
-        ));
+        for uuid in partition.package_uuids() {
+            tool = tool
+                .arg("--blob")
+                .arg(format!("uuid={uuid},file={}", package.display()));
+        }
     }
     make_folder(folder)?;
     tool.arg(&fip)

@@ -184,7 +184,7 @@ fn differences(found: &[(&str, [u8; 32])], wanted: &[(String, [u8; 32])]) -> Vec
 }
 
 /// The bytes that hexadecimal digits stand for.
-fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     let digit = |byte: &u8| (*byte as char).to_digit(16);
     let pairs = digits.as_chunks::<2>();

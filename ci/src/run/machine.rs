@@ -16,6 +16,7 @@ pub struct Machine {
     sve: bool,
     counts: bool,
     steps: bool,
+    keeps: bool,
 }
 
 impl Machine {
@@ -27,6 +28,7 @@ impl Machine {
             sve,
             counts: false,
             steps: false,
+            keeps: false,
         }
     }
 
@@ -55,6 +57,11 @@ impl Machine {
             steps: true,
             ..self
         }
+    }
+
+    /// The machine that writes what it changes in its flash to the file, which has all 64 MiB.
+    pub fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
     }
 
     /// QEMU's arguments for the bare machine.
@@ -98,7 +105,14 @@ impl Machine {
         let mut tool = Tool::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(&self.emulator);
-        tool = tool.args(self.arguments("")).arg("-bios").arg(flash);
+        tool = tool.args(self.arguments(""));
+        tool = if self.keeps {
+            let file = flash.display();
+            tool.arg("-drive")
+                .arg(format!("if=pflash,unit=0,format=raw,file={file}"))
+        } else {
+            tool.arg("-bios").arg(flash)
+        };
         if self.counts {
             // Without `sleep=off` the time that the machine idles would count.
             tool = tool.args(["-icount", "shift=0,sleep=off"]);

@@ -3,7 +3,7 @@
 use super::spoil::spoil;
 use super::tally::Tally;
 use super::truth::Truth;
-use super::{page, recorded, sel4};
+use super::{page, recorded, sel4, signed};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
 use crate::parts::Parts;
@@ -51,7 +51,13 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
         {
             firmware.flash = spoil(&firmware, &firmware.flash, SPOILT)?;
         }
+        if firmware.system.name == signed::TABLE {
+            firmware.flash = signed::prepare(&firmware)?;
+        }
         ran.extend(run(&firmware, tally)?);
+        if firmware.system.name == signed::TABLE {
+            signed::after(&firmware, tally)?;
+        }
     }
     if !args.ffa && (args.tables.is_empty() || args.tables.iter().any(|table| table == sel4::NAME)) {
         let table = sel4::cases(paths, parts)?;
@@ -119,6 +125,9 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     let mut machine = Machine::of(&firmware.system, true);
     if COUNTED.contains(&name.as_str()) {
         machine = machine.counting();
+    }
+    if name == signed::TABLE {
+        machine = machine.keeping();
     }
     let mut command = machine.command(&firmware.flash, [&names[0], &names[1]]);
     let watch = Watch::start(firmware, None)?;

@@ -25,6 +25,7 @@ mod scenarios;
 mod sealed;
 mod sel4;
 mod sensors;
+mod signed;
 mod spoil;
 mod tally;
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub enum Kind {
     Secure,
     /// Where the pristine images stay; no partition can write it.
     Store,
+    /// NOR flash with the counters of versions; no partition can write it.
+    Counters,
     /// The normal world's.
     Normal,
 }
@@ -38,6 +40,7 @@ pub const KINDS: &[(&str, Kind)] = &[
     ("firmware", Kind::Firmware),
     ("secure", Kind::Secure),
     ("store", Kind::Store),
+    ("counters", Kind::Counters),
     ("normal", Kind::Normal),
 ];
 
@@ -234,6 +237,12 @@ impl Board {
     #[must_use]
     pub fn has_store(&self) -> bool {
         self.memory.iter().any(|memory| memory.kind == Kind::Store)
+    }
+
+    /// Where the board keeps the counters of versions.
+    #[must_use]
+    pub fn counters(&self) -> Option<Range> {
+        self.ranges(Kind::Counters).next()
     }
 
     /// Names of the cores.

@@ -154,7 +154,9 @@ fn named(table: &Path, partition: &Partition, image: &Image, file: &At<String>, 
         faults.push(fault.help("put the image in its place"));
         return;
     }
-    digest(partition, image, &content, faults);
+    if image.signed.is_none() {
+        digest(partition, image, &content, faults);
+    }
     if let Some(symbols) = &image.symbols
         && let Err(why) = read(&beside(table, &symbols.value))
     {

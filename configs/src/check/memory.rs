@@ -163,6 +163,9 @@ fn outside(partition: &Partition, range: Range, span: &Span, board: &Board) -> D
         Some(memory) if memory.kind == Kind::Store => {
             format!("{shown} meets the store of pristine images `{}`", memory.name)
         }
+        Some(memory) if memory.kind == Kind::Counters => {
+            format!("{shown} meets the counters of versions `{}`", memory.name)
+        }
         Some(memory) => format!("{shown} meets the normal world's memory `{}`", memory.name),
         None => format!("{shown} does not lie within it"),
     };

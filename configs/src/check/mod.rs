@@ -20,6 +20,7 @@ mod not_built;
 mod passthrough;
 mod quiesce;
 mod regions;
+mod signed;
 mod timer;
 mod windows;
 
@@ -47,6 +48,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
     limits::check(draft, faults);
     images::check(table, draft, faults);
     regions::check(draft, faults);
+    signed::check(table, draft, board, faults);
     if let Some(board) = board {
         memory::check(draft, board, faults);
         windows::check(draft, board, faults);

@@ -89,12 +89,38 @@ pub struct Image {
     pub sha256: Option<At<[u8; 32]>>,
     /// Whether a digest is written at all, well-formed or not.
     pub has_digest: bool,
+    /// What holds of its package, where a vendor signs that.
+    pub signed: Option<Signed>,
     /// The ELF file with its symbols.
     pub symbols: Option<At<String>>,
     /// Where it is entered, in bytes from its start.
     pub entry: Option<At<u64>>,
     /// Settings of its build.
     pub settings: Vec<At<String>>,
+}
+
+/// `signed`
+#[derive(Debug)]
+pub struct Signed {
+    /// Where it stands.
+    pub span: Span,
+    /// `by`
+    pub by: Option<At<Signer>>,
+    /// `slots`
+    pub slots: Option<At<u64>>,
+    /// `version`
+    pub version: Option<At<u64>>,
+    /// `counted`
+    pub counted: Option<At<bool>>,
+}
+
+/// Whose key signs a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// The one that everybody knows.
+    Test,
+    /// The vendor's, whose public one this is.
+    Key([u8; 32]),
 }
 
 /// `preemption`

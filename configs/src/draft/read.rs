@@ -2,7 +2,8 @@
 
 use super::{
     ACTIONS, ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES,
-    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, TEES, caller, quiesce,
+    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, Signed, Signer, TEES, TEST_KEY,
+    caller, quiesce,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -177,6 +178,9 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
         file: fields.may("file", Item::string, faults),
         has_digest: digest.is_some(),
         sha256: digest.and_then(|item| item.digest(faults)),
+        signed: fields
+            .optional("signed")
+            .and_then(|item| read_signed(item, faults)),
         symbols: fields.may("symbols", Item::string, faults),
         entry: fields.may("entry", Item::size, faults),
         settings: fields
@@ -186,6 +190,27 @@ fn read_image(item: Item<'_>, faults: &mut Faults) -> Option<Image> {
     };
     fields.finish(faults);
     Some(image)
+}
+
+fn read_signed(item: Item<'_>, faults: &mut Faults) -> Option<Signed> {
+    let mut fields = item.table(&keys::SIGNED, faults)?;
+    let by = fields.required("by", faults).and_then(|item| {
+        if item.text() == Some(TEST_KEY) {
+            return item.string(faults).map(|text| text.with(Signer::Test));
+        }
+        let key = item.digest(faults)?;
+        let value = Signer::Key(key.value);
+        Some(key.with(value))
+    });
+    let signed = Signed {
+        span: fields.span.clone(),
+        by,
+        slots: fields.may("slots", Item::integer, faults),
+        version: fields.may("version", Item::integer, faults),
+        counted: fields.may("counted", Item::boolean, faults),
+    };
+    fields.finish(faults);
+    Some(signed)
 }
 
 /// A size, `{ base, size, rights }`, or an array of such.

@@ -171,6 +171,9 @@ pub const FAILURES: &[(&str, Failure)] = &[("stop", Failure::Stop), ("halt", Fai
 /// What `preemption` may say as a word.
 pub const AT_ONCE: &[(&str, ())] = &[("at-once", ())];
 
+/// What `by` of a signed package says for the key that everybody knows.
+pub const TEST_KEY: &str = "test";
+
 /// What `cores` may say as a word.
 pub const ALL_CORES: &[(&str, ())] = &[("all", ())];
 

@@ -65,12 +65,18 @@ mod invariants {
         assert!(image.load == home.base + IMAGE_OFFSET, "an image is misplaced");
         assert!(image.entry >= image.load && image.entry.is_multiple_of(4), "an entry is not at an instruction");
         assert!(image.entry < image.load + image.size, "an entry is behind its image");
+        let manifest = partition.manifest.len() as u64;
+        assert!(manifest > 0 && manifest <= IMAGE_OFFSET - MANIFEST_OFFSET, "a manifest is too large");
+        if let Some(signed) = &image.signed {
+            assert!(home.contains(image.load, image.size), "an image leaves its partition");
+            assert!(!TABLE.board.store.is_empty(), "a signed package has no store");
+            assert!(!signed.counted || TABLE.board.counters.is_some(), "a version cannot be counted");
+            return;
+        }
         assert!(is_page_range(&image.package), "a package is not made of pages");
         assert!(home.contains(image.package.base, image.package.size), "a package is outside its partition");
         assert!(image.size > 0 && image.size <= image.package.size - PAYLOAD_OFFSET, "an image is larger than its package");
         assert!(image.load + image.size <= image.package.base, "an image overlaps its package");
-        let manifest = partition.manifest.len() as u64;
-        assert!(manifest > 0 && manifest <= IMAGE_OFFSET - MANIFEST_OFFSET, "a manifest is too large");
     }
 
     const fn devices_are_own(place: usize) {

@@ -7,6 +7,7 @@ mod optee;
 mod package;
 pub(crate) mod picture;
 mod place;
+pub mod signed;
 mod spmc;
 mod table;
 mod tree;

@@ -10,6 +10,7 @@ use crate::units::{hex, show_range, show_size};
 
 use super::Images;
 use super::package::{self, MANIFEST_ROOM};
+use super::signed;
 
 /// A partition with its image.
 pub struct Placed<'a> {
@@ -23,7 +24,7 @@ pub struct Placed<'a> {
     pub manifest: Vec<u8>,
     /// The package's bytes.
     pub package: Vec<u8>,
-    /// Where the boot loader puts the package.
+    /// Where the boot loader puts the package; the room for the image of one that is signed.
     pub range: Range,
 }
 
@@ -87,6 +88,16 @@ fn place<'a>(
     faults: &mut Faults,
 ) -> Option<Placed<'a>> {
     let before = faults.len();
+    let key = partition.signing_key();
+    let vendors = match (&partition.image.origin, key) {
+        (Origin::File(_), Some(key)) => Some((image, key)),
+        _ => None,
+    };
+    let image = match vendors {
+        // That it can be opened was checked with the table; the file may have been changed since.
+        Some((package, key)) => signed::open(package, &key, &partition.package_uuid).ok()?.image,
+        None => image,
+    };
     let size = u64::try_from(image.len()).ok()?;
     let span = &partition.image.span;
     let name = &partition.name;
@@ -118,11 +129,21 @@ fn place<'a>(
                 .help("list fewer devices"),
         );
     }
-    let range = package_range(system, partition, size, faults)?;
+    let range = match key {
+        Some(_) => signed_range(partition, size, faults)?,
+        None => package_range(system, partition, size, faults)?,
+    };
     if faults.len() != before {
         return None;
     }
-    let package = package::pack(&manifest, image);
+    let package = match (vendors, partition.image.signed) {
+        (Some((package, _)), _) => package.to_vec(),
+        (None, Some(signed)) => {
+            let (uuid, seed) = (&partition.package_uuid, signed::test_seed(&partition.name));
+            signed::sign(&manifest, image, uuid, signed.version, &seed)?
+        }
+        (None, None) => package::pack(&manifest, image),
+    };
     Some(Placed {
         partition,
         sha256,
@@ -150,6 +171,27 @@ fn check_digest(partition: &Partition, found: &[u8; 32], faults: &mut Faults) {
                 .help(help),
         );
     }
+}
+
+/// The room for the image of a signed package: it is taken from the store, so that all of the first region is left.
+fn signed_range(partition: &Partition, size: u64, faults: &mut Faults) -> Option<Range> {
+    let (home, load) = (partition.home(), partition.load());
+    let room = home.end().checked_sub(load)?;
+    if size > room {
+        let title = format!(
+            "the image of partition `{}` does not fit its first region",
+            partition.name
+        );
+        let label = format!("it has {size} bytes, and there is room for {room}");
+        let help = "give the partition more memory, or make the image smaller";
+        let fault = Diagnostic::new(Rule::ImageFit, title).at(&partition.image.span, label);
+        faults.push(fault.help(help));
+        return None;
+    }
+    Some(Range {
+        base: load,
+        size: room,
+    })
 }
 
 /// The package lies at the very top of the partition's first region; the image goes to the bottom.

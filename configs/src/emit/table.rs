@@ -61,6 +61,24 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> (String, [u8; 32]) {
         "QUOTES: bool",
         &quotes.to_string(),
     );
+    let signed = || {
+        system
+            .partitions
+            .iter()
+            .filter_map(|partition| partition.image.signed)
+    };
+    constant(
+        &mut out,
+        "Whether a package is signed by its vendor.",
+        "SIGNED: bool",
+        &signed().next().is_some().to_string(),
+    );
+    constant(
+        &mut out,
+        "Whether versions are counted.",
+        "COUNTED: bool",
+        &signed().any(|signed| signed.counted).to_string(),
+    );
     let partitions: String = placed.iter().map(|placed| partition(system, placed)).collect();
     let machines: Vec<String> = (system.machines.iter())
         .map(|machine| {
@@ -132,7 +150,7 @@ fn board(board: &Board) -> String {
         .collect();
     format!(
         "Board {{\n            name: {:?},\n            compatible: {:?},\n            device_tree: {:#x},\n            cores: &[{}],\n            \
-         boot_core: {},\n            secure: {},\n            store: {},\n            normal: {},\n            gicd: {:#x},\n            \
+         boot_core: {},\n            secure: {},\n            store: {},\n            counters: {},\n            normal: {},\n            gicd: {:#x},\n            \
          gicr: {:#x},\n            gicr_stride: {:#x},\n            interface_traps: {},\n            log: {},\n            timer_intid: {},\n            \
          root_secret: {},\n            schedule_receiver_intid: {},\n        }}",
         board.name,
@@ -142,6 +160,10 @@ fn board(board: &Board) -> String {
         board.boot_core,
         ranges(board.ranges(Kind::Secure)),
         ranges(board.ranges(Kind::Store)),
+        board.counters().map_or_else(
+            || "None".to_owned(),
+            |counters| format!("Some({})", range(counters))
+        ),
         ranges(board.ranges(Kind::Normal)),
         board.gic.distributor,
         board.gic.redistributor,
@@ -268,10 +290,25 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
 
 fn image(placed: &Placed<'_>) -> String {
     let partition = placed.partition;
+    if let (Some(key), Some(signed)) = (partition.signing_key(), partition.image.signed) {
+        let second = partition.second_slot().map(|second| uuid(&second));
+        return format!(
+            "Image {{\n                    package_uuid: {},\n                    package: Range {{ base: 0, size: 0 }},\n                    \
+             sha256: [0; 32],\n                    size: {:#x},\n                    load: {:#x},\n                    \
+             entry: {:#x},\n                    signed: Some(Signed {{ key: {}, second: {}, counted: {} }}),\n                }}",
+            uuid(&partition.package_uuid),
+            placed.range.size,
+            partition.load(),
+            partition.entry(),
+            bytes(&key),
+            second.map_or_else(|| "None".to_owned(), |second| format!("Some({second})")),
+            signed.counted,
+        );
+    }
     format!(
         "Image {{\n                    package_uuid: {},\n                    package: {},\n                    \
          sha256: {},\n                    size: {:#x},\n                    load: {:#x},\n                    \
-         entry: {:#x},\n                }}",
+         entry: {:#x},\n                    signed: None,\n                }}",
         uuid(&partition.package_uuid),
         range(placed.range),
         bytes(&placed.sha256),

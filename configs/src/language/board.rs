@@ -88,7 +88,7 @@ pub static MEMORY: Table = Table {
         Key::required(
             "kind",
             Form::Words(|| words(KINDS)),
-            "Firmware's own, secure and ours, the store of pristine images, or the normal world's.",
+            "Firmware's own, secure and ours, the store of pristine images, the counters of versions (NOR flash with Intel's commands, two chips of 16 bits side by side), or the normal world's.",
         ),
         Key::optional(
             "protected-by",

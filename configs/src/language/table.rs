@@ -1,7 +1,9 @@
 //! The keys of a partition table.
 
 use super::{Form, Key, Table, words};
-use crate::draft::{ACTIONS, ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES};
+use crate::draft::{
+    ACTIONS, ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES, TEST_KEY,
+};
 
 /// A partition table's file.
 pub static FILE: Table = Table {
@@ -317,6 +319,12 @@ pub static IMAGE: Table = Table {
             "The digest that the image must have.",
         ),
         Key::optional(
+            "signed",
+            Form::Table(&SIGNED),
+            "the table has its digest",
+            "The package is signed by its vendor, and read by the hypervisor from the board's store. A `file` is the package then.",
+        ),
+        Key::optional(
             "symbols",
             Form::Text,
             "none",
@@ -333,6 +341,36 @@ pub static IMAGE: Table = Table {
             Form::Each(&Form::Text),
             "none",
             "Settings of OP-TEE's build beside the table's own, each `CFG_NAME=value`.",
+        ),
+    ],
+};
+
+pub static SIGNED: Table = Table {
+    title: "`signed`",
+    doc: "What holds of a package that its vendor signs.",
+    keys: &[
+        Key::required(
+            "by",
+            Form::Any(&[Form::Digest, Form::Words(|| vec![TEST_KEY])]),
+            "The vendor's public key (Ed25519, 64 hexadecimal digits); `test` for an image that is built here: by a key that everybody knows.",
+        ),
+        Key::optional(
+            "slots",
+            Form::Integer(1, 2),
+            "1",
+            "Packages of it in the FIP. Of two, the one with the higher version starts, and the other one where that fails its check.",
+        ),
+        Key::optional(
+            "version",
+            Form::Integer(0, 3968),
+            "0",
+            "The version of what is built and signed here.",
+        ),
+        Key::optional(
+            "counted",
+            Form::Flag,
+            "false",
+            "Whether its version is counted in the board's counters, so that a lower one never starts again.",
         ),
     ],
 };

@@ -249,6 +249,8 @@ rules! {
     Quiesce = "BH110", "what is written when a partition fails is a 32-bit value to a register of a device that it owns";
     /// The log leaves by a device that it can have.
     Log = "BH111", "the log leaves by the board's device for it, by another PL011 that the board names, or not at all";
+    /// A package that its vendor signs is the vendor's.
+    Signed = "BH120", "a signed package is read by the hypervisor from the board's store, its version is counted in the board's counters, and it is either a file that the vendor signed with the key that the table names, or built here and signed with a key that everybody knows";
     /// Times are promised by who can keep them.
     Timer = "BH112", "limits, budgets, restarts, EL1 timers of partitions and cores of their own are kept by the secure EL2 timer, which not every board has";
 }

@@ -32,6 +32,7 @@ static TABLE: Table = Table {
         boot_core: 0,
         secure: &[SECURE],
         store: &[],
+        counters: None,
         normal: &[NORMAL],
         gicd: 0,
         gicr: 0,
@@ -56,6 +57,7 @@ static TABLE: Table = Table {
             size: 0x1000,
             load: 0x0e20_4000,
             entry: 0x0e20_4000,
+            signed: None,
         },
         manifest: &[],
         memory: &[Region {

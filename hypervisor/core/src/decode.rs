@@ -10,7 +10,8 @@ use crate::function as f;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// FFA_MSG_SEND_DIRECT_REQ and _RESP, SMC32: w3 to w7.
-    Short32,
+    // From 1 on, so that none of them is zero, and the policy takes no room in flash.
+    Short32 = 1,
     /// FFA_MSG_SEND_DIRECT_REQ and _RESP, SMC64: x3 to x7.
     Short64,
     /// FFA_MSG_SEND_DIRECT_REQ2 and _RESP2: x4 to x17, a service UUID in x2 and x3.

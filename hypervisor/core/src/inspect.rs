@@ -77,6 +77,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let compartment = self.compartments.get(index)?;
         match page {
             0 => Some(figures(partition, compartment, &self.ledger.lock().usage(index))),
+            1 if partition.image.signed.is_some() => Some(bytes(&ports.measured(Some(index))?)),
             1 => Some(bytes(&partition.image.sha256)),
             2 => Some(bytes(partition.name.as_bytes())),
             3 => {

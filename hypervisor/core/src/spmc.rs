@@ -8,6 +8,7 @@ use crate::cpu::{Cpu, Mode};
 use crate::decode::{Call, Form, decode, low};
 use crate::error::Error;
 use crate::function;
+use crate::inspect::Stage;
 use crate::life::Life;
 use crate::memory::Ledger;
 use crate::notification::Notifications;
@@ -135,6 +136,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 .lock()
                 .refuse_image(self.table.board.boot_core, 0);
         }
+    }
+
+    /// Whether a partition has started, and takes calls.
+    pub fn takes_calls(&self, partition: usize) -> bool {
+        let compartment = self.compartments.get(partition);
+        compartment.is_some_and(|compartment| compartment.stage() == Stage::Running)
     }
 
     /// Checks what is true between any two events, where no core is in one: for tests and fuzzers.

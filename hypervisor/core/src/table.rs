@@ -131,6 +131,9 @@ pub struct Board {
     pub secure: &'static [Range],
     /// Memory with the pristine packages (a FIP), which nobody can write; empty where there is none.
     pub store: &'static [Range],
+    /// Memory with the counters of versions, NOR flash with Intel's command set and two chips of 16 bits side by side;
+    /// none where the board has none.
+    pub counters: Option<Range>,
     /// Memory that the normal world owns and may share.
     pub normal: &'static [Range],
     /// Base of the GICv3 distributor.
@@ -257,6 +260,20 @@ pub struct Image {
     pub load: u64,
     /// Entry point of the first context.
     pub entry: u64,
+    /// The package is signed by its vendor: `sha256` is all zeros then, `size` the room that the image has, and `package`
+    /// empty, since the boot loader leaves it in the store.
+    pub signed: Option<Signed>,
+}
+
+/// What holds of a package that its vendor signs.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed {
+    /// The vendor's public key (Ed25519).
+    pub key: [u8; 32],
+    /// UUID of the second slot's package, where there is one.
+    pub second: Option<Uuid>,
+    /// Its version is counted, and a lower one refused.
+    pub counted: bool,
 }
 
 /// A set of kinds of message.

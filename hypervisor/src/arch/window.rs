@@ -95,13 +95,22 @@ pub fn write(core: usize, page: Page, offset: usize, from: &[u8]) {
     unsafe { copy_bytes(mapped.pointer().add(offset.min(PAGE)), from.as_ptr(), length) };
 }
 
-/// Writes a 32-bit register of a partition's device, which the table names.
+/// Writes a 32-bit register of a device that the table or the board names: a partition's, or the hypervisor's own.
 pub fn write_register(core: usize, address: u64, value: u32) {
     let mapped = Mapped::of(core, stage1::device_page(address & !(PAGE as u64 - 1)));
     let offset = (address as usize % PAGE) & !3;
     // SAFETY: the window maps the device's page with device attributes until `mapped` is dropped, and the offset is
-    // one of its words. The table's compiler has seen that the device is a partition's own: nothing of Rust's lies there.
+    // one of its words. The table's compiler has seen that the device is a partition's, or nobody's memory: nothing of
+    // Rust's lies there.
     unsafe { mapped.pointer().add(offset).cast::<u32>().write_volatile(value) };
+}
+
+/// Reads a 32-bit register of a device of the hypervisor's own.
+pub fn read_register(core: usize, address: u64) -> u32 {
+    let mapped = Mapped::of(core, stage1::device_page(address & !(PAGE as u64 - 1)));
+    let offset = (address as usize % PAGE) & !3;
+    // SAFETY: as in `write_register`, and only read.
+    unsafe { mapped.pointer().add(offset).cast::<u32>().read_volatile() }
 }
 
 /// Fills a page with zeros.

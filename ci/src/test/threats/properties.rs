@@ -32,6 +32,9 @@ pub const ROWS: &[Property] = &[
                     "rule BH071",
                     "spoilt-package-*: one byte is another one in flash",
                     "inspect-spoilt",
+                    "signed-*: images, signatures and slots changed in flash, a package of another partition, an older version",
+                    "core package.rs: every bit of what a vendor signs",
+                    "rule BH120",
                 ],
             ),
             (
@@ -44,7 +47,7 @@ pub const ROWS: &[Property] = &[
             ),
             (Normal, &["outside-writes-what-is-secure: flash, too"]),
         ],
-        missing: "packages are not signed",
+        missing: "firmware that checks Bulkhead itself ([more](signed.md#what-is-not-built))",
     },
     Property {
         id: "B3",

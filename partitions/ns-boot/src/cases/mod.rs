@@ -43,6 +43,7 @@ mod secrets;
 mod sel4;
 mod setup;
 pub mod share;
+mod signed;
 mod spoilt;
 mod state;
 mod vm;
@@ -89,6 +90,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("restarts") => &[restart::CASES],
         Some("driver") => &[driver::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
+        Some("signed") => &[signed::CASES],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
         Some("devices") => &[devices::CASES],
