@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::draft::{
-    ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, Signer, TEST_KEY, word,
+    ACTIONS, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, PROFILES, RIGHTS, Signer, TEST_KEY, word,
 };
 use crate::model::{Caller, Client, OnFailure, Origin, Partition, Preemption, Quiesce, Region, System};
 
@@ -32,6 +32,7 @@ pub fn expand(system: &System) -> String {
             quote(log)
         ),
     );
+    line("profile", &quote(word(PROFILES, system.profile)));
     line("allow-unprotected", &system.allow_unprotected.to_string());
     for machine in &system.machines {
         let _ = write!(

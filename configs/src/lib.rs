@@ -27,7 +27,7 @@ use reader::Faults;
 
 pub use board::boards;
 pub use board::{Board, Core, Device, Firmware, Gic, Interrupt, Kind, Memory, Owner, Secret, TEST_SECRET};
-pub use draft::{Action, Delivery, Failure, Message, Power, Rights, Signer, Tee};
+pub use draft::{Action, Delivery, Failure, Message, Power, Profile, Rights, Signer, Tee};
 pub use emit::signed;
 pub use emit::{Artefact, Images, Story, emit, mk_args, picture, story};
 pub use expand::expand;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::board::{Board, Device, Interrupt};
-use crate::draft::{self, Action, Delivery, Failure, Message, Power, Rights, Signer, Tee};
+use crate::draft::{self, Action, Delivery, Failure, Message, Power, Profile, Rights, Signer, Tee};
 use crate::emit::signed;
 use crate::footprint::{Needs, estimate};
 use crate::report::{Diagnostic, Report};
@@ -411,6 +411,8 @@ pub struct System {
     pub machines: Vec<Machine>,
     /// Indices into `partitions` in the order of their start.
     pub boot_order: Vec<usize>,
+    /// What the table is for.
+    pub profile: Profile,
     /// Whether secure memory that nothing protects may be used.
     pub allow_unprotected: bool,
     /// What the table asks for and the hypervisor does not do yet.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::board::Board;
-use crate::draft::{self, Action, Cores, Draft, Message, Rights};
+use crate::draft::{self, Action, Cores, Draft, Message, Profile, Rights};
 use crate::model::{
     Caller, Client, Image, Machine, NORMAL_WORLD_ID, OnFailure, Origin, Partition, Preemption, Quiesce,
     Quotas, Range, Region, SPMC_ID, Signed, System,
@@ -51,6 +51,10 @@ pub fn system(table: &Path, draft: &Draft, board: Board) -> Option<System> {
         board,
         partitions,
         machines: machines(draft)?,
+        profile: draft
+            .profile
+            .as_ref()
+            .map_or(Profile::Development, |profile| profile.value),
         allow_unprotected: draft.allow_unprotected,
         not_built: Vec::new(),
         doubts: Vec::new(),

@@ -18,6 +18,7 @@ mod messages;
 mod needs;
 mod not_built;
 mod passthrough;
+mod production;
 mod quiesce;
 mod regions;
 mod signed;
@@ -60,6 +61,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         failure::check(draft, board, faults);
         timer::check(draft, board, faults);
         needs::check(draft, board, faults);
+        production::check(draft, board, faults);
     }
 }
 

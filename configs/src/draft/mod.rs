@@ -27,6 +27,8 @@ pub struct Draft {
     pub hypervisor: Option<At<u64>>,
     /// Where the hypervisor's log leaves.
     pub log: Option<At<String>>,
+    /// What the table is for.
+    pub profile: Option<At<Profile>>,
     /// Whether secure memory that nothing protects may be used.
     pub allow_unprotected: bool,
     /// The partitions in the order of the file.

@@ -2,8 +2,8 @@
 
 use super::{
     ACTIONS, ALL_CORES, AT_ONCE, Caller, Client, Cores, DELIVERIES, Draft, FAILURES, Image, MESSAGES,
-    Machine, OnFailure, POWER, Partition, Preemption, Quotas, RIGHTS, Region, Signed, Signer, TEES, TEST_KEY,
-    caller, quiesce,
+    Machine, OnFailure, POWER, PROFILES, Partition, Preemption, Quotas, RIGHTS, Region, Signed, Signer, TEES,
+    TEST_KEY, caller, quiesce,
 };
 use crate::language::table as keys;
 use crate::reader::{Faults, Fields, Item};
@@ -67,6 +67,9 @@ fn read_system(mut fields: Fields<'_>, draft: &mut Draft, faults: &mut Faults) {
         draft.log = hypervisor.may("log", Item::name, faults);
         hypervisor.finish(faults);
     }
+    draft.profile = fields
+        .optional("profile")
+        .and_then(|item| item.word(PROFILES, faults));
     let allow = fields.may("allow-unprotected", Item::boolean, faults);
     draft.allow_unprotected = allow.is_some_and(|allow| allow.value);
     fields.finish(faults);

@@ -171,6 +171,21 @@ pub const FAILURES: &[(&str, Failure)] = &[("stop", Failure::Stop), ("halt", Fai
 /// What `preemption` may say as a word.
 pub const AT_ONCE: &[(&str, ())] = &[("at-once", ())];
 
+/// What a table is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Trying out and testing.
+    Development,
+    /// What is sold.
+    Production,
+}
+
+/// What `profile` may say.
+pub const PROFILES: &[(&str, Profile)] = &[
+    ("development", Profile::Development),
+    ("production", Profile::Production),
+];
+
 /// What `by` of a signed package says for the key that everybody knows.
 pub const TEST_KEY: &str = "test";
 

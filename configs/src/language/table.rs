@@ -2,7 +2,8 @@
 
 use super::{Form, Key, Table, words};
 use crate::draft::{
-    ACTIONS, ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, RIGHTS, TEES, TEST_KEY,
+    ACTIONS, ALL_CORES, AT_ONCE, DELIVERIES, FAILURES, KINDS, MESSAGES, POWER, PROFILES, RIGHTS, TEES,
+    TEST_KEY,
 };
 
 /// A partition table's file.
@@ -37,6 +38,12 @@ pub static SYSTEM: Table = Table {
         ),
         Key::required("board", Form::Name, "A folder of `boards/`."),
         Key::required("hypervisor", Form::Table(&HYPERVISOR), "What the hypervisor has."),
+        Key::optional(
+            "profile",
+            Form::Words(|| words(PROFILES)),
+            "development",
+            "What the table is for; one for `production` is refused where anything in it is open.",
+        ),
         Key::optional(
             "allow-unprotected",
             Form::Flag,

@@ -167,6 +167,31 @@ pub const LOG: &[Row] = &[
         "Build the flash again, from the table and the image that belong together.",
     ),
     error(
+        "no package of it is taken",
+        "None of its signed packages is: the lines before say why for each slot.",
+        "See those lines, and [packages that are signed](signed.md).",
+    ),
+    info(
+        "{}: slot {}, version {}",
+        "A signed package was taken: from this slot, of this version.",
+        "Nothing.",
+    ),
+    error(
+        "{}: slot {} is refused: version {} is below its counter, {}",
+        "A newer version has run on this machine; the other slot is tried where there is one.",
+        "Sign the package with a higher version. The counter cannot be lowered.",
+    ),
+    error(
+        "{}: slot {} is refused: {}",
+        "A signed package is not taken, for the reason in the line; the other slot is tried where there is one.",
+        "Write the slot anew with what its vendor signed for this partition, and find out who wrote to it.",
+    ),
+    error(
+        "{}: its counter cannot be raised",
+        "The flash with the counters is full or broken: an older version of this partition could start again.",
+        "Look at the board's memory of the kind `counters`.",
+    ),
+    error(
         "{} has failed",
         "The table says `on-failure = \"halt\"`: the machine stops next.",
         RECORD,
