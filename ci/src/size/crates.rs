@@ -45,6 +45,8 @@ pub fn linked(paths: &Paths) -> Result<Vec<(String, Lines)>> {
     let metadata = Tool::new("cargo")
         .within(&paths.root)
         .args(["metadata", "--offline", "--format-version", "1"])
+        // What only other machines need is not here.
+        .args(["--filter-platform", TARGET])
         .output("asking cargo where dependencies are")?;
     let metadata: Metadata = serde_json::from_str(&metadata).context("cargo's metadata is not in order")?;
     let theirs = metadata.packages.into_iter().filter(|package| {
