@@ -76,6 +76,7 @@ fn given(call: Call) -> Given {
             let none = [u64::MAX; 8];
             with(|call, _| given::inspect(call, subject, page)).unwrap_or(none)
         },
+        quote: |half, nonce| with(|call, _| given::quote(call, half, nonce)).unwrap_or([u64::MAX; 5]),
         notify: |receiver, bits| with(|call, own| given::notify(call, own, receiver, bits)) == Some(true),
         means: None,
     }
