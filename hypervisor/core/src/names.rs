@@ -6,13 +6,12 @@
 //! late with a name of the last one would go on with another caller's work, and each would have the other's answer. What
 //! the normal world sees of a name has therefore, above its 16 bits, how often the partition has been restarted.
 
-use core::sync::atomic::Ordering;
-
 use crate::api::Regs;
 use crate::compartment::Compartment;
 use crate::decode::{Form, low};
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::sync::Ordering;
 use crate::table::Partition;
 use crate::ticket::{Stage, Tickets};
 
