@@ -73,7 +73,7 @@ fn plants(subject: &Subject, view: &mut View<'_>, tables: &Tables) -> Result<Vec
     if let Some(other) = partitions.iter().find(|other| other.name != name) {
         add(
             "another partition's page",
-            entry & !ADDRESS | other.home().base,
+            entry & !ADDRESS | other.home().base & !(size - 1),
             "and no transaction says so",
         );
     }
