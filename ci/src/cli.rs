@@ -210,9 +210,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "OPERATION", conflicts_with_all = ["csv", "plot", "bless"])]
     pub profile: Option<String>,
     /// At a release: store the figures in docs/cost.csv, with which later ones are compared, and write
-    /// docs/benchmarks.md.
+    /// docs/benchmarks.md; with --linux write docs/cost-linux.md.
     #[arg(long)]
     pub bless: bool,
+    /// Measure a stock client's calls from Linux instead, with Bulkhead and without any hypervisor.
+    #[arg(long, conflicts_with_all = ["csv", "plot", "profile"])]
+    pub linux: bool,
 }
 
 /// Options of `coverage`.

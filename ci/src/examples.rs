@@ -35,7 +35,8 @@ pub const TEST: &str = "Examples:
 pub const BENCH: &str = "Examples:
   cargo xtask bench                              the table for people
   cargo xtask bench --csv target/figures.csv     and the figures for programs
-  cargo xtask bench --bless                      at a release: docs/cost.csv, with which CI compares";
+  cargo xtask bench --bless                      at a release: docs/cost.csv, with which CI compares
+  cargo xtask bench --linux                      what a stock client's calls cost, with and without a hypervisor";
 
 /// Of `build`.
 pub const BUILD: &str = "Examples:

@@ -4,6 +4,7 @@
 //! world is the boot stage at EL2, the partitions are the test partition. The same build gives the same figures.
 
 mod figures;
+mod linux;
 mod page;
 mod plot;
 mod profile;
@@ -52,6 +53,9 @@ const OTHER_MEASURE: &str =
 
 /// Measures and shows the figures; true where every operation could be measured, and none grew untold.
 pub fn bench(paths: &Paths, args: &BenchArgs) -> Result<bool> {
+    if args.linux {
+        return linux::bench(paths, args.bless);
+    }
     let parts = parts::provide(paths, &[Part::Tfa])?;
     if let Some(operation) = &args.profile {
         return profile_one(paths, &parts, operation);

@@ -1,7 +1,8 @@
 //! Everything that lies in flash: TF-A, the hypervisor with its compiled table, the TEEs and the boot stage.
 
 use super::cargo::Build;
-use super::{flash, optee, refused, tfa};
+use super::tfa::{self, Spmc};
+use super::{flash, optee, refused};
 use crate::parts::rust::{BARE, HYPERVISOR};
 use crate::parts::{Parts, host::CROSS};
 use crate::paths::{Paths, make_folder, read, write};
@@ -46,6 +47,7 @@ impl BootStage {
 }
 
 /// A system's firmware.
+#[derive(Clone)]
 pub struct Firmware {
     /// The checked table.
     pub system: System,
@@ -113,7 +115,7 @@ pub fn build(
     table: &Path,
     stage: BootStage,
 ) -> Result<Firmware> {
-    let tfa = tfa::build(paths, parts)?;
+    let tfa = tfa::build(paths, parts, Spmc::SEl2)?;
     let Core {
         folder,
         hypervisor,
@@ -157,6 +159,52 @@ pub fn with_tfa(
         &name,
     )
 }
+
+/// The flash of a system of one OP-TEE in which no hypervisor is: the TEE is its own partition manager at S-EL1. What else
+/// there is is that of `with`.
+pub fn alone(paths: &Paths, parts: &Parts, with: &Firmware) -> Result<PathBuf> {
+    let [partition] = with.system.partitions.as_slice() else {
+        bail!("the system {} has not one partition", with.system.name);
+    };
+    // It drives the interrupt controller itself, and the recipe's platform has an older one.
+    let own = ("CFG_ARM_GICV3".to_owned(), "y".to_owned());
+    let settings: Vec<_> = bulkhead_configs::mk_args(partition)
+        .into_iter()
+        .filter_map(without_hypervisor)
+        .chain([own])
+        .collect();
+    let tfa = tfa::build(paths, parts, Spmc::SEl1)?;
+    let tee = optee::build_with(
+        paths,
+        parts,
+        &format!("{} without a hypervisor", partition.name),
+        &settings,
+    )?;
+    let [boot, _] = BootStage::Linux.names();
+    flash::assemble_alone(
+        &with.folder,
+        &tfa,
+        tee.image,
+        &with.folder.join(boot),
+        "flash-alone",
+    )
+}
+
+/// A setting of an OP-TEE as it is without a hypervisor: it has all of the secure memory that TF-A leaves, and its own
+/// console.
+fn without_hypervisor((name, value): (String, String)) -> Option<(String, String)> {
+    let [start, size] = TF_A_LEAVES.map(|number| format!("{number:#010x}"));
+    match name.as_str() {
+        "CFG_CORE_SEL2_SPMC" => Some(("CFG_CORE_SEL1_SPMC".to_owned(), value)),
+        "CFG_FFA_CONSOLE" => None,
+        "CFG_TZDRAM_START" => Some((name, start)),
+        "CFG_TZDRAM_SIZE" => Some((name, size)),
+        _ => Some((name, value)),
+    }
+}
+
+/// The secure memory of QEMU's `virt` that TF-A leaves: its address and its size in bytes.
+const TF_A_LEAVES: [u64; 2] = [0x0e10_0000, 0x00f0_0000];
 
 /// A partition's image.
 fn image(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Image> {

@@ -15,7 +15,11 @@ mod tfa;
 pub use clients::with_clients;
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree, with_kernel};
-pub use tfa::FLAGS as TFA_FLAGS;
+
+/// The flags of the TF-A under the hypervisor.
+pub fn tfa_flags() -> Vec<&'static str> {
+    tfa::flags(tfa::Spmc::SEl2)
+}
 
 /// Where the kernel and the initramfs are loaded.
 pub const fn normal_addresses() -> [u64; 2] {
@@ -114,6 +118,18 @@ pub fn with_tfa(
 /// Builds the firmware alone, with the measurements of calls in Linux's place.
 pub fn build_bench(paths: &Paths, parts: &Parts, system: System, table: &Path) -> Result<Firmware> {
     firmware::build(paths, parts, system, table, BootStage::Bench)
+}
+
+/// The same system of one OP-TEE without the hypervisor: what Linux's calls then cost, Bulkhead's are compared with.
+pub fn build_alone(paths: &Paths, parts: &Parts, built: &Built) -> Result<Built> {
+    let flash = firmware::alone(paths, parts, &built.firmware)?;
+    Ok(Built {
+        firmware: Firmware {
+            flash,
+            ..built.firmware.clone()
+        },
+        normal: built.normal.clone(),
+    })
 }
 
 /// Checks what runs on bare metal with clippy: the name of each package, and what is wrong with it.

@@ -19,6 +19,7 @@ pub const KERNEL: u64 = 0x4200_0000;
 pub const INITRD: u64 = 0x4c00_0000;
 
 /// What Linux boots from.
+#[derive(Clone)]
 pub struct NormalWorld {
     /// The kernel, an arm64 Image.
     pub kernel: PathBuf,

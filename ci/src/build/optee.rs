@@ -35,7 +35,16 @@ pub struct Optee {
 
 /// Builds it for a partition where it is not built yet.
 pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Optee> {
-    let name = &partition.name;
+    build_with(
+        paths,
+        parts,
+        &partition.name,
+        &bulkhead_configs::mk_args(partition),
+    )
+}
+
+/// Builds it with these settings where it is not built yet; `name` is for people.
+pub fn build_with(paths: &Paths, parts: &Parts, name: &str, table: &[(String, String)]) -> Result<Optee> {
     let tree = parts.optee(paths)?;
     let source = super::source_of(&tree);
     // Else the image would name the commit of the tree around it.
@@ -44,7 +53,6 @@ pub fn build(paths: &Paths, parts: &Parts, partition: &Partition) -> Result<Opte
         source.rsplit(' ').next().unwrap_or_default()
     );
     let tools = TOOLS.iter().map(|setting| (*setting).to_owned());
-    let table = bulkhead_configs::mk_args(partition);
     let settings: Vec<String> = tools
         .chain([version])
         .chain(table.iter().map(|(name, value)| format!("{name}={value}")))

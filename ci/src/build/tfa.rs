@@ -10,14 +10,54 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The flags. The secure world may use FP/SIMD and SVE, whose state S-EL2 then has to keep apart; SME is off.
-pub const FLAGS: [&str; 18] = [
+/// Where the secure world's partition manager runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Spmc {
+    /// At S-EL2: the hypervisor.
+    SEl2,
+    /// At S-EL1: a TEE that is its own.
+    SEl1,
+}
+
+impl Spmc {
+    /// The flags that differ.
+    const fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::SEl2 => &[
+                "SPMD_SPM_AT_SEL2=1",
+                "CTX_INCLUDE_EL2_REGS=1",
+                "ENABLE_FEAT_SEL2=1",
+            ],
+            Self::SEl1 => &[
+                "SPMD_SPM_AT_SEL2=0",
+                "CTX_INCLUDE_EL2_REGS=0",
+                "ENABLE_FEAT_SEL2=0",
+                // It is told where the normal world's memory is.
+                "SPMC_OPTEE=1",
+            ],
+        }
+    }
+
+    /// The folder of its build.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::SEl2 => "tfa",
+            Self::SEl1 => "tfa-without-s-el2",
+        }
+    }
+}
+
+/// All flags of a build.
+pub fn flags(spmc: Spmc) -> Vec<&'static str> {
+    [&FLAGS, spmc.flags()].concat()
+}
+
+/// The flags that all builds have. The secure world may use FP/SIMD and SVE, whose state S-EL2 then has to keep apart;
+/// SME is off.
+const FLAGS: [&str; 15] = [
     "PLAT=qemu",
     "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
     "SPD=spmd",
-    "SPMD_SPM_AT_SEL2=1",
-    "CTX_INCLUDE_EL2_REGS=1",
-    "ENABLE_FEAT_SEL2=1",
     "BL32_RAM_LOCATION=tdram",
     "NEED_FDT=yes",
     "BRANCH_PROTECTION=1",
@@ -34,23 +74,23 @@ pub const FLAGS: [&str; 18] = [
 ];
 
 /// Builds it where it is not built yet; returns the folder with bl1.bin, bl2.bin, bl31.bin and fiptool.
-pub fn build(paths: &Paths, parts: &Parts) -> Result<PathBuf> {
-    let folder = paths.parts.join("tfa");
+pub fn build(paths: &Paths, parts: &Parts, spmc: Spmc) -> Result<PathBuf> {
+    let folder = paths.parts.join(spmc.folder());
     let tree = parts.tfa(paths)?;
     let source = super::source_of(&tree);
-    let inputs = stamp::digest([source.as_str(), &compiler()?].into_iter().chain(FLAGS));
+    let inputs = stamp::digest([source.as_str(), &compiler()?].into_iter().chain(flags(spmc)));
     if !stamp::is_current(&folder, &inputs) {
         let what = format!("building TF-A ({source})");
         step(&what, || {
             stamp::make(&folder, &inputs, |to| {
-                make(paths, &tree, &what, to).map(|()| source.clone())
+                make(paths, &tree, &what, spmc, to).map(|()| source.clone())
             })
         })?;
     }
     Ok(folder)
 }
 
-fn make(paths: &Paths, tree: &Path, what: &str, to: &Path) -> Result<()> {
+fn make(paths: &Paths, tree: &Path, what: &str, spmc: Spmc, to: &Path) -> Result<()> {
     // TF-A's make wants images and a package list to name, though the four targets do not use them.
     let work = to.join("work");
     make_folder(&work)?;
@@ -60,13 +100,13 @@ fn make(paths: &Paths, tree: &Path, what: &str, to: &Path) -> Result<()> {
     Tool::new("make")
         .within(tree)
         .arg(format!("-j{}", super::jobs()))
-        .args(FLAGS)
+        .args(flags(spmc))
         .arg("CROSS_COMPILE=aarch64-linux-gnu-")
         .arg(format!("BUILD_BASE={}", work.display()))
         .arg(format!("SP_LAYOUT_FILE={}", layout.display()))
         .args(["BL32", "BL33"].map(|name| format!("{name}={}", image.display())))
         .args(["bl1", "bl2", "bl31", "fiptool"])
-        .run(what, &paths.logs.join("tfa.log"))?;
+        .run(what, &paths.logs.join(format!("{}.log", spmc.folder())))?;
     for name in ["bl1.bin", "bl2.bin", "bl31.bin"] {
         take(&work.join("qemu/release").join(name), &to.join(name))?;
     }

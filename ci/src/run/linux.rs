@@ -23,6 +23,8 @@ pub struct LinuxWish {
     pub stub: Option<PathBuf>,
     /// More of QEMU's arguments.
     pub more: Vec<String>,
+    /// Where the hypervisor's log leaves the machine.
+    pub log: Log,
     elf: PathBuf,
     programs: Programs,
     limit: Duration,
@@ -41,6 +43,7 @@ pub fn wish(built: &Built, name: &str, limit: Duration, show_log: bool, show_con
         quiet: limit,
         stub: None,
         more: Vec::new(),
+        log: Log::of(&built.firmware.system),
         elf,
         programs: built.firmware.programs.clone(),
         limit,
@@ -98,7 +101,7 @@ pub fn boot(
     let wish = Wish {
         elf: &wish.elf,
         programs: &wish.programs,
-        log: Log::of(&built.firmware.system),
+        log: wish.log,
         folder: &wish.folder,
         limit: wish.limit,
         quiet: wish.quiet,

@@ -150,7 +150,11 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
     let (log, frames, answering) = match wish.log {
         Log::Own => (second, None, None),
         Log::Shared => (log, Some(frames), Some(answer(second, wish.folder)?)),
-        Log::None => (log, None, Some(answer(second, wish.folder)?)),
+        Log::None => {
+            // So that who decodes sees an end.
+            drop(frames);
+            (log, None, Some(answer(second, wish.folder)?))
+        }
     };
     let (folder, show, all) = (wish.folder.to_path_buf(), wish.show_log, wish.show_console);
     let (sender, lines) = channel();
@@ -184,19 +188,21 @@ pub fn run(mut command: Command, ports: &Ports, wish: &Wish, mut on: impl FnMut(
     result
 }
 
+/// How long a partition may take to read what it is answered; one that does not read is answered no more.
+const READS: Duration = Duration::from_secs(1);
+
 /// Starts a thread that is at the other end of a partition's port: it keeps what comes, and answers each byte, letters
 /// as capitals.
 fn answer(mut stream: UnixStream, folder: &Path) -> Result<JoinHandle<Result<()>>> {
     let path = folder.join("partition.log");
     let mut file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    stream.set_write_timeout(Some(READS))?;
     Ok(thread::spawn(move || {
-        let mut buffer = [0; 256];
+        let (mut buffer, mut reads) = ([0; 256], true);
         while let Ok(count @ 1..) = stream.read(&mut buffer) {
             file.write_all(&buffer[..count])?;
             buffer.make_ascii_uppercase();
-            if stream.write_all(&buffer[..count]).is_err() {
-                break;
-            }
+            reads = reads && stream.write_all(&buffer[..count]).is_ok();
         }
         Ok(())
     }))

@@ -1,7 +1,7 @@
 //! What an integrator brings: `--own NAME=PATH`, in place of what is built here.
 
 use super::file::{Scenario, nearest};
-use crate::build::TFA_FLAGS;
+use crate::build::tfa_flags;
 use crate::paths::read;
 use anyhow::{Context, Result, bail, ensure};
 use bulkhead_configs::{Origin, System};
@@ -218,7 +218,7 @@ fn tfa(folder: &Path) -> Result<Tfa> {
         format!(
             "give the folder of a built TF-A: `make CROSS_COMPILE=aarch64-linux-gnu- {} SP_LAYOUT_FILE=… BL32=… BL33=… bl1 bl2 bl31 \
              fiptool`, where any files will do for the last three",
-            TFA_FLAGS.join(" ")
+            tfa_flags().join(" ")
         )
     };
     let images = images.with_context(|| format!("{} has no bl1.bin; {}", folder.display(), how()))?;

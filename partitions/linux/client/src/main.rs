@@ -14,6 +14,8 @@ mod caller;
 #[cfg(libteec)]
 mod check;
 #[cfg(libteec)]
+mod cost;
+#[cfg(libteec)]
 mod faults;
 #[cfg(libteec)]
 mod heap;
@@ -65,6 +67,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Task::Store => return storage::store(options).map(|()| true),
         Task::Fetch => return storage::fetch(options).map(|()| true),
         Task::Erase => return storage::erase(options).map(|()| true),
+        Task::Cost => return cost::run(options).map(|()| true),
         Task::Churn => return storage::churn(options).map(|()| true),
         Task::Check => check::run(options),
         Task::Call => caller::run(options),

@@ -2,7 +2,7 @@
 
 /// How to use the client.
 pub const USAGE: &str = "usage: bulkhead-client open|check|call|large|heap|notify|sensors|sve|applications|killed|parameters|\
-                         sessions|overrun|faults|store|fetch|erase|churn --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
+                         sessions|overrun|faults|store|fetch|erase|churn|cost --tee NAME|- --kind optee|rust|sel4 [--second NAME --third NAME] \
                          [--object ID] [--text TEXT] [--device /dev/teeN] [--threads 1..64] [--seconds 1..86400] \
                          [--seed NUMBER] [--periods 1..1000000000] [--rounds 1..100000]";
 
@@ -45,6 +45,8 @@ pub enum Task {
     Erase,
     /// Open an object in secure storage again and again, until it is killed.
     Churn,
+    /// Measure what calls cost on an OP-TEE.
+    Cost,
 }
 
 /// Which services the TEE has.
@@ -118,6 +120,7 @@ impl Options {
             Some("fetch") => Task::Fetch,
             Some("erase") => Task::Erase,
             Some("churn") => Task::Churn,
+            Some("cost") => Task::Cost,
             _ => return Err(USAGE.into()),
         };
         let (mut tee, mut kind, mut device, mut threads, mut seconds) = (None, None, None, 4, 60);
@@ -155,6 +158,7 @@ impl Options {
                 | Task::Sessions
                 | Task::Sensors
                 | Task::Faults
+                | Task::Cost
         );
         let kind = kind.or((stores || no_kind).then_some(Kind::Optee));
         let kind = kind.ok_or_else(|| format!("--kind is missing; {USAGE}"))?;

@@ -5,6 +5,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -232,8 +233,20 @@ pub struct Memory<'c> {
 
 impl<'c> Memory<'c> {
     /// Registers a buffer, for the directions in `flags` (`MEM_INPUT`, `MEM_OUTPUT`).
-    pub fn register(context: &'c Context, mut buffer: Vec<u8>, flags: u32) -> Result<Memory<'c>, Error> {
-        let raw = Memory::raw(buffer.as_mut_ptr(), buffer.len(), flags);
+    pub fn register(context: &'c Context, buffer: Vec<u8>, flags: u32) -> Result<Memory<'c>, Error> {
+        let whole = 0..buffer.len();
+        Memory::register_part(context, buffer, whole, flags)
+    }
+
+    /// Registers a part of a buffer, which has to lie in it.
+    pub fn register_part(
+        context: &'c Context,
+        mut buffer: Vec<u8>,
+        part: Range<usize>,
+        flags: u32,
+    ) -> Result<Memory<'c>, Error> {
+        let bytes = &mut buffer[part];
+        let raw = Memory::raw(bytes.as_mut_ptr(), bytes.len(), flags);
         // SAFETY: the context is initialised; the buffer stays where it is until the memory is released.
         let code = unsafe { TEEC_RegisterSharedMemory(context.raw.get(), raw.get()) };
         result("TEEC_RegisterSharedMemory", code, 1)?;
