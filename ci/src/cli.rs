@@ -27,7 +27,7 @@ enum Command {
     Bench(BenchArgs),
     /// Install what is missing and build everything, without booting it.
     #[command(after_help = examples::BUILD)]
-    Build(ConfigArgs),
+    Build(BuildArgs),
     /// Show the size of the hypervisor's image and of its source.
     #[command(after_help = examples::SIZE)]
     Size(ConfigArgs),
@@ -77,11 +77,30 @@ impl ConfigArgs {
     }
 }
 
+/// What to build, and for whom.
+#[derive(clap::Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[command(flatten)]
+    pub key: KeyArgs,
+}
+
+/// Whose firmware it is.
+#[derive(clap::Args)]
+pub struct KeyArgs {
+    /// The root key of a table with `trusted-boot = true`: a private RSA key in PEM [default: one that is made here]
+    #[arg(long, value_name = "FILE")]
+    pub rot_key: Option<PathBuf>,
+}
+
 /// Options of `run`.
 #[derive(clap::Args)]
 pub struct RunArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
+    #[command(flatten)]
+    pub key: KeyArgs,
     /// Give a shell in the normal world's Linux instead of calling the TEEs (`exit` ends it).
     #[arg(long, conflicts_with = "until")]
     pub shell: bool,
@@ -286,14 +305,18 @@ impl TestArgs {
 impl Cli {
     /// Does what was asked; false where it ended without an error but not as it should.
     pub fn execute(self) -> Result<bool> {
-        let paths = Paths::find()?;
+        let mut paths = Paths::find()?;
         match self.command {
-            Command::Run(args) => run::run(&paths, &args),
+            Command::Run(args) => {
+                paths.root_key.clone_from(&args.key.rot_key);
+                run::run(&paths, &args)
+            }
             Command::Test(args) => test::test(&paths, &args),
             Command::Bench(args) => bench::bench(&paths, &args),
             Command::Build(args) => {
+                paths.root_key = args.key.rot_key;
                 let mut stages = Stages::new(build::STAGES);
-                build::build(&paths, &args.table(&paths), &mut stages).map(|_| true)
+                build::build(&paths, &args.config.table(&paths), &mut stages).map(|_| true)
             }
             Command::Check(args) => tables::check(&args),
             Command::Explain(args) => tables::explain(&args).map(|()| true),

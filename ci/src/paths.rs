@@ -18,6 +18,8 @@ pub struct Paths {
     pub cargo: PathBuf,
     /// Whether the hypervisor of a system says who runs where.
     pub traces: bool,
+    /// The private root key of trusted boot; where it is not given, one is made.
+    pub root_key: Option<PathBuf>,
 }
 
 impl Paths {
@@ -34,6 +36,7 @@ impl Paths {
             logs: target.join("parts/logs"),
             cargo: cargo_home().context("neither CARGO_HOME nor HOME says where cargo keeps its files")?,
             traces: false,
+            root_key: None,
             root,
         };
         for folder in [&paths.parts, &paths.systems, &paths.logs] {

@@ -33,6 +33,7 @@ pub fn expand(system: &System) -> String {
         ),
     );
     line("profile", &quote(word(PROFILES, system.profile)));
+    line("trusted-boot", &system.trusted_boot.to_string());
     line("allow-unprotected", &system.allow_unprotected.to_string());
     for machine in &system.machines {
         let _ = write!(

@@ -413,6 +413,8 @@ pub struct System {
     pub boot_order: Vec<usize>,
     /// What the table is for.
     pub profile: Profile,
+    /// Whether firmware checks the hypervisor, which reads every package itself then.
+    pub trusted_boot: bool,
     /// Whether secure memory that nothing protects may be used.
     pub allow_unprotected: bool,
     /// What the table asks for and the hypervisor does not do yet.
@@ -428,6 +430,13 @@ impl System {
     /// What it does not do yet.
     pub fn buildable(&self) -> Result<(), Report> {
         Report::of(self.not_built.clone()).map_or(Ok(()), Err)
+    }
+
+    /// Whether the hypervisor reads a partition's package itself, so that the boot loader does not: BL2 of TF-A's QEMU
+    /// platform has no place for packages in its chain of trust.
+    #[must_use]
+    pub fn takes_itself(&self, partition: &Partition) -> bool {
+        self.trusted_boot || partition.image.signed.is_some()
     }
 
     /// What a person should know of a good table: what is not done yet, and what is hardly meant.

@@ -55,6 +55,7 @@ pub fn system(table: &Path, draft: &Draft, board: Board) -> Option<System> {
             .profile
             .as_ref()
             .map_or(Profile::Development, |profile| profile.value),
+        trusted_boot: draft.trusted_boot.as_ref().is_some_and(|trusted| trusted.value),
         allow_unprotected: draft.allow_unprotected,
         not_built: Vec::new(),
         doubts: Vec::new(),

@@ -395,6 +395,25 @@ fn firmware_reads_the_hypervisor_and_the_packages() {
 }
 
 #[test]
+fn with_trusted_boot_firmware_is_told_of_no_package() {
+    let (mut system, _) = phone();
+    system.trusted_boot = true;
+    let images = system.partitions.iter();
+    let images: Images = images.map(|one| (one.name.clone(), vec![0xa5; 4096])).collect();
+    let files = files(&system, &images);
+    let tree = Fdt::new(&files["tb_fw_config.dtb"]).unwrap();
+    let list = tree.find_node("/secure-partitions").unwrap();
+    assert_eq!(list.children().count(), 0);
+    let table = text(&files, "table.rs");
+    assert!(table.contains("pub const STORED: bool = true;"));
+    let (main, folder) = ("fn main() { assert!(STORED); }", scratch("trusted-boot"));
+    compile(&folder, &table, main).unwrap_or_else(|said| panic!("{said}"));
+    // Where the package would lie, there is room for the image.
+    let places: Vec<_> = table.matches("package: Range { base: 0, size: 0 }").collect();
+    assert_eq!(places.len(), system.partitions.len());
+}
+
+#[test]
 fn a_package_holds_its_manifest_and_its_image() {
     let (_, files) = phone();
     let package = &files["sp/vendor-a.pkg"];

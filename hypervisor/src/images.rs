@@ -1,4 +1,4 @@
-//! Measures the images that the boot loader left, and puts each in its place with what it is told at its start;
+//! Measures the images that the boot loader left, or that are in the store, and puts each in its place with what it is told at its start;
 //! and does so again from the store of pristine packages where a partition is restarted.
 
 use bulkhead_core::api::{Page, Restored, World};
@@ -11,7 +11,7 @@ use bulkhead_core::vgic;
 use spin::Mutex;
 
 use crate::arch::{PAGE, stage1, window};
-use crate::table::{PARTITIONS, QUOTES, SIGNED, TABLE};
+use crate::table::{PARTITIONS, QUOTES, SIGNED, STORED, TABLE};
 use crate::{counters, store};
 
 /// Why a partition cannot be started.
@@ -21,6 +21,8 @@ pub enum Refusal {
     Digest,
     /// No package of it is taken.
     Packages,
+    /// Its package is not in the store.
+    Missing,
 }
 
 impl Refusal {
@@ -29,6 +31,7 @@ impl Refusal {
         match self {
             Self::Digest => "the image's SHA-256 is not the table's",
             Self::Packages => "no package of it is taken",
+            Self::Missing => "the store has no package of it",
         }
     }
 }
@@ -97,6 +100,10 @@ pub fn prepare(core: usize, index: usize, partition: &Partition) -> Result<(), R
     let Aligned(buffer) = &mut *PAGE_BUFFER.lock();
     let size = match &partition.image.signed {
         Some(signed) if SIGNED => take_signed(core, index, partition, signed, buffer)?,
+        _ if STORED => {
+            take_stored(core, index, partition, buffer)?;
+            partition.image.size
+        }
         _ => {
             let found = measure(core, partition, buffer);
             keep_found(index, found);
@@ -115,6 +122,31 @@ pub fn prepare(core: usize, index: usize, partition: &Partition) -> Result<(), R
 fn keep_found(index: usize, found: [u8; 32]) {
     if let Some(kept) = FOUND.lock().get_mut(index) {
         *kept = Some(found);
+    }
+}
+
+/// Takes the table's image from the store to its place. What is copied is measured, and only what the table names is ever
+/// entered.
+fn take_stored(
+    core: usize,
+    index: usize,
+    partition: &Partition,
+    buffer: &mut [u8; PAGE],
+) -> Result<(), Refusal> {
+    let image = &partition.image;
+    let base = store::find(core, &image.package_uuid).ok_or(Refusal::Missing)?;
+    let found = copy(
+        core,
+        partition,
+        base.saturating_add(PAYLOAD_OFFSET),
+        image.size,
+        buffer,
+    );
+    keep_found(index, found);
+    if found == image.sha256 {
+        Ok(())
+    } else {
+        Err(Refusal::Digest)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Everything that lies in flash: TF-A, the hypervisor with its compiled table, the TEEs and the boot stage.
 
 use super::cargo::Build;
+use super::flash::{self, Tfa};
 use super::tfa::{self, Spmc};
-use super::{flash, optee, refused};
+use super::trusted::{self, RootKey};
+use super::{optee, refused};
 use crate::parts::rust::{BARE, HYPERVISOR};
 use crate::parts::{Parts, host::CROSS};
 use crate::paths::{Paths, make_folder, read, write};
@@ -115,7 +117,7 @@ pub fn build(
     table: &Path,
     stage: BootStage,
 ) -> Result<Firmware> {
-    let tfa = tfa::build(paths, parts, Spmc::SEl2)?;
+    let tfa = firmware_of(paths, parts, &system)?;
     let Core {
         folder,
         hypervisor,
@@ -124,7 +126,7 @@ pub fn build(
     } = core(paths, parts, &system, table)?;
     let boot = boot_stage(paths, parts, &system, &folder, stage)?;
     let [_, name] = stage.names();
-    let flash = flash::assemble(&folder, &tfa, &tfa.join("fiptool"), &system, &boot, name)?;
+    let flash = flash::assemble(&folder, &tfa, &system, &boot, name)?;
     let digests = images
         .iter()
         .map(|(name, image)| (name.clone(), stamp::hex(&Sha256::digest(image))))
@@ -139,6 +141,45 @@ pub fn build(
     })
 }
 
+/// TF-A for a system.
+fn firmware_of(paths: &Paths, parts: &Parts, system: &System) -> Result<Tfa> {
+    let trusted = match (system.trusted_boot, &paths.root_key) {
+        (true, _) => Some(trusted::build(paths, parts, RootKey::find(paths)?)?),
+        (false, None) => None,
+        (false, Some(_)) => bail!(
+            "the table of `{}` has no `trusted-boot = true`, so that nothing is signed with `--rot-key`; write it into \
+             `[system]`, or leave the key out",
+            system.name
+        ),
+    };
+    Ok(Tfa {
+        trusted,
+        ..Tfa::of(tfa::build(paths, parts, Spmc::SEl2)?)
+    })
+}
+
+/// The flash image of a system with certificates below another root key.
+pub fn with_certificates_of(
+    paths: &Paths,
+    parts: &Parts,
+    firmware: &Firmware,
+    stage: BootStage,
+    key: RootKey,
+    name: &str,
+) -> Result<PathBuf> {
+    let mut tfa = firmware_of(paths, parts, &firmware.system)?;
+    tfa.trusted = tfa.trusted.map(|trusted| trusted.signing_with(key));
+    again(firmware, stage, &tfa, name)
+}
+
+/// Assembles a system's flash once more.
+fn again(firmware: &Firmware, stage: BootStage, tfa: &Tfa, name: &str) -> Result<PathBuf> {
+    let [boot, flash] = stage.names();
+    let folder = &firmware.folder;
+    let name = format!("{flash}-{name}");
+    flash::assemble(folder, tfa, &firmware.system, &folder.join(boot), &name)
+}
+
 /// The flash image of a system around another build of TF-A.
 pub fn with_tfa(
     firmware: &Firmware,
@@ -147,17 +188,19 @@ pub fn with_tfa(
     fiptool: &Path,
     name: &str,
 ) -> Result<PathBuf> {
-    let [boot, flash] = stage.names();
-    let folder = &firmware.folder;
-    let name = format!("{flash}-{name}");
-    flash::assemble(
-        folder,
-        images,
-        fiptool,
-        &firmware.system,
-        &folder.join(boot),
-        &name,
-    )
+    if firmware.system.trusted_boot {
+        bail!(
+            "the table of `{}` has `trusted-boot = true`, and what another TF-A would trust is not known here; take a \
+             table without it",
+            firmware.system.name
+        );
+    }
+    let tfa = Tfa {
+        images: images.to_path_buf(),
+        fiptool: fiptool.to_path_buf(),
+        trusted: None,
+    };
+    again(firmware, stage, &tfa, name)
 }
 
 /// The flash of a system of one OP-TEE in which no hypervisor is: the TEE is its own partition manager at S-EL1. What else
@@ -173,7 +216,7 @@ pub fn alone(paths: &Paths, parts: &Parts, with: &Firmware) -> Result<PathBuf> {
         .filter_map(without_hypervisor)
         .chain([own])
         .collect();
-    let tfa = tfa::build(paths, parts, Spmc::SEl1)?;
+    let tfa = Tfa::of(tfa::build(paths, parts, Spmc::SEl1)?);
     let tee = optee::build_with(
         paths,
         parts,

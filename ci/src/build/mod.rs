@@ -11,10 +11,12 @@ mod modules;
 mod normal;
 mod optee;
 mod tfa;
+mod trusted;
 
 pub use clients::with_clients;
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree, with_kernel};
+pub use trusted::RootKey;
 
 /// The flags of the TF-A under the hypervisor.
 pub fn tfa_flags() -> Vec<&'static str> {
@@ -113,6 +115,19 @@ pub fn with_tfa(
     name: &str,
 ) -> Result<PathBuf> {
     firmware::with_tfa(firmware, stage, images, fiptool, name)
+}
+
+/// The flash image of a system with certificates below another root key than the one whose digest stands in its BL1;
+/// `name` is that of its files.
+pub fn with_certificates_of(
+    paths: &Paths,
+    parts: &Parts,
+    firmware: &Firmware,
+    stage: BootStage,
+    key: RootKey,
+    name: &str,
+) -> Result<PathBuf> {
+    firmware::with_certificates_of(paths, parts, firmware, stage, key, name)
 }
 
 /// Builds the firmware alone, with the measurements of calls in Linux's place.

@@ -115,7 +115,7 @@ fn make(paths: &Paths, tree: &Path, what: &str, spmc: Spmc, to: &Path) -> Result
 }
 
 /// Copies a result out of the build folder.
-fn take(from: &Path, to: &Path) -> Result<()> {
+pub fn take(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to)
         .map(drop)
         .with_context(|| format!("TF-A's build made no {}", from.display()))

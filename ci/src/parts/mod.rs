@@ -57,6 +57,11 @@ impl Parts {
         debs::source(paths, &self.apt, &pins::TFA)
     }
 
+    /// Source of mbedTLS, with which TF-A checks signatures, Debian's patches applied.
+    pub fn mbedtls(&self, paths: &Paths) -> Result<PathBuf> {
+        debs::source(paths, &self.apt, &pins::MBEDTLS)
+    }
+
     /// Source of OP-TEE, Debian's patches applied.
     pub fn optee(&self, paths: &Paths) -> Result<PathBuf> {
         debs::source(paths, &self.apt, &pins::OPTEE)

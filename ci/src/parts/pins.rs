@@ -21,6 +21,9 @@ pub const QEMU: u32 = 10;
 /// Source package of the firmware at EL3.
 pub const TFA: Pin = pin("arm-trusted-firmware", "2.12.1+dfsg-1");
 
+/// Source package of what firmware checks signatures with, in trusted boot.
+pub const MBEDTLS: Pin = pin("mbedtls", "3.6.6-0.1~deb13u1");
+
 /// Source package of the vendors' TEE.
 pub const OPTEE: Pin = pin("optee-os", "4.10.0-2");
 

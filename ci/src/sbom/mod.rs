@@ -63,6 +63,11 @@ fn bill(paths: &Paths, system: &System, digests: &Digests) -> Result<Value> {
     let compiler = compiler(paths)?;
     let mut components = vec![compiler.clone()];
     let mut edges = BTreeMap::from([(FLASH.to_owned(), vec![reference(&firmware)])]);
+    if system.trusted_boot {
+        let signatures = packages::signatures(paths);
+        edges.insert(reference(&firmware), vec![reference(&signatures)]);
+        components.push(signatures);
+    }
     components.push(firmware.clone());
     let ours = [HYPERVISOR, BOOT_STAGE].map(|package| (package.to_owned(), Some(package)));
     let guests = system.partitions.iter().map(|partition| {

@@ -12,6 +12,11 @@ pub fn firmware(paths: &Paths) -> Value {
     source("firmware", &pins::TFA, paths)
 }
 
+/// What firmware checks signatures with.
+pub fn signatures(paths: &Paths) -> Value {
+    source("library", &pins::MBEDTLS, paths)
+}
+
 /// What a partition's image is made of where its code is not ours: OP-TEE's source, or an image that the table names.
 pub fn trusted_os(paths: &Paths, system: &System, name: &str, components: &mut Vec<Value>) -> Vec<String> {
     let partition = system.partitions.iter().find(|partition| partition.name == name);

@@ -71,6 +71,7 @@ fn elsewhere(paths: &Paths) -> Result<Paths> {
         systems: root.join("target/bulkhead"),
         logs: paths.logs.clone(),
         traces: false,
+        root_key: None,
         root,
     })
 }

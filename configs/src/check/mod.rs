@@ -23,6 +23,7 @@ mod quiesce;
 mod regions;
 mod signed;
 mod timer;
+mod trusted;
 mod windows;
 
 use std::path::Path;
@@ -62,6 +63,7 @@ pub fn draft(table: &Path, draft: &Draft, board: Option<&Board>, faults: &mut Fa
         timer::check(draft, board, faults);
         needs::check(draft, board, faults);
         production::check(draft, board, faults);
+        trusted::check(draft, board, faults);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Draft {
     pub log: Option<At<String>>,
     /// What the table is for.
     pub profile: Option<At<Profile>>,
+    /// Whether firmware checks the hypervisor.
+    pub trusted_boot: Option<At<bool>>,
     /// Whether secure memory that nothing protects may be used.
     pub allow_unprotected: bool,
     /// The partitions in the order of the file.

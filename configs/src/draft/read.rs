@@ -70,6 +70,7 @@ fn read_system(mut fields: Fields<'_>, draft: &mut Draft, faults: &mut Faults) {
     draft.profile = fields
         .optional("profile")
         .and_then(|item| item.word(PROFILES, faults));
+    draft.trusted_boot = fields.may("trusted-boot", Item::boolean, faults);
     let allow = fields.may("allow-unprotected", Item::boolean, faults);
     draft.allow_unprotected = allow.is_some_and(|allow| allow.value);
     fields.finish(faults);

@@ -1,6 +1,6 @@
 /// The table's invariants, asserted again where the table is compiled: what breaks one is a compile error.
 mod invariants {
-    use super::{CORES, PARTITIONS, SHARES, TABLE, VIRTUAL_MACHINES, WINDOW_PAGES};
+    use super::{CORES, PARTITIONS, SHARES, STORED, TABLE, VIRTUAL_MACHINES, WINDOW_PAGES};
     use bulkhead_core::table::{
         Caller, IMAGE_OFFSET, MANIFEST_OFFSET, Messages, PAYLOAD_OFFSET, Partition, Preemption, Range, Region, Rights,
         RootSecret,
@@ -71,6 +71,12 @@ mod invariants {
             assert!(home.contains(image.load, image.size), "an image leaves its partition");
             assert!(!TABLE.board.store.is_empty(), "a signed package has no store");
             assert!(!signed.counted || TABLE.board.counters.is_some(), "a version cannot be counted");
+            return;
+        }
+        if STORED {
+            assert!(image.package.size == 0, "a package has a place of its own");
+            assert!(home.contains(image.load, image.size), "an image leaves its partition");
+            assert!(!TABLE.board.store.is_empty(), "a package has no store");
             return;
         }
         assert!(is_page_range(&image.package), "a package is not made of pages");

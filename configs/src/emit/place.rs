@@ -24,7 +24,7 @@ pub struct Placed<'a> {
     pub manifest: Vec<u8>,
     /// The package's bytes.
     pub package: Vec<u8>,
-    /// Where the boot loader puts the package; the room for the image of one that is signed.
+    /// Where the boot loader puts the package; the room for the image of one that the hypervisor reads itself.
     pub range: Range,
 }
 
@@ -129,9 +129,10 @@ fn place<'a>(
                 .help("list fewer devices"),
         );
     }
-    let range = match key {
-        Some(_) => signed_range(partition, size, faults)?,
-        None => package_range(system, partition, size, faults)?,
+    let range = if system.takes_itself(partition) {
+        room(partition, size, faults)?
+    } else {
+        package_range(system, partition, size, faults)?
     };
     if faults.len() != before {
         return None;
@@ -173,8 +174,8 @@ fn check_digest(partition: &Partition, found: &[u8; 32], faults: &mut Faults) {
     }
 }
 
-/// The room for the image of a signed package: it is taken from the store, so that all of the first region is left.
-fn signed_range(partition: &Partition, size: u64, faults: &mut Faults) -> Option<Range> {
+/// The room for an image that is taken from the store: all of the first region is left for it.
+fn room(partition: &Partition, size: u64, faults: &mut Faults) -> Option<Range> {
     let (home, load) = (partition.home(), partition.load());
     let room = home.end().checked_sub(load)?;
     if size > room {

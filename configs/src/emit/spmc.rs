@@ -35,9 +35,9 @@ pub fn packages(system: &System, placed: &[Placed<'_>]) -> Vec<u8> {
         .map(|partition| partition.package_uuid_text())
         .collect();
     let mut list = Node::new("secure-partitions", vec![("compatible", Value::Text("arm,sp"))]);
-    // What is signed stays in the store until the hypervisor takes it.
+    // What the hypervisor takes itself stays in the store until then.
     let all = placed.iter().zip(&uuids);
-    for (placed, uuid) in all.filter(|(placed, _)| placed.partition.image.signed.is_none()) {
+    for (placed, uuid) in all.filter(|(placed, _)| !system.takes_itself(placed.partition)) {
         // BH019 keeps packages below 4 GiB.
         let load = u32::try_from(placed.range.base).unwrap_or(u32::MAX);
         let properties = vec![("uuid", Value::Text(uuid)), ("load-address", cell(load))];

@@ -75,6 +75,12 @@ pub fn table(system: &System, placed: &[Placed<'_>]) -> (String, [u8; 32]) {
     );
     constant(
         &mut out,
+        "Whether packages are read from the store, and none is left by the boot loader.",
+        "STORED: bool",
+        &system.trusted_boot.to_string(),
+    );
+    constant(
+        &mut out,
         "Whether versions are counted.",
         "COUNTED: bool",
         &signed().any(|signed| signed.counted).to_string(),
@@ -244,7 +250,7 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
         ("id", format!("{:#06x}", partition.id)),
         ("uuids", format!("&[{}]", uuids.join(", "))),
         ("properties", format!("{:#x}", partition.properties())),
-        ("image", image(placed)),
+        ("image", image(system, placed)),
         ("manifest", format!("&{}", bytes(&placed.manifest))),
         ("memory", memory(partition)),
         ("cores", format!("{mask:#x}")),
@@ -288,12 +294,13 @@ fn partition(system: &System, placed: &Placed<'_>) -> String {
     )
 }
 
-fn image(placed: &Placed<'_>) -> String {
+fn image(system: &System, placed: &Placed<'_>) -> String {
     let partition = placed.partition;
+    let nothing = "Range { base: 0, size: 0 }".to_owned();
     if let (Some(key), Some(signed)) = (partition.signing_key(), partition.image.signed) {
         let second = partition.second_slot().map(|second| uuid(&second));
         return format!(
-            "Image {{\n                    package_uuid: {},\n                    package: Range {{ base: 0, size: 0 }},\n                    \
+            "Image {{\n                    package_uuid: {},\n                    package: {nothing},\n                    \
              sha256: [0; 32],\n                    size: {:#x},\n                    load: {:#x},\n                    \
              entry: {:#x},\n                    signed: Some(Signed {{ key: {}, second: {}, counted: {} }}),\n                }}",
             uuid(&partition.package_uuid),
@@ -310,7 +317,11 @@ fn image(placed: &Placed<'_>) -> String {
          sha256: {},\n                    size: {:#x},\n                    load: {:#x},\n                    \
          entry: {:#x},\n                    signed: None,\n                }}",
         uuid(&partition.package_uuid),
-        range(placed.range),
+        if system.trusted_boot {
+            nothing
+        } else {
+            range(placed.range)
+        },
         bytes(&placed.sha256),
         placed.size,
         partition.load(),

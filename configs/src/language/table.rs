@@ -45,6 +45,12 @@ pub static SYSTEM: Table = Table {
             "What the table is for; one for `production` is refused where anything in it is open.",
         ),
         Key::optional(
+            "trusted-boot",
+            Form::Flag,
+            "false",
+            "Whether firmware checks the hypervisor with its table before it runs (TF-A's trusted boot). The hypervisor reads every package itself then.",
+        ),
+        Key::optional(
             "allow-unprotected",
             Form::Flag,
             "false",

@@ -67,6 +67,7 @@ fn facts(system: &System) -> Vec<Facts<'_>> {
             ("board", system.board.name.clone()),
             ("hypervisor", range(own.base, own.end(), own.size)),
             ("virtual machines", machines.join(", ")),
+            ("trusted-boot", system.trusted_boot.to_string()),
             ("allow-unprotected", system.allow_unprotected.to_string()),
         ],
     }];

@@ -253,6 +253,8 @@ rules! {
     Signed = "BH120", "a signed package is read by the hypervisor from the board's store, its version is counted in the board's counters, and it is either a file that the vendor signed with the key that the table names, or built here and signed with a key that everybody knows";
     /// Nothing of a product is open.
     Production = "BH121", "a table with `profile = \"production\"` promises that its root secret and keys are nobody else's, that nothing is logged, and that each image is fixed by a digest, or by its vendor's key and a counted version";
+    /// Where firmware checks the hypervisor, the hypervisor checks everything else.
+    TrustedBoot = "BH122", "firmware's chain of trust ends with the hypervisor and its table, so that the hypervisor reads each package from the board's store and checks it";
     /// Times are promised by who can keep them.
     Timer = "BH112", "limits, budgets, restarts, EL1 timers of partitions and cores of their own are kept by the secure EL2 timer, which not every board has";
 }

@@ -171,6 +171,11 @@ pub const LOG: &[Row] = &[
         "None of its signed packages is: the lines before say why for each slot.",
         "See those lines, and [packages that are signed](signed.md).",
     ),
+    error(
+        "the store has no package of it",
+        "With trusted boot the hypervisor reads each package from the FIP, and this one is not there.",
+        "Build the flash again; where another tool packs the FIP, give it each package with its UUID.",
+    ),
     info(
         "{}: slot {}, version {}",
         "A signed package was taken: from this slot, of this version.",

@@ -99,6 +99,20 @@ impl Time {
 pub struct FirmwareWish {
     /// The partition whose package in flash has one byte changed.
     pub spoil: Option<String>,
+    /// What somebody has forged in flash.
+    pub forge: Option<Forgery>,
+}
+
+/// What somebody who can write the flash has forged there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forgery {
+    /// One byte of the hypervisor is another one.
+    Hypervisor,
+    /// The table in the hypervisor has the digest of the spoilt image.
+    Table,
+    /// The certificates are below a root key that is not the machine's.
+    Certificates,
 }
 
 /// What the normal world does: exactly one of both.
@@ -187,6 +201,8 @@ pub enum End {
     Done,
     /// The hypervisor stops the machine.
     Stopped,
+    /// Firmware refuses what is in flash: no instruction of ours runs until the time is over.
+    Refused,
 }
 
 /// How long a scenario may take.
@@ -252,6 +268,11 @@ fn parse(text: &str) -> Result<Scenario> {
     }
     if scenario.inject.iter().any(|inject| inject.hit == 0) {
         bail!("`hit` counts from 1");
+    }
+    if scenario.firmware.forge == Some(Forgery::Table) && scenario.firmware.spoil.is_none() {
+        bail!(
+            "`forge = \"table\"` puts the digest of a spoilt image into the table; write which one, `spoil = \"NAME\"`"
+        );
     }
     if scenario.limit.guest.is_zero() {
         bail!("`limit.guest` is no time at all; write how long the machine may run, such as \"30s\"");
@@ -329,6 +350,10 @@ mod tests {
             (
                 "normal-world = { cases = true }\n[[inject]]\npartition = \"a\"\ndelay = \"2 s\"",
                 "`2 s` is no time; write a number and `us`",
+            ),
+            (
+                "normal-world = { cases = true }\nfirmware = { forge = \"table\" }",
+                "write which one, `spoil = \"NAME\"`",
             ),
             (
                 "normal-world = { cases = true }\n[[inject]]\npartition = \"a\"\nhit = 0",

@@ -238,16 +238,19 @@ impl Job {
             let ran = session::run(command, &ports, &wish, |line| told.take(line));
             over.store(true, Ordering::Release);
             let seen = watching.join().unwrap_or_default();
-            (seen, self.ended_rightly(ran))
+            let ran = self.ended_rightly(ran, seen.late);
+            (seen, ran)
         }))
     }
 
-    /// A machine that the hypervisor stops is what some scenarios are about.
-    fn ended_rightly(&self, ran: Result<()>) -> Result<()> {
+    /// A machine that the hypervisor stops, or that firmware does not let go on, is what some scenarios are about.
+    fn ended_rightly(&self, ran: Result<()>, late: bool) -> Result<()> {
         let stopped = |error: &anyhow::Error| error.is::<session::Stopped>();
         match (self.scenario.ends, ran) {
             (End::Stopped, Err(error)) if stopped(&error) => Ok(()),
             (End::Stopped, Ok(())) => anyhow::bail!("the hypervisor did not stop the machine"),
+            (End::Refused, Err(error)) if late && !stopped(&error) => Ok(()),
+            (End::Refused, Ok(())) => anyhow::bail!("firmware did not refuse what is in flash"),
             (_, ran) => ran,
         }
     }
@@ -286,6 +289,9 @@ impl Job {
             problems.push(format!("{done} of {wanted} injuries were done"));
         }
         let heard = heard(&self.folder);
+        if scenario.ends == End::Refused && !(told.cases.is_empty() && heard.hypervisor.is_empty()) {
+            problems.push("firmware ran what it has to refuse".to_owned());
+        }
         for failure in log::parse(&heard.hypervisor).failures {
             let rounds = seen
                 .rounds

@@ -1,7 +1,7 @@
 //! Who looks after a machine while a scenario runs: injures partitions when they are to be, and ends the machine when its
 //! time is over.
 
-use super::file::{Inject, Scenario};
+use super::file::{End, Inject, Scenario};
 use super::pattern::Heard;
 use crate::build::Firmware;
 use crate::run::gdb::{Gdb, Stub};
@@ -43,6 +43,8 @@ pub struct Seen {
     pub guest: Duration,
     /// What was injured.
     pub rounds: Vec<Round>,
+    /// Whether its time was over, and it was ended.
+    pub late: bool,
     /// Why the machine was ended, or what could not be injured.
     pub problems: Vec<String>,
 }
@@ -96,7 +98,8 @@ impl Overseer<'_> {
             thread::sleep(LOOK);
         }
         seen.guest = clock.last.get();
-        if clock.late.get() {
+        seen.late = clock.late.get();
+        if seen.late && self.scenario.ends != End::Refused {
             let limit = self.scenario.limit.guest;
             seen.problems.push(format!(
                 "the machine was ended after {:.1} s of its time; `limit.guest` is {:.1} s",

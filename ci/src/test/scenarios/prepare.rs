@@ -1,13 +1,13 @@
 //! From a scenario's file to what can run: its system built, once for all scenarios and variants that share it.
 
-use super::file::{Scenario, Time};
+use super::file::{Forgery, Scenario, Time};
 use super::job::Job;
 use super::own::{Own, Tfa};
-use crate::build::{self, BootStage, Firmware, NormalWorld};
+use crate::build::{self, BootStage, Firmware, NormalWorld, RootKey};
 use crate::parts::Parts;
 use crate::paths::Paths;
 use crate::run::machine::Machine;
-use crate::test::spoil::spoil;
+use crate::test::spoil::{forge_digest, forge_hypervisor, spoil};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,20 +133,34 @@ impl<'a> Builder<'a> {
             .first()
             .map(|tfa| ("own-tf-a".to_owned(), tfa.clone()));
         let flash = match variant.tfa.as_ref().or(own.as_ref()) {
-            Some((name, tfa)) => {
-                let stage = if scenario.normal_world.cases {
-                    BootStage::Cases
-                } else {
-                    BootStage::Linux
-                };
-                build::with_tfa(firmware, stage, &tfa.images, &tfa.fiptool, name)?
-            }
+            Some((name, tfa)) => build::with_tfa(firmware, stage(scenario), &tfa.images, &tfa.fiptool, name)?,
             None => firmware.flash.clone(),
         };
-        match &scenario.firmware.spoil {
-            Some(partition) => spoil(firmware, &flash, partition),
-            None => Ok(flash),
+        let spoilt = scenario.firmware.spoil.as_deref();
+        let flash = match spoilt {
+            Some(partition) => spoil(firmware, &flash, partition)?,
+            None => flash,
+        };
+        match (scenario.firmware.forge, spoilt) {
+            (None, _) => Ok(flash),
+            (Some(Forgery::Table), Some(partition)) => forge_digest(firmware, &flash, partition),
+            (Some(Forgery::Table), None) => bail!("no image is spoilt whose digest could be forged"),
+            (Some(Forgery::Hypervisor), _) => forge_hypervisor(firmware, &flash),
+            (Some(Forgery::Certificates), _) => {
+                let key = firmware.folder.join("forged-key.pem");
+                RootKey::make(&key)?;
+                let (stage, key) = (stage(scenario), RootKey::read(&key)?);
+                build::with_certificates_of(&self.paths, self.parts, firmware, stage, key, "forged")
+            }
         }
+    }
+}
+
+fn stage(scenario: &Scenario) -> BootStage {
+    if scenario.normal_world.cases {
+        BootStage::Cases
+    } else {
+        BootStage::Linux
     }
 }
 

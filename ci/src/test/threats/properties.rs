@@ -33,6 +33,7 @@ pub const ROWS: &[Property] = &[
                     "spoilt-package-*: one byte is another one in flash",
                     "inspect-spoilt",
                     "signed-*: images, signatures and slots changed in flash, a package of another partition, an older version",
+                    "trusted-*: started by TF-A's trusted boot; what is forged below is in the scenarios `trusted-boot-*`",
                     "core package.rs: every bit of what a vendor signs",
                     "rule BH120",
                 ],
@@ -47,7 +48,7 @@ pub const ROWS: &[Property] = &[
             ),
             (Normal, &["outside-writes-what-is-secure: flash, too"]),
         ],
-        missing: "firmware that checks Bulkhead itself ([more](signed.md#what-is-not-built))",
+        missing: "fuses and counters of firmware, which QEMU lacks ([more](oem.md#trusted-boot))",
     },
     Property {
         id: "B3",

@@ -46,6 +46,7 @@ pub mod share;
 mod signed;
 mod spoilt;
 mod state;
+mod trusted;
 mod vm;
 mod why;
 
@@ -91,6 +92,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("driver") => &[driver::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("signed") => &[signed::CASES],
+        Some("trusted") => &[trusted::CASES],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
         Some("devices") => &[devices::CASES],

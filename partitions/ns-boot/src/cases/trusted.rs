@@ -1,0 +1,44 @@
+//! A system that TF-A's trusted boot has started: what was not loaded by firmware runs, is measured, and is restarted.
+use super::restart::back;
+use super::{A, B, Case, Outcome, VICTIM, alive, bad, inside, isolation, to};
+use crate::ensure;
+use crate::test_sp;
+use sp_rt::ffa::{self as f, Error};
+
+/// These cases. The hypervisor has read each of the three packages itself; that of [`VICTIM`] is signed.
+pub const CASES: &[Case] = &[
+    isolation("trusted-packages-run", run),
+    isolation("trusted-measured-as-found", measured),
+    isolation("trusted-restart-from-the-store", restart),
+];
+
+const INSPECT: u32 = 0xc600_0002;
+
+fn run() -> Outcome {
+    [A, B, VICTIM].into_iter().try_for_each(alive)
+}
+
+/// All run one and the same image, as it was found.
+fn measured() -> Outcome {
+    let image = |subject: u64| inside(A, INSPECT, &[subject, 6]);
+    let own = image(1)?;
+    ensure!(own.0[1..5] != [0; 4], "nothing was measured");
+    for subject in [2, 3] {
+        let found = image(subject)?;
+        ensure!(
+            found.0[1..5] == own.0[1..5],
+            "subject {subject}: {:x?}",
+            &found.0[1..5]
+        );
+    }
+    Ok(())
+}
+
+fn restart() -> Outcome {
+    bad(
+        f::DIRECT_REQ_64,
+        &[to(B), 0, test_sp::READ, 0x0e10_0000],
+        Error::ABORTED,
+    )?;
+    back(B)
+}
