@@ -167,7 +167,7 @@ pub static PARTITION: Table = Table {
             "budget",
             Form::Duration,
             "none",
-            "The time that one call to it may take, 1 ms to 60 s.",
+            "The time that one call to it, or one of its interrupts, may take, 1 ms to 60 s.",
         ),
         Key::optional(
             "callers",

@@ -49,9 +49,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 return None;
             }
             let turn = self.deliver(core, cpu, &callee, (head.source, kind), ports)?;
-            if repeats(&callee, regs) {
-                keep(&callee, &Direct::of(form, regs));
-            }
+            keep_repeated(callee.partition, callee.compartment, regs, || {
+                Direct::of(form, regs)
+            });
             if goes_on {
                 names::give(regs);
             }
@@ -105,9 +105,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let reply = match admitted {
             Ok(callee) => match self.deliver(core, cpu, &callee, (head.source, Kind::of(head)), ports) {
                 Some(turn) => {
-                    if repeats(&callee, regs) {
-                        keep(&callee, &direct);
-                    }
+                    keep_repeated(callee.partition, callee.compartment, regs, || direct);
                     *regs = direct.regs;
                     return Next::Enter(turn);
                 }
@@ -415,18 +413,25 @@ fn finish<T: Ports, const C: usize>(here: &Here<'_, C>, ports: &mut T) {
     budget::end(here.partition, here.seat, ports);
 }
 
-/// Whether a request begins as the one that the table has given to each new instance of its target.
+/// Keeps a request for its target's next instance, if it begins as the one that the table has given to each.
 #[inline]
-pub(crate) fn repeats<const C: usize>(callee: &Callee<'_, C>, regs: &Regs) -> bool {
-    callee.partition.repeats == Some(low(regs.0[3]))
+pub(crate) fn keep_repeated<const C: usize>(
+    partition: &Partition,
+    compartment: &Compartment<C>,
+    regs: &Regs,
+    request: impl FnOnce() -> Direct,
+) {
+    if partition.repeats == Some(low(regs.0[3])) {
+        keep(compartment, request());
+    }
 }
 
-/// Keeps such a request for its target's next instance. Only in these forms is w3 a word of it.
+/// Only in these forms is w3 a word of it.
 #[cold]
 #[inline(never)]
-pub(crate) fn keep<const C: usize>(callee: &Callee<'_, C>, request: &Direct) {
+fn keep<const C: usize>(compartment: &Compartment<C>, request: Direct) {
     if request.head.form != Form::Extended && request.head.flags == 0 {
-        *callee.compartment.repeated.lock() = Some(*request);
+        *compartment.repeated.lock() = Some(request);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::callee::Callee;
 use crate::chain::HELD_US;
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
+use crate::direct::keep_repeated;
 use crate::error::Error;
 use crate::function;
 use crate::reply::{Reply, target};
@@ -145,13 +146,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         };
         let here = Self::wake(core, cpu, (index, parts), task)?;
         ticket.begin(core);
+        keep_repeated(partition, compartment, &request.regs, || request);
         cpu.begin_forward(index, ports.now());
         let deadline = budget::begin(partition, here.seat, ports);
         Some(self.enter(&here, Entry::Answer(request.regs), deadline))
     }
 
     /// Where a secure interrupt goes on with which the context at home on a core has not finished in time.
-    fn overdue_at(&self, index: usize, core: Core) -> Option<Context> {
+    pub(crate) fn overdue_at(&self, index: usize, core: Core) -> Option<Context> {
         let (_, _, seat) = self.seat(index, core)?;
         if seat.task() != Task::Interrupt {
             return None;

@@ -2,15 +2,16 @@
 //!
 //! A context that waits on the core where its interrupt came is entered at once with FFA_INTERRUPT,
 //! whether the normal world or another partition had the core, and has a bounded time until its
-//! FFA_MSG_WAIT; then whoever had the core goes on. Interrupts do not nest: one that comes meanwhile is dealt with
-//! behind it. One whose context has had more than its part of the core is held back (`storm`). Where a context
+//! FFA_MSG_WAIT; then whoever had the core goes on. One that needs longer, and may hold what others of its partition
+//! wait for, goes on in the same way as soon as the normal world has the core again. Interrupts do not nest: one that
+//! comes meanwhile is dealt with behind it. One whose context has had more than its part of the core is held back (`storm`). Where a context
 //! is busy, the interrupt stays pending at it, and the normal world's scheduler is told by the schedule-receiver
 //! interrupt and FFA_NOTIFICATION_INFO_GET.
 
-use crate::api::{Action, Context, Deadline, Entry, Ports, Regs};
+use crate::api::{Action, Context, Deadline, Entry, Ports, Regs, Run};
 use crate::budget;
 use crate::context::{State, Task};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Mode};
 use crate::function;
 use crate::paravirtual;
 use crate::reply::{Reply, target};
@@ -77,7 +78,43 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let handler = Here::occupy(core, cpu, owner, (partition, compartment, seat));
         let told = u64::from(target(partition.id, Self::vcpu(partition, owner.home)));
         let entry = Entry::Answer(Regs::new(&[u64::from(function::INTERRUPT), told]));
+        // No table gives a budget that is shorter than its first turn.
+        let _ = budget::begin(partition, seat, ports);
         Some(self.enter(&handler, entry, Deadline::Micros(limit_us(partition))))
+    }
+
+    /// As `enter_handler`, of one whose time was over before it was done: it goes on where that was, if the normal
+    /// world has the core, and else as soon as it has.
+    pub(crate) fn resume_handler<T: Ports>(
+        &self,
+        core: Core,
+        cpu: &Cpu,
+        (owner, late): (Context, Context),
+        ports: &mut T,
+    ) -> Option<Action> {
+        let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
+        if compartment.stopped() {
+            return None;
+        }
+        if cpu.mode() != Mode::Serving || cpu.current().is_some() {
+            seat.kicked.store(true, Ordering::Release);
+            ports.wake(LIMIT_US);
+            return None;
+        }
+        cpu.begin_interrupt(owner, ports.now());
+        cpu.displace(None);
+        match self.resume_context(core, cpu, late, ports) {
+            Ok(Action::Run(run)) => {
+                let deadline = Deadline::Micros(limit_us(partition));
+                Some(Action::Run(Run { deadline, ..run }))
+            }
+            Ok(action) => Some(action),
+            Err(_) => {
+                // Another core was faster.
+                let _ = (cpu.restore(), cpu.end_interrupt(ports.now()));
+                None
+            }
+        }
     }
 
     /// Has the normal world's scheduler told that a context waits for cycles.
@@ -88,9 +125,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
-    /// The time for an interrupt is over: the context stays where it is, until somebody gives it cycles.
+    /// The time for an interrupt is over: the context stays where it is, until somebody gives it cycles, or its core
+    /// has time for it again. One that has used up the budget of a call has failed.
     pub(crate) fn interrupt_timeout<T: Ports>(&self, here: &Here<'_, C>, ports: &mut T) -> Action {
-        self.tell_late(self.outermost(here.context), ports);
+        if let Some(action) = self.over_budget(here, ports) {
+            return action;
+        }
+        let owner = self.outermost(here.context);
+        self.tell_late(owner, ports);
+        if let Some((_, _, seat)) = self.seat(owner.partition, owner.home) {
+            seat.kicked.store(true, Ordering::Release);
+        }
         self.leave(here, State::Preempted(here.core), &Reply::done(), ports)
     }
 

@@ -11,7 +11,7 @@ use crate::compartment::count;
 use crate::context::{Kind, State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::decode::low;
-use crate::direct::{keep, repeats};
+use crate::direct::keep_repeated;
 use crate::error::Error;
 use crate::function;
 use crate::life::Life;
@@ -136,9 +136,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     ports,
                 ) {
                     tickets.free(number);
-                    if repeats(&callee, &request.regs) {
-                        keep(&callee, &request);
-                    }
+                    keep_repeated(callee.partition, callee.compartment, &request.regs, || request);
                     return Ok(Action::Run(turn.by(Entry::Answer(request.regs))));
                 }
             }
@@ -336,7 +334,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         self.bring_timers(&here, ports);
         let deadline = match seat.task() {
-            Task::Request { .. } | Task::Forwarded { .. } | Task::Orphan { .. } => {
+            Task::Request { .. } | Task::Forwarded { .. } | Task::Orphan { .. } | Task::Interrupt => {
                 budget::go_on(partition, seat, ports)
             }
             _ => Deadline::None,

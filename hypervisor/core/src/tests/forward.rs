@@ -3,7 +3,7 @@
 use std::vec::Vec;
 
 use super::machine::{Machine, code, mark, regs, request, run, x};
-use super::table::{A, B, C, FORWARDING, NORMAL};
+use super::table::{A, B, C, FORWARDING, NORMAL, REPEATED};
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Regs};
 use crate::context::State;
 use crate::error::Error;
@@ -488,6 +488,19 @@ fn a_full_pool_is_busy_and_drains() {
 }
 
 #[test]
+fn what_a_driver_says_once_is_kept_from_any_core() {
+    let mut m = machine();
+    let call = [f::DIRECT_REQ_32.into(), u64::from(A), 0, REPEATED.into(), 42];
+    let ticket = x(m.normal(3, &call), 1);
+    assert!(m.spmc.compartments[0].repeated.lock().is_none(), "not given yet");
+    assert_eq!(regs(m.step(0, Event::Called)).0[3..5], [REPEATED.into(), 42]);
+    m.respond(0, A);
+    assert_eq!(x(come(&mut m, 3, ticket), 0), RESPONSE);
+    let kept = (*m.spmc.compartments[0].repeated.lock()).expect("it is kept");
+    assert_eq!(kept.regs.0[3..5], [REPEATED.into(), 42]);
+}
+
+#[test]
 fn a_late_interrupt_of_the_only_context_is_dealt_with_first() {
     let mut m = machine();
     m.enter(1, B);
@@ -498,6 +511,7 @@ fn a_late_interrupt_of_the_only_context_is_dealt_with_first() {
     off(&mut m, 2);
     m.step(1, Event::SecureInterrupt(40));
     assert_eq!(x(m.step(1, Event::Deadline), 0), RESUME);
+    m.ports.called.clear();
     let ticket = park(&mut m, 3, B, 42);
     assert_eq!(m.ports.called, [1]);
     // Nobody on core 1 has to care: the request's cycles are the interrupt's, too.

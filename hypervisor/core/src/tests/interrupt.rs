@@ -90,6 +90,49 @@ fn a_handler_that_takes_too_long_loses_the_core() {
 }
 
 #[test]
+fn a_handler_that_was_late_goes_on_when_the_normal_world_has_the_core() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    m.ports.now += 1_000;
+    m.step(1, Event::Deadline);
+    // It has had its part of the core, and no more: its core looks at once.
+    assert_eq!(m.ports.called, [1]);
+    let on = run(m.step(1, Event::Called));
+    assert_eq!((on.context.partition, on.context.home), (1, 1));
+    assert_eq!((on.entry, on.deadline), (Entry::Resume, Deadline::Micros(1_000)));
+    assert!(on.hold_normal);
+    m.ports.now += 1_000;
+    m.ports.called.clear();
+    assert_eq!(x(m.step(1, Event::Deadline), 0), RESUME);
+    // Now it has to rest.
+    assert_eq!((m.ports.called.len(), m.ports.wake.is_some()), (0, true));
+    assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
+    let rest = u64::from(m.ports.wake.take().expect("its core is woken"));
+    assert!(rest >= 3 * 1_000, "{rest}");
+    m.ports.now += rest;
+    assert_eq!(run(m.step(1, Event::Called)).entry, Entry::Resume);
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+    assert_eq!(m.spmc.compartments[1].seats[1].state(), State::Waiting);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_handler_that_was_late_displaces_nobody() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    m.step(1, Event::Deadline);
+    m.ports.called.clear();
+    m.enter(1, A);
+    let on = run(m.step(1, Event::Called));
+    assert_eq!((on.context.partition, on.entry), (0, Entry::Resume));
+    assert_eq!(m.ports.wake, Some(1_000));
+    assert_eq!(x(m.respond(1, A), 0), u64::from(f::DIRECT_RESP_32));
+    let on = run(m.step(1, Event::Called));
+    assert_eq!((on.context.partition, on.entry), (1, Entry::Resume));
+    assert_eq!(x(m.call(1, &[MSG_WAIT]), 0), RESUME);
+}
+
+#[test]
 fn a_call_to_it_gives_it_the_cycles_first() {
     let mut m = enabled(1);
     m.step(1, Event::SecureInterrupt(40));

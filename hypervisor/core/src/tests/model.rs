@@ -1022,7 +1022,13 @@ impl Model {
         let here = self.on(core);
         let runs = here.map(|c| (self.chains[c].inner(), self.chains[c].home));
         let pressed = here.is_some_and(|c| self.chains[c].pressed);
-        if Some(owner) == runs || !self.line(owner) || owner.1 != core || self.stopped[owner.0] {
+        if Some(owner) == runs || owner.1 != core || self.stopped[owner.0] {
+            return None;
+        }
+        if self.late(owner) {
+            return self.handle_late(core, here, owner);
+        }
+        if !self.line(owner) {
             return None;
         }
         let queued = here.is_some() && (pressed || self.table.partitions[owner.0].interrupts_queued);
@@ -1042,6 +1048,23 @@ impl Model {
             self.to_look.push(other);
         }
         None
+    }
+
+    /// A context that was late with an interrupt goes on with it where nothing else runs, or later.
+    fn handle_late(&mut self, core: Core, here: Option<usize>, owner: Who) -> Option<Expect> {
+        if here.is_some() {
+            self.next.insert(owner);
+            return None;
+        }
+        self.handling[usize::from(core)] = true;
+        let chain = self.of(owner).unwrap();
+        let limit = self.limit(owner.0);
+        match self.resume(core, chain) {
+            Ok(Expect::Run(who, how, line, _, hold)) => {
+                Some(Expect::Run(who, how, line, Until::Micros(limit), hold))
+            }
+            other => other.ok(),
+        }
     }
 
     /// A context waits: its core looks at interrupts that it has not taken.
@@ -1130,6 +1153,9 @@ impl Model {
         }
         if self.telling[usize::from(core)].is_some() {
             self.chains[chain].cause = Cause::Orphan;
+        }
+        if self.handling[usize::from(core)] {
+            self.next.insert((self.chains[chain].links[0].partition, core));
         }
         if self.held(core) || self.chains[chain].pressed {
             return self.leave(core, Place::Preempted, INTERRUPT);

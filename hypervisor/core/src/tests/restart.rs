@@ -482,6 +482,36 @@ fn longest(m: &Machine) -> u64 {
 }
 
 #[test]
+fn a_handler_that_never_ends_uses_up_the_budget_of_a_call() {
+    let mut m = restarts();
+    m.ports.now = 1_000;
+    m.enter(0, A);
+    m.hvc(0, &[0xff03, 25, 1, 0]);
+    m.respond(0, A);
+    let mut entered = run(m.step(0, Event::SecureInterrupt(25)));
+    let mut turns = 0;
+    loop {
+        assert_eq!(entered.context.partition, 0);
+        assert_eq!(entered.deadline, Deadline::Micros(10_000));
+        turns += 1;
+        m.ports.now += 10_000;
+        assert_eq!(
+            x(m.step(0, Event::Deadline), 0),
+            u64::from(f::NORMAL_WORLD_RESUME)
+        );
+        if life(&m, 0) != Life::Running {
+            break;
+        }
+        // Its core gets it when it has rested, and has the rest of the time for others.
+        m.ports.now += u64::from(m.ports.wake.take().expect("its core is woken"));
+        entered = run(m.step(0, Event::Called));
+    }
+    assert_eq!(turns, BUDGET / 10_000);
+    assert_eq!(failures(&m)[0].cause, Cause::OverBudget);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
 fn the_time_of_a_handler_is_not_the_call_s_and_its_deadline_goes_on() {
     let mut m = restarts();
     m.ports.now = 1_000;
@@ -556,7 +586,11 @@ fn each_call_of_a_partition_has_a_budget_of_its_own() {
             7,
         ];
         let back = run(m.call(0, &answer));
-        assert_eq!((back.context.partition, back.deadline), (0, Deadline::None));
+        // Nor does it cost its caller anything of its own.
+        assert_eq!(
+            (back.context.partition, back.deadline),
+            (0, Deadline::Micros(BUDGET))
+        );
         let call = [u64::from(f::DIRECT_REQ_32), u64::from(A) << 16 | u64::from(C), 0];
         assert_eq!(run(m.call(0, &call)).deadline, Deadline::Micros(BUDGET));
     }

@@ -414,6 +414,7 @@ static TOLD: [Partition; 3] = [
 static LISTED: [Partition; 3] = [
     Partition {
         preemption: Preemption::ManagedExit { limit_us: 10_000 },
+        repeats: Some(REPEATED),
         forwards: true,
         ..partition("a", A, 0, 0b0011)
     },
@@ -506,7 +507,7 @@ static WITH_NORMAL_WORLD: [Partition; 3] = [
     },
 ];
 
-/// The time that a call of the normal world may take at c, in microseconds.
+/// The time that a call of the normal world may take at a and c, in microseconds.
 pub const BUDGET: u32 = 50_000;
 
 /// How long a and c rest before their first restart, in microseconds.
@@ -537,6 +538,7 @@ const fn failing([a, b, c]: [OnFailure; 3]) -> [Partition; 3] {
             preemption: Preemption::ManagedExit { limit_us: 10_000 },
             interrupts: &INTERRUPTS,
             callers: const { &[Caller::unlimited(0), caller(C, Messages::NOTIFICATIONS, 64)] },
+            budget_us: BUDGET,
             on_failure: a,
             ..partition("a", A, 0, 0b1111)
         },

@@ -267,6 +267,9 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             // Whose own the core is looks before it waits.
             return None;
         }
+        if let Some(late) = self.overdue_at(owner.partition, core) {
+            return self.resume_handler(core, cpu, (owner, late), ports);
+        }
         let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
         let wanted = paravirtual::lines(seat) != (false, false) && !compartment.stopped();
         let queued = here.is_some_and(|here| partition.interrupts_queued || here.seat.pressed());
