@@ -246,7 +246,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     home: core,
                 };
                 let rests = self.rests(context, ports);
-                if rests && left == Some(context) {
+                let late = self.overdue_at(partition, core).is_some();
+                if rests && left == Some(context) && !late {
                     // What it leaves behind is held back with it.
                     self.hold(context, self.active_lines(context), ports);
                 }

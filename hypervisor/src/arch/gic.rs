@@ -26,6 +26,9 @@ const _: () = assert!(TABLE.board.schedule_receiver_intid != CALL);
 
 /// Priority of secure interrupts: above all that the normal world can set (0x80 and up).
 const SECURE_PRIORITY: u8 = 0x20;
+/// Priority of an interrupt that becomes the normal world's: the highest that it can set itself. Firmware may have left
+/// it with one that no mask holds.
+const NORMAL_PRIORITY: u8 = 0x80;
 /// A mask that lets secure priorities through and holds the normal world's.
 pub const HOLD_NORMAL: u64 = 0x80;
 /// ICC_CTLR_EL1.EOImode: end of interrupt drops the priority only.
@@ -72,10 +75,14 @@ fn set_group(frame: u64, intid: u32, group: Group) {
     let word = u64::from(intid / 32) * 4;
     change_bit(frame + IGROUPR + word, intid % 32, group == Group::Normal);
     change_bit(frame + IGRPMODR + word, intid % 32, group == Group::Secure);
+    let priority = match group {
+        Group::Secure => SECURE_PRIORITY,
+        Group::Normal => NORMAL_PRIORITY,
+    };
+    write_byte(frame + IPRIORITYR + u64::from(intid), priority);
 }
 
 fn enable(frame: u64, intid: u32) {
-    write_byte(frame + IPRIORITYR + u64::from(intid), SECURE_PRIORITY);
     write(frame + ISENABLER + u64::from(intid / 32) * 4, 1 << (intid % 32));
 }
 

@@ -74,6 +74,8 @@ pub const REGISTER_READ: u64 = 45;
 pub const REGISTER_WRITE: u64 = 46;
 /// From now on, an interrupt of a device has the device's register at x4 set to zero.
 pub const GIC_QUIET: u64 = 47;
+/// From now on, each interrupt takes x4 steps before it is counted.
+pub const GIC_SLOW: u64 = 58;
 
 /// Sets up the UART at x4 with the interrupt x5; what it sends comes back to itself where x6 has bit 0; by a GIC where
 /// it has bit 1.

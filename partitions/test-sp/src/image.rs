@@ -348,6 +348,10 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             gic::quiet(a);
             [0; 4]
         }
+        command::GIC_SLOW => {
+            gic::slow(a);
+            [0; 4]
+        }
         command::ACCESS => {
             let mut value = 0;
             let syndrome = probe(|| value = arch::access(a, b, (c == 1).then_some(d)));

@@ -449,6 +449,7 @@ pub const ROWS: &[Property] = &[
                     "interrupt-*",
                     "managed-exit*",
                     "gic-managed-exit*",
+                    "a-handler-that-is-late-goes-on",
                     "queued-*",
                     "call-chain-managed-exit*",
                     "budget-*",

@@ -10,7 +10,7 @@ use super::queued::{AT_ONCE, MANAGED, QUEUED};
 use super::{Case, Outcome, alive, ask, ffa, isolation, to};
 use crate::arch::machine::{counter, let_in, now, pause, set_timer, sleep_until, stop_timer};
 use crate::ensure;
-use crate::test_sp::{BUSY, GIC_ENABLE, GIC_QUIET, GIC_TAKEN, GIC_WAIT};
+use crate::test_sp::{BUSY, GIC_ENABLE, GIC_QUIET, GIC_SLOW, GIC_TAKEN, GIC_WAIT};
 use core::sync::atomic::{AtomicU64, Ordering};
 use sp_rt::ffa as f;
 
@@ -245,6 +245,50 @@ fn busy(target: u16) -> Outcome<u64> {
     );
     ensure!(answer.x(4) == 0, "{} of its registers changed", answer.x(4));
     Ok(answer.x(5))
+}
+
+/// A handler that does not end in its time.
+pub const LATE: &[Case] = &[isolation("a-handler-that-is-late-goes-on", late)];
+
+/// Steps of a handler that takes several turns, and microseconds that it may need with all its rests.
+const MANY: u64 = 1_000_000;
+const AT_LAST: u64 = 3_000_000;
+/// What the handler's other core saw: how often the interrupt had been taken, and when it was taken once more.
+static BEFORE: AtomicU64 = AtomicU64::new(0);
+static SEEN: AtomicU64 = AtomicU64::new(0);
+
+/// T1: it goes on though the normal world gives it no cycles: another context of its partition may wait for it.
+fn late() -> Outcome {
+    start(OWNER)?;
+    ask(OWNER, GIC_ENABLE, [VIRTUAL, 0x80, 0, 0])?;
+    BEFORE.store(taken(OWNER, 0, VIRTUAL)?, Ordering::Release);
+    SEEN.store(0, Ordering::Release);
+    ready(1, watch)?;
+    ask(OWNER, GIC_SLOW, [MANY, 0, 0, 0])?;
+    set_own_timer(OWNER, VIRTUAL, DELAY)?;
+    let began = now();
+    while SEEN.load(Ordering::Acquire) == 0 && now() < began + AT_LAST {
+        wait(SOON);
+    }
+    let seen = SEEN.load(Ordering::Acquire);
+    gone(1)?;
+    ask(OWNER, GIC_SLOW, [0; 4])?;
+    ensure!(seen != 0, "it did not go on");
+    ensure!(seen - began > DELAY + SOON, "it was done in {} us", seen - began);
+    alive(OWNER)
+}
+
+/// The second core: another context of the owner waits for the handler.
+fn watch(_: usize) {
+    let ready = start(OWNER).is_ok();
+    READY.store(ready, Ordering::Release);
+    let until = now() + AT_LAST;
+    while now() < until {
+        if taken(OWNER, 0, VIRTUAL).is_ok_and(|times| times > BEFORE.load(Ordering::Acquire)) {
+            return SEEN.store(now(), Ordering::Release);
+        }
+        pause();
+    }
 }
 
 /// Managed exits of a partition with a virtual GIC.

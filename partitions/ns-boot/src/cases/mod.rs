@@ -96,9 +96,12 @@ fn groups() -> &'static [&'static [Case]] {
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
         Some("devices") => &[devices::CASES],
-        Some("interrupts" | "interrupts-queued") => {
-            &[queued::CASES, interrupts::CASES, interrupts::MANAGED_BY_GIC]
-        }
+        Some("interrupts" | "interrupts-queued") => &[
+            queued::CASES,
+            interrupts::CASES,
+            interrupts::LATE,
+            interrupts::MANAGED_BY_GIC,
+        ],
         Some("own-core") => &[own::CASES],
         Some("ffa") => &[
             setup::CASES,

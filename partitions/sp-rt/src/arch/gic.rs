@@ -35,6 +35,8 @@ static TAKEN: [[AtomicU64; COUNTED]; MAX_CONTEXTS] =
 static WHEN: [AtomicU64; MAX_CONTEXTS] = [const { AtomicU64::new(0) }; MAX_CONTEXTS];
 /// What is done about an interrupt of a device, between its acknowledgement and its end.
 static QUIET: AtomicU64 = AtomicU64::new(0);
+/// Steps that are taken for each interrupt, before it is counted.
+static STEPS: AtomicU64 = AtomicU64::new(0);
 
 /// Reads a word of a frame.
 #[must_use]
@@ -210,6 +212,11 @@ pub fn quiet(register: u64) {
     QUIET.store(register, Ordering::Relaxed);
 }
 
+/// Has each interrupt take so many steps (a nanosecond or more each) until it is counted.
+pub fn slow(steps: u64) {
+    STEPS.store(steps, Ordering::Relaxed);
+}
+
 /// How often a context has taken an interrupt.
 #[must_use]
 pub fn taken(context: usize, intid: u32) -> u64 {
@@ -245,6 +252,9 @@ pub(super) fn take() {
                 register => write(register, 0),
             },
             _ => {}
+        }
+        for step in 0..STEPS.load(Ordering::Relaxed) {
+            core::hint::black_box(step);
         }
         if let Some(count) = TAKEN[context_index()].get(intid as usize) {
             count.fetch_add(1, Ordering::Relaxed);
