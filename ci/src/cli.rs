@@ -154,7 +154,8 @@ pub struct TestArgs {
     #[arg(long, value_name = "TABLE", value_delimiter = ',', conflicts_with_all = ["only", "gp", "bless"])]
     pub tables: Vec<String>,
 
-    /// Run these scenarios alone: names of `ci/scenarios` (`--list` has them), `all`, or files of your own, NAME.toml.
+    /// Run these scenarios alone: names of `ci/scenarios` (`--list` has them), `all`, files of your own, NAME.toml,
+    /// `table:NAME` (the bare-metal cases of a table) or `suite:NAME` (a suite of Linux).
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with_all = ["only", "tables", "bless", "ffa"])]
     pub scenario: Vec<String>,
     /// List the scenarios.

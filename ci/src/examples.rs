@@ -26,6 +26,7 @@ pub const TEST: &str = "Examples:
   cargo xtask test --list                        the scenarios: whole runs that files describe
   cargo xtask test --scenario crash --seed 7     one of them; all logs are in target/scenarios/crash
   cargo xtask test --scenario all --html target/report.html  all, with the timeline of each for a browser
+  cargo xtask test --scenario table:vgic,suite:names --times 3  cases of a table and a suite of Linux, as scenarios
   cargo xtask test --scenario optee-crash --own vendor-a=my-tee.bin --own kernel=Image
   cargo xtask test --scenario crash --gdb        under gdb, with the symbols of everything
   cargo xtask test --scenario crash --matrix --times 3  every QEMU that is found, and what is flaky

@@ -13,6 +13,7 @@ mod optee;
 mod tfa;
 mod trusted;
 
+pub use archive::Archive;
 pub use clients::with_clients;
 pub use firmware::{BootStage, Core, Firmware, sel4_stub};
 pub use normal::{NormalWorld, installed, tree, with_kernel};

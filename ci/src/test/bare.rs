@@ -18,8 +18,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The partition whose package is changed in flash, in the table that has one of this name.
-const SPOILT: &str = "spoilt";
+/// The partition whose package is changed in flash, in the table of this name.
+pub const SPOILT: &str = "spoilt";
 /// The time that all cases of one table may take.
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -32,6 +32,11 @@ const COUNTED: &[&str] = &[
     "interrupts-queued",
     "own-core",
 ];
+
+/// Whether a table's cases run where time is the number of instructions.
+pub fn is_counted(table: &str) -> bool {
+    COUNTED.contains(&table)
+}
 
 /// How the names of the tables begin whose cases are of FF-A calls, and make the conformance page.
 const FFA: &str = "ffa";
@@ -123,7 +128,7 @@ fn run(firmware: &Firmware, tally: &mut Tally) -> Result<Vec<Case>> {
     let ports = Ports::open()?;
     let names = ports.names();
     let mut machine = Machine::of(&firmware.system, true);
-    if COUNTED.contains(&name.as_str()) {
+    if is_counted(name) {
         machine = machine.counting();
     }
     if name == signed::TABLE {

@@ -35,6 +35,13 @@ const PROGRAMS: [&str; 16] = [
 pub enum Step {
     /// Types a command.
     Type(Command),
+    /// Makes what the next command needs, and the book takes for granted.
+    Prepare {
+        /// The line of that command.
+        line: usize,
+        /// What is typed.
+        text: String,
+    },
     /// Changes a file as this patch says.
     Change {
         /// The line of the block.
@@ -55,6 +62,18 @@ pub struct Command {
     pub typed: Vec<String>,
     /// What the page shows of what comes back.
     pub shown: Vec<String>,
+}
+
+impl Command {
+    /// One of which the page shows nothing.
+    pub fn plain(line: usize, text: &str) -> Self {
+        Self {
+            line,
+            text: text.to_owned(),
+            typed: Vec::new(),
+            shown: Vec::new(),
+        }
+    }
 }
 
 /// The steps of a page, or what is wrong with its blocks.
@@ -98,12 +117,7 @@ fn listed(block: &Block) -> Vec<Command> {
     lines
         .map(|(line, text)| (line, without_remark(text)))
         .filter(|(_, text)| !text.is_empty())
-        .map(|(line, text)| Command {
-            line,
-            text: text.to_owned(),
-            typed: Vec::new(),
-            shown: Vec::new(),
-        })
+        .map(|(line, text)| Command::plain(line, text))
         .collect()
 }
 
@@ -112,12 +126,7 @@ fn shown(block: &Block) -> Result<Vec<Command>, String> {
     let mut commands: Vec<Command> = Vec::new();
     for (line, text) in (block.line + 1..).zip(&block.text) {
         if let Some(typed) = text.strip_prefix(PROMPT) {
-            commands.push(Command {
-                line,
-                text: without_remark(typed).to_owned(),
-                typed: Vec::new(),
-                shown: Vec::new(),
-            });
+            commands.push(Command::plain(line, without_remark(typed)));
             continue;
         }
         let Some(last) = commands.last_mut() else {

@@ -15,13 +15,16 @@ use crate::paths::Paths;
 use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind::MissingRequiredArgument;
-use commands::Step;
+use commands::{Command, Step};
 use page::Page;
-use registry::Entry;
+use registry::{Entry, Way};
 use std::path::Path;
 
 /// Where pages are, beside the README of the repository.
 const FOLDERS: [&str; 2] = ["docs", "boards"];
+
+/// Stands for a page: the commands that are in no block, in the order of the registry.
+const IN_TEXT: &str = "in-text.md";
 
 /// Runs the book's commands; those of some pages alone where `--suites` names them.
 pub fn test(paths: &Paths, args: &TestArgs, tally: &mut Tally) -> Result<()> {
@@ -78,22 +81,64 @@ fn collect(root: &Path, folder: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// What the reader of each page does, without what the registry leaves to others.
+/// What the reader of each page does, in the form that the registry says, and without what it leaves to others; at the
+/// end what only the text of pages mentions.
 fn readings<'a>(pages: &'a [Page], registry: &[Entry]) -> Vec<Reading<'a>> {
-    let left = |command: &str| registry.iter().any(|entry| entry.command == command);
-    let own = |page: &'a Page| {
-        let steps = commands::steps(page).0;
-        let steps = steps.into_iter().filter(|step| match step {
-            Step::Type(command) => !left(&command.text),
-            Step::Change { .. } => true,
-        });
-        Reading {
-            page: &page.path,
-            steps: steps.collect(),
-        }
+    let own = |page: &'a Page| Reading {
+        page: &page.path,
+        steps: (commands::steps(page).0.into_iter())
+            .flat_map(|step| formed(step, registry))
+            .collect(),
     };
-    let readings = pages.iter().map(own);
-    readings.filter(|reading| !reading.steps.is_empty()).collect()
+    let mut readings: Vec<_> = pages.iter().map(own).collect();
+    let mentioned = (1..).zip(registry).filter(|(_, entry)| !in_block(pages, entry));
+    readings.push(Reading {
+        page: IN_TEXT,
+        steps: mentioned
+            .flat_map(|(line, entry)| formed(Step::Type(Command::plain(line, &entry.command)), registry))
+            .collect(),
+    });
+    readings.retain(|reading| !reading.steps.is_empty());
+    readings
+}
+
+/// A step in the form that the registry says, with what is done before it.
+fn formed(step: Step, registry: &[Entry]) -> Vec<Step> {
+    let Step::Type(command) = step else {
+        return vec![step];
+    };
+    let entry = registry.iter().find(|entry| entry.command == command.text);
+    match entry.map_or(
+        Way::Typed {
+            before: None,
+            text: &command.text,
+        },
+        Entry::way,
+    ) {
+        Way::Left => Vec::new(),
+        Way::Typed { before, text } => {
+            let text = text.to_owned();
+            let before = before.map(|text| Step::Prepare {
+                line: command.line,
+                text: text.to_owned(),
+            });
+            before
+                .into_iter()
+                .chain([Step::Type(Command { text, ..command })])
+                .collect()
+        }
+    }
+}
+
+/// Whether a command stands in a block of a page.
+fn in_block(pages: &[Page], entry: &Entry) -> bool {
+    let steps = pages.iter().flat_map(|page| commands::steps(page).0);
+    steps
+        .filter_map(|step| match step {
+            Step::Type(command) => Some(command.text),
+            _ => None,
+        })
+        .any(|text| text == entry.command)
 }
 
 /// All that is wrong with the book as it stands.
@@ -133,7 +178,7 @@ fn unknown(pages: &[Page], registry: &[Entry]) -> Vec<String> {
         .flat_map(|reading| &reading.steps)
         .filter_map(|step| match step {
             Step::Type(command) => Some(std::iter::once(&command.text).chain(&command.typed).cloned()),
-            Step::Change { .. } => None,
+            Step::Change { .. } | Step::Prepare { .. } => None,
         })
         .flatten()
         .collect();
@@ -239,6 +284,30 @@ fn commands_that_nobody_knows_or_runs_are_told() {
     assert_eq!(faults.len(), 2, "{faults:?}");
     assert!(faults[0].starts_with("docs/x.md:2: `cargo xtask run --shall`: error: unexpected argument"));
     assert!(faults[1].starts_with("docs/x.md:4: nothing runs `cargo xtask size`"));
+}
+
+#[test]
+fn commands_are_typed_in_the_form_of_the_registry() {
+    let text = "[[command]]\ncommand = 'a b'\nbefore = 'make'\n[[command]]\ncommand = 'c d'\nnot = 'why'\n\
+                [[command]]\ncommand = 'cargo e f g'\ninstead = 'cargo e f'\n";
+    let room = tempfile::tempdir().unwrap();
+    std::fs::create_dir(room.path().join("ci")).unwrap();
+    std::fs::write(room.path().join("ci/book.toml"), text).unwrap();
+    let pages = [Page::read("p.md", "```console\n$ h\n$ a b\nout\n$ c d\n```\n")];
+    let readings = readings(&pages, &registry::read(room.path()));
+    let plain = |line, text| Step::Type(Command::plain(line, text));
+    let shown = vec!["out".to_owned()];
+    let a = Command {
+        shown,
+        ..Command::plain(3, "a b")
+    };
+    let make = Step::Prepare {
+        line: 3,
+        text: "make".to_owned(),
+    };
+    assert_eq!(readings[0].steps, [plain(2, "h"), make, Step::Type(a)]);
+    assert_eq!((readings[1].page, readings.len()), (IN_TEXT, 2));
+    assert_eq!(readings[1].steps, [plain(3, "cargo e f")]);
 }
 
 #[test]

@@ -36,17 +36,18 @@ pub fn all(paths: &Paths, readings: &[Reading], tally: &mut Tally) -> Result<()>
             .join(reading.page.replace('/', "-"));
         clone(&paths.root, &folder)?;
         for action in &reading.steps {
-            let line = match action {
+            let (line, name, fault) = match action {
                 Step::Type(command) if is_shared(command) => continue,
-                Step::Type(command) => command.line,
-                Step::Change { line, .. } => *line,
-            };
-            let (name, fault) = match action {
-                Step::Type(command) => (
-                    command.text.clone(),
-                    typed(&folder, line, &command.text, &[command])?,
-                ),
-                Step::Change { patch, .. } => ("the change".to_owned(), change(&folder, line, patch)?),
+                Step::Type(command) => {
+                    let (line, text) = (command.line, &command.text);
+                    let fault = typed(&folder, &format!("line-{line}"), text, &[command])?;
+                    (line, text.as_str(), fault)
+                }
+                Step::Prepare { line, text } => {
+                    let fault = typed(&folder, &format!("before-line-{line}"), text, &[])?;
+                    (*line, "what it needs", fault)
+                }
+                Step::Change { line, patch } => (*line, "the change", change(&folder, *line, patch)?),
             };
             tally.note(
                 &format!("{}:{line}: {name}", reading.page),
@@ -82,14 +83,14 @@ fn shared(paths: &Paths, readings: &[Reading], tally: &mut Tally) -> Result<()> 
     let mut machines: Vec<&str> = all.iter().map(|(_, command)| command.text.as_str()).collect();
     machines.sort_unstable();
     machines.dedup();
-    for (number, machine) in (0..).zip(machines) {
+    for (number, machine) in (0_usize..).zip(machines) {
         clone(&paths.root, &folder)?;
         let those: Vec<_> = all
             .iter()
             .filter(|(_, command)| command.text == machine)
             .collect();
         let commands: Vec<_> = those.iter().map(|(_, command)| *command).collect();
-        let fault = typed(&folder, number, machine, &commands)?;
+        let fault = typed(&folder, &format!("shell-{number}"), machine, &commands)?;
         let pages: Vec<_> = those
             .iter()
             .map(|(page, command)| format!("{page}:{}", command.line))
@@ -121,8 +122,8 @@ fn clone(root: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Types a command, and in its shell what the commands of pages type there; what is not as the book shows it.
-fn typed(folder: &Path, line: usize, text: &str, commands: &[&Command]) -> Result<Option<String>> {
-    let log = folder.join(format!("line-{line}.log"));
+fn typed(folder: &Path, name: &str, text: &str, commands: &[&Command]) -> Result<Option<String>> {
+    let log = folder.join(format!("{name}.log"));
     let keys: Vec<_> = commands
         .iter()
         .flat_map(|command| &command.typed)
@@ -183,7 +184,7 @@ fn a_page_is_done_as_it_says() {
         typed: vec!["to be read".to_owned()],
         shown: shown.iter().map(|line| (*line).to_owned()).collect(),
     };
-    let fault = |text: &str, shown: &[&str]| typed(room.path(), 1, text, &[&command(text, shown)]).unwrap();
+    let fault = |text: &str, shown: &[&str]| typed(room.path(), "x", text, &[&command(text, shown)]).unwrap();
     assert_eq!(
         fault("cat; echo two >&2; echo x > made", &["to be read", "two"]),
         None

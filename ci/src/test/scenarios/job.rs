@@ -2,6 +2,7 @@
 
 use super::file::{End, Scenario, Time};
 use super::overseer::{Overseer, Seen, heard};
+use super::pattern::Pattern;
 use crate::build::{Firmware, NormalWorld};
 use crate::paths::{make_folder, write};
 use crate::run::events::{Event, Line};
@@ -72,7 +73,8 @@ struct Told {
     cases: Vec<Case>,
     /// How many cases the boot stage has counted.
     counted: Option<usize>,
-    ended: bool,
+    /// Whether it came to its end, and whether it says that all was well.
+    ended: Option<bool>,
     torn: Vec<String>,
 }
 
@@ -85,7 +87,7 @@ impl Told {
         match line {
             Line::Case(case) => self.case(case.name, case.ok, case.detail),
             Line::Cases { passed, failed } => {
-                (self.counted, self.ended) = (Some(passed + failed), true);
+                (self.counted, self.ended) = (Some(passed + failed), Some(failed == 0));
             }
             Line::Event(Event::Case {
                 suite,
@@ -94,23 +96,52 @@ impl Told {
                 ok,
                 detail,
                 ..
-            }) => self.case(format!("{suite} {tee} {name}"), ok, detail),
+            }) => {
+                let words = [suite, tee, name].into_iter().filter(|word| !word.is_empty());
+                self.case(words.collect::<Vec<_>>().join(" "), ok, detail);
+            }
             Line::Event(Event::Client { tee, ok, detail }) => {
                 self.case(format!("client of {tee}"), ok, detail);
             }
             Line::Event(Event::Tee { name, ok, detail, .. }) => {
                 self.case(format!("{name} found"), ok, detail);
             }
-            Line::Event(Event::End { .. }) => self.ended = true,
+            Line::Event(Event::End { ok }) => self.ended = Some(ok),
             Line::Torn(text) => self.torn.push(text),
             _ => {}
         }
         match (self.ended, self.counted) {
-            (false, _) => Next::Continue,
-            (true, None) => Next::Finish,
+            (None, _) => Next::Continue,
+            (Some(_), None) => Next::Finish,
             // A QEMU that counts instructions, and was stopped by its gdb stub, sometimes stays when the machine is off.
-            (true, Some(_)) => Next::Stop,
+            (Some(_), Some(_)) => Next::Stop,
         }
+    }
+
+    /// What is wrong with it, where these cases have to fail.
+    fn problems(&self, fails: &[Pattern]) -> Vec<String> {
+        let failed = || self.cases.iter().filter(|case| !case.ok);
+        let meant = |case: &Case| fails.iter().any(|pattern| pattern.is_in(&case.name));
+        let mut problems: Vec<_> = failed()
+            .filter(|case| !meant(case))
+            .map(|case| format!("{}: {}", case.name, case.detail))
+            .collect();
+        let missing = fails
+            .iter()
+            .filter(|pattern| !failed().any(|case| pattern.is_in(&case.name)));
+        problems.extend(missing.map(|pattern| format!("no case `{pattern}` failed, and one has to")));
+        if self.ended == Some(false) && failed().count() == 0 {
+            problems.push(
+                "the normal world ended with a fault that it reported as no case; its console says which"
+                    .to_owned(),
+            );
+        }
+        if let Some(counted) = self.counted.filter(|counted| *counted != self.cases.len()) {
+            problems.push(format!("{counted} cases ran, {} were reported", self.cases.len()));
+        }
+        let torn = self.torn.iter();
+        problems.extend(torn.map(|text| format!("a report cannot be read: `{text}`")));
+        problems
     }
 }
 
@@ -258,29 +289,7 @@ impl Job {
     /// What is wrong with what was told, logged and seen.
     fn judge(&self, told: &Told, seen: &mut Seen) -> Vec<String> {
         let scenario = &self.scenario;
-        let mut problems = Vec::new();
-        for case in told.cases.iter().filter(|case| !case.ok) {
-            if !scenario.fails.iter().any(|pattern| pattern.is_in(&case.name)) {
-                problems.push(format!("{}: {}", case.name, case.detail));
-            }
-        }
-        for pattern in &scenario.fails {
-            if !told
-                .cases
-                .iter()
-                .any(|case| !case.ok && pattern.is_in(&case.name))
-            {
-                problems.push(format!("no case `{pattern}` failed, and one has to"));
-            }
-        }
-        if let Some(counted) = told.counted.filter(|counted| *counted != told.cases.len()) {
-            problems.push(format!("{counted} cases ran, {} were reported", told.cases.len()));
-        }
-        problems.extend(
-            told.torn
-                .iter()
-                .map(|text| format!("a report cannot be read: `{text}`")),
-        );
+        let mut problems = told.problems(&scenario.fails);
         if scenario.ends == End::Done && told.cases.is_empty() {
             problems.push("the normal world reported no case".to_owned());
         }
@@ -316,4 +325,38 @@ pub fn words(command: &Command) -> String {
         word => format!("'{}'", word.replace('\'', "'\\''")),
     });
     quoted.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::events;
+
+    /// What is wrong with what a normal world writes, where these cases have to fail.
+    fn problems(console: &str, fails: &[&str]) -> String {
+        let mut told = Told::default();
+        for line in console.lines() {
+            told.take(events::read(line));
+        }
+        let fails: Vec<Pattern> = fails.iter().map(|text| Pattern::new(text)).collect();
+        told.problems(&fails).join("; ")
+    }
+
+    #[test]
+    fn what_the_normal_world_says_is_judged() {
+        let good = "@bulkhead {\"event\":\"case\",\"suite\":\"mine\",\"name\":\"it works\",\"ok\":true}\n";
+        let bad = good.replace("true", "false,\"detail\":\"why\"");
+        let end = |ok| format!("@bulkhead {{\"event\":\"end\",\"ok\":{ok}}}\n");
+        assert_eq!(problems(&(good.to_owned() + &end(true)), &[]), "");
+        assert_eq!(problems(&(bad.clone() + &end(false)), &[]), "mine it works: why");
+        assert_eq!(problems(&(bad + &end(false)), &["mine it"]), "");
+        let said = problems(&(good.to_owned() + &end(true)), &["mine it"]);
+        assert!(said.starts_with("no case `mine it` failed"), "{said}");
+        let said = problems(&(good.to_owned() + &end(false)), &[]);
+        assert!(said.contains("a fault that it reported as no case"), "{said}");
+        let said = problems("@bulkhead {\"event\":\n", &[]);
+        assert!(said.starts_with("a report cannot be read"), "{said}");
+        let said = problems("@case pass; a; right; 1; 84000063; x\n@cases 1 1\n", &[]);
+        assert!(said.ends_with("2 cases ran, 1 were reported"), "{said}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The same scenario on other machines: QEMU's versions, kinds of time, cores, firmware; and several times each.
 
 use super::file::{Scenario, Time};
+use super::job::Verdict;
 use super::own::Own;
 use super::prepare::Variant;
 use crate::build::jobs;
@@ -95,6 +96,26 @@ pub struct Count {
 }
 
 impl Count {
+    /// Of these runs.
+    pub fn of(verdicts: &[Verdict]) -> Self {
+        let passed = verdicts.iter().filter(|verdict| verdict.problems.is_empty());
+        Self {
+            passed: passed.count(),
+            all: verdicts.len(),
+        }
+    }
+
+    /// How often it passed, before what else there is to say; nothing of a single run.
+    pub fn words(self) -> String {
+        let Self { passed, all } = self;
+        match passed {
+            _ if all == 1 => String::new(),
+            _ if self.is_flaky() => format!("flaky: {passed} of {all} runs passed; "),
+            0 => format!("none of {all} runs passed; "),
+            _ => format!("{passed} of {all} runs passed; "),
+        }
+    }
+
     /// Whether it passed sometimes, and sometimes not.
     pub const fn is_flaky(self) -> bool {
         self.passed > 0 && self.passed < self.all
@@ -113,6 +134,7 @@ pub fn introduction(emulators: &[Emulator], runs: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn emulator(version: &str) -> Emulator {
         Emulator {
@@ -148,9 +170,25 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_sometimes_is_flaky() {
-        for (passed, all, flaky) in [(0, 3, false), (1, 3, true), (3, 3, false), (1, 1, false)] {
-            assert_eq!(Count { passed, all }.is_flaky(), flaky);
+    fn what_passes_sometimes_is_flaky_and_told_as_such() {
+        let run = |ok: bool| Verdict {
+            problems: if ok { vec![] } else { vec!["it is late".into()] },
+            injured: vec![],
+            cases: 1,
+            took: Duration::ZERO,
+            guest: Duration::ZERO,
+        };
+        for (runs, flaky, words) in [
+            ([false, false, false].as_slice(), false, "none of 3 runs passed; "),
+            (&[true, false, true], true, "flaky: 2 of 3 runs passed; "),
+            (&[false, true], true, "flaky: 1 of 2 runs passed; "),
+            (&[true, true, true], false, "3 of 3 runs passed; "),
+            (&[true], false, ""),
+            (&[false], false, ""),
+        ] {
+            let verdicts: Vec<_> = runs.iter().map(|ok| run(*ok)).collect();
+            let count = Count::of(&verdicts);
+            assert_eq!((count.is_flaky(), count.words().as_str()), (flaky, words));
         }
     }
 

@@ -1,10 +1,12 @@
 //! Scenarios: whole runs of a machine that files describe (`ci/scenarios/*.toml`), as many at a time as this computer has
 //! cores for, each in a folder of its own.
 
+mod brought;
 mod browser;
 mod debug;
 mod file;
 mod html;
+mod implied;
 mod job;
 mod matrix;
 mod overseer;
@@ -49,7 +51,9 @@ pub fn list(paths: &Paths) -> Result<()> {
         println!("{always} {:width$}  {}", scenario.name, scenario.about);
     }
     println!(
-        "\n* is run by a plain `cargo xtask test`; any by `cargo xtask test --scenario NAME`, all by `--scenario all`"
+        "\n* is run by a plain `cargo xtask test`; any by `cargo xtask test --scenario NAME`, all by `--scenario all`\n\n\
+         without a file of their own, the bare-metal cases of a table and the suites of Linux:\n{}",
+        implied::list(paths)?
     );
     Ok(())
 }
@@ -117,6 +121,7 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
             Ok(())
         }
         None if args.scenario.is_empty() => {
+            brought::test(paths, parts, tally)?;
             debugged(paths, parts, tally)?;
             report(paths, parts, tally)
         }
@@ -170,42 +175,24 @@ fn report(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
 
 /// Where the logs of a scenario go.
 fn folder(paths: &Paths, name: &str) -> PathBuf {
+    // QEMU takes a colon in a path for the end of it.
+    let name = name.replace(':', "-");
     paths.systems.with_file_name("scenarios").join(name)
 }
 
 /// Notes what came of the runs of one scenario; whether it is flaky.
 fn note(jobs: &[Job], verdicts: &[Verdict], tally: &mut Tally) -> bool {
     let failed = verdicts.iter().position(|verdict| !verdict.problems.is_empty());
-    let count = Count {
-        passed: verdicts
-            .iter()
-            .filter(|verdict| verdict.problems.is_empty())
-            .count(),
-        all: verdicts.len(),
-    };
+    let count = Count::of(verdicts);
     let shown = failed.unwrap_or_default();
     let (Some(job), Some(verdict)) = (jobs.get(shown), verdicts.get(shown)) else {
         return false;
     };
-    let detail = match (failed, count) {
-        (None, Count { all: 1, .. }) => verdict.figures(),
-        (None, count) => format!(
-            "{} of {} runs passed; {}",
-            count.passed,
-            count.all,
-            verdict.figures()
-        ),
-        (Some(_), count) => {
-            let often = match count {
-                Count { all: 1, .. } => String::new(),
-                Count { passed, all } if count.is_flaky() => {
-                    format!("flaky: {passed} of {all} runs passed; ")
-                }
-                Count { all, .. } => format!("none of {all} runs passed; "),
-            };
-            format!("{often}{}", job.failure(verdict))
-        }
+    let said = match failed {
+        None => verdict.figures(),
+        Some(_) => job.failure(verdict),
     };
+    let detail = count.words() + &said;
     let ms = verdicts
         .iter()
         .map(|verdict| verdict.took.as_millis() as u64)
@@ -243,8 +230,9 @@ fn chosen(paths: &Paths, wanted: &[String]) -> Result<Vec<Scenario>> {
         if is_file_of_one(Path::new(name)) {
             return file::read(Path::new(name));
         }
-        match all.iter().find(|scenario| scenario.name == *name) {
-            Some(scenario) => Ok(scenario.clone()),
+        let file = all.iter().find(|scenario| scenario.name == *name).cloned();
+        match file.map_or_else(|| implied::named(paths, name), |scenario| Ok(Some(scenario)))? {
+            Some(scenario) => Ok(scenario),
             None => {
                 let names = || all.iter().map(|scenario| scenario.name.as_str());
                 let near = nearest(name, names()).map(|near| format!("; did you mean `{near}`?"));
