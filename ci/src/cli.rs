@@ -303,6 +303,17 @@ impl TestArgs {
     }
 }
 
+#[cfg(test)]
+impl Cli {
+    /// The options of `test`, where that is the command.
+    pub fn test_args(self) -> Option<TestArgs> {
+        match self.command {
+            Command::Test(args) => Some(args),
+            _ => None,
+        }
+    }
+}
+
 impl Cli {
     /// Does what was asked; false where it ended without an error but not as it should.
     pub fn execute(self) -> Result<bool> {

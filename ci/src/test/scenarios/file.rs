@@ -14,6 +14,9 @@ pub struct Scenario {
     /// Its name: that of the file.
     #[serde(skip)]
     pub name: String,
+    /// What `--scenario` calls it: its name, or the path of its file.
+    #[serde(skip)]
+    pub call: String,
     /// What it shows, in a sentence.
     pub about: String,
     /// The partition table, beside the file.
@@ -248,6 +251,7 @@ pub fn read(path: &Path) -> Result<Scenario> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut scenario = parse(&text).with_context(|| format!("the scenario {} is refused", path.display()))?;
     scenario.name = name.into_owned();
+    scenario.call = scenario.name.clone();
     scenario.table = path.parent().unwrap_or(Path::new("")).join(&scenario.table);
     Ok(scenario)
 }

@@ -81,7 +81,10 @@ fn cases(paths: &Paths, name: &str, table: &str) -> Scenario {
     };
     let spoil = (table == bare::SPOILT).then(|| table.to_owned());
     Scenario {
-        firmware: FirmwareWish { spoil },
+        firmware: FirmwareWish {
+            spoil,
+            ..FirmwareWish::default()
+        },
         machine: MachineWish {
             time,
             ..MachineWish::default()
@@ -117,6 +120,7 @@ fn linux(paths: &Paths, name: &str, suite: &str) -> Scenario {
 fn plain(name: &str, about: &str, table: PathBuf, guest: Duration) -> Scenario {
     Scenario {
         name: name.to_owned(),
+        call: name.to_owned(),
         about: about.to_owned(),
         table,
         always: false,

@@ -35,6 +35,8 @@ pub struct Job {
     pub kernel_symbols: Option<PathBuf>,
     /// More arguments for the kernel's command line.
     pub arguments: String,
+    /// Options of `cargo xtask test` that decide how it goes, each behind a blank.
+    pub options: String,
     pub seed: u64,
     pub folder: PathBuf,
 }
@@ -156,12 +158,12 @@ impl Job {
 
     /// Why a run of it failed, and what to do.
     pub fn failure(&self, verdict: &Verdict) -> String {
-        let variant = if self.variant.is_empty() { "" } else { " --matrix" };
         format!(
-            "{}; all logs are in {}; repeat with cargo xtask test --scenario {}{variant} --seed {}",
+            "{}; all logs are in {}; repeat with cargo xtask test --scenario {}{} --seed {}",
             verdict.problems.join("; "),
             self.folder.display(),
-            self.scenario.name,
+            self.scenario.call,
+            self.options,
             self.seed
         )
     }

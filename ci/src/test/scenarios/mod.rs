@@ -97,7 +97,9 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
                 if args.times > 1 {
                     folder.push(time.to_string());
                 }
-                jobs.push(builder.job(scenario, variant, seed, folder)?);
+                let mut job = builder.job(scenario, variant, seed, folder)?;
+                job.options = options(args);
+                jobs.push(job);
             }
         }
     }
@@ -127,6 +129,21 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
         }
         None => Ok(()),
     }
+}
+
+/// What else `cargo xtask test` was given that decides how a scenario goes, for whoever repeats it.
+fn options(args: &TestArgs) -> String {
+    let own = args.own.iter().map(|value| format!(" --own {value}"));
+    let qemu = args.qemu.iter().map(|path| format!(" --qemu {}", path.display()));
+    let flags = [
+        (args.matrix, " --matrix".to_owned()),
+        (args.times > 1, format!(" --times {}", args.times)),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, text)| text);
+    own.chain(flags).chain(qemu).collect()
 }
 
 /// Stops a machine under the debugger, where a partition comes to one of its functions.
@@ -228,7 +245,8 @@ fn chosen(paths: &Paths, wanted: &[String]) -> Result<Vec<Scenario>> {
     }
     let one = |name: &String| {
         if is_file_of_one(Path::new(name)) {
-            return file::read(Path::new(name));
+            let call = name.clone();
+            return file::read(Path::new(name)).map(|scenario| Scenario { call, ..scenario });
         }
         let file = all.iter().find(|scenario| scenario.name == *name).cloned();
         match file.map_or_else(|| implied::named(paths, name), |scenario| Ok(Some(scenario)))? {
@@ -328,6 +346,28 @@ mod tests {
                 .all(|scenario| scenario.always)
         );
         assert_eq!(chosen(&paths, &[ALL.to_owned()]).unwrap().len(), scenarios.len());
+    }
+
+    #[test]
+    fn a_failure_is_repeated_as_it_was_run() {
+        use crate::cli::Cli;
+        use clap::Parser;
+        let parsed = |text: &str| Cli::try_parse_from(text.split(' ')).unwrap().test_args().unwrap();
+        for text in [
+            "",
+            " --own kernel=Image --own tf-a=../tf-a",
+            " --own a=x --matrix --times 3 --qemu /q/qemu-system-aarch64",
+        ] {
+            assert_eq!(options(&parsed(&format!("xtask test --scenario a{text}"))), text);
+        }
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("mine.toml");
+        let text = "about = \"x\"\ntable = \"t.toml\"\nlimit = { guest = \"1s\" }\nnormal-world = { cases = true }\n";
+        std::fs::write(&path, text).unwrap();
+        let path = path.display().to_string();
+        let paths = Paths::find().unwrap();
+        let mine = chosen(&paths, std::slice::from_ref(&path)).unwrap().remove(0);
+        assert_eq!((mine.name.as_str(), mine.call), ("mine", path));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// How often the logs and the machine's time are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 const CLOCK: Duration = Duration::from_millis(250);
+/// The longest time from the machine's end until the run knows of it.
+const GONE: Duration = Duration::from_secs(1);
 
 /// What is looked after.
 pub struct Overseer<'a> {
@@ -85,6 +87,12 @@ impl Overseer<'_> {
                     seen.rounds.push(round);
                 }
                 Ok(None) => break,
+                Err(_) if self.is_over_soon() => {
+                    let name = &inject.partition;
+                    seen.problems
+                        .push(format!("the machine went off before {name} was injured"));
+                    break;
+                }
                 Err(error) => {
                     seen.problems
                         .push(format!("injecting into {}: {error:#}", inject.partition));
@@ -108,6 +116,18 @@ impl Overseer<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the run ends by itself: then its debugger and its monitor are gone a moment earlier.
+    fn is_over_soon(&self) -> bool {
+        let since = Instant::now();
+        while !self.over.load(Ordering::Acquire) {
+            if since.elapsed() > GONE {
+                return false;
+            }
+            thread::sleep(LOOK);
+        }
+        true
     }
 
     /// Waits until an injury is due; false where the run ends before.

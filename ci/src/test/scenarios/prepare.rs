@@ -82,6 +82,7 @@ impl<'a> Builder<'a> {
             normal,
             kernel_symbols: self.own.kernel_symbols.clone(),
             arguments: arguments.unwrap_or_default(),
+            options: String::new(),
             seed,
             folder,
             scenario,
