@@ -11,7 +11,7 @@ use crate::arch::guest::{Core, Left};
 use crate::arch::{cpu, gic, smc, stage2, start, uart};
 use crate::machine::Machine;
 use crate::table::{CORES, COUNTED, Compiled, PARTITIONS, TABLE, VIRTUAL_MACHINES};
-use crate::{board, counters, fatal, images, log, trace};
+use crate::{board, counters, fatal, images, log, secrets, trace};
 
 /// Transactions and ranges of borrowed memory that the ledger can hold at once.
 const SHARES: usize = memory::shares(&TABLE);
@@ -42,6 +42,7 @@ pub extern "C" fn boot_main(index: usize) -> ! {
     gic::init();
     stage2::build();
     images::measure_own();
+    secrets::prepare();
     for (partition, entry) in (0..PARTITIONS).zip(TABLE.partitions) {
         if let Err(reason) = images::prepare(index, partition, entry) {
             defmt::error!("{=str}: {=str}; it stays stopped", entry.name, reason.sentence());

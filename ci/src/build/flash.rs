@@ -4,7 +4,7 @@ use super::trusted::Loaders;
 use crate::paths::{make_folder, read, write};
 use crate::tool::Tool;
 use anyhow::{Result, bail};
-use bulkhead_configs::System;
+use bulkhead_configs::{Partition, System};
 use std::path::{Path, PathBuf};
 
 /// Where the FIP begins in flash, in bytes; TF-A's QEMU platform has it there.
@@ -56,7 +56,22 @@ pub fn assemble(folder: &Path, tfa: &Tfa, system: &System, boot: &Path, name: &s
         None => option("tb-fw-config", &folder.join("tb_fw_config.dtb")).to_vec(),
     };
     more.extend(packages);
-    pack(folder, tfa, &images, &more, name)
+    let path = pack(folder, tfa, &images, &more, name)?;
+    if let Some(length) = counted(system) {
+        // What is no counter yet reads as erased flash; behind a shorter file QEMU has zeros, which say that all are used up.
+        let mut flash = read(&path)?;
+        flash.resize(length, 0xff);
+        write(&path, &flash)?;
+    }
+    Ok(path)
+}
+
+/// How long flash has to be where the table has versions counted: as far as the counters.
+fn counted(system: &System) -> Option<usize> {
+    let signed = |partition: &Partition| partition.image.signed.is_some_and(|signed| signed.counted);
+    let counters = system.board.counters()?;
+    let any = system.partitions.iter().any(signed);
+    any.then(|| usize::try_from(counters.end()).ok()).flatten()
 }
 
 /// Assembles a flash in which a TEE is alone in the secure world, as its own partition manager; returns its path.

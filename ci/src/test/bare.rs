@@ -31,6 +31,7 @@ const COUNTED: &[&str] = &[
     "interrupts",
     "interrupts-queued",
     "own-core",
+    "trusted",
 ];
 
 /// Whether a table's cases run where time is the number of instructions.

@@ -50,6 +50,39 @@ impl Register {
     }
 }
 
+/// A signature that was made for a partition, with its nonce. What is signed is the same from the start on, so that nothing
+/// makes it old.
+#[derive(Clone, Copy, Debug)]
+pub struct Signed {
+    /// One more than the partition's index; 0: there is none yet.
+    owner: usize,
+    nonce: [u8; BYTES],
+    signature: [u8; 2 * BYTES],
+}
+
+impl Signed {
+    /// None.
+    pub(crate) const NONE: Self = Self {
+        owner: 0,
+        nonce: [0; BYTES],
+        signature: [0; 2 * BYTES],
+    };
+
+    pub(crate) const fn new(partition: usize, nonce: [u8; BYTES], signature: [u8; 2 * BYTES]) -> Self {
+        Self {
+            owner: partition.saturating_add(1),
+            nonce,
+            signature,
+        }
+    }
+
+    /// The signature, where it is this partition's for this nonce: whoever else asks learns nothing from how long it takes.
+    pub(crate) fn of(&self, partition: usize, nonce: &[u8; BYTES]) -> Option<[u8; 2 * BYTES]> {
+        let own = self.owner == partition.saturating_add(1) && self.nonce == *nonce;
+        own.then_some(self.signature)
+    }
+}
+
 /// What is signed for a nonce.
 #[must_use]
 pub fn text(nonce: &[u8; BYTES], register: &Register) -> [u8; TEXT] {
@@ -65,8 +98,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     Spmc<P, C, SHARES, RANGES, VMS, S>
 {
     /// x1: which half of the signature, 0 or 1; x2 to x5: the nonce; x6 and x7: zero. Both halves of a nonce are of the same
-    /// signature, since Ed25519 has no chance in it, and nothing is kept between the two calls.
-    pub(crate) fn quote<T: Ports>(&self, regs: &Regs, ports: &mut T) -> Reply {
+    /// signature, since Ed25519 has no chance in it. It is made once for both, unless another partition's came between.
+    pub(crate) fn quote<T: Ports>(&self, partition: usize, regs: &Regs, ports: &mut T) -> Reply {
         let [_, half, n0, n1, n2, n3, 0, 0, ..] = regs.0 else {
             return done(regs, &[INVALID_PARAMETER]);
         };
@@ -77,8 +110,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         for (to, from) in nonce.as_chunks_mut::<8>().0.iter_mut().zip([n0, n1, n2, n3]) {
             *to = from.to_le_bytes();
         }
-        let register = self.register(ports);
-        let signature = ports.sign(&text(&nonce, &register)).unwrap_or([0; 2 * BYTES]);
+        let kept = self.signed.lock().of(partition, &nonce);
+        let signature = kept.unwrap_or_else(|| {
+            let register = self.register(ports);
+            let signature = ports.sign(&text(&nonce, &register)).unwrap_or([0; 2 * BYTES]);
+            *self.signed.lock() = Signed::new(partition, nonce, signature);
+            signature
+        });
         let mut words = signature
             .as_chunks::<8>()
             .0

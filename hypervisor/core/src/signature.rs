@@ -8,13 +8,30 @@ pub const KEY: usize = 32;
 /// Bytes of a signature.
 pub const SIGNATURE: usize = 64;
 
-/// Signs a text with the private key that this seed stands for; none where the seed is all zeros, which nobody means. The
-/// time that it takes says nothing about the seed.
-#[inline(never)]
+/// Who signs: a private key with its public one, which takes as long to make as a signature.
+pub struct Signer(KeyPair);
+
+impl Signer {
+    /// The one that a seed stands for; none where it is all zeros, which nobody means.
+    #[inline(never)]
+    #[must_use]
+    pub fn new(seed: &[u8; KEY]) -> Option<Self> {
+        pair(seed).map(Self)
+    }
+
+    /// Signs a text. The time that it takes says nothing about the key.
+    #[inline(never)]
+    #[must_use]
+    pub fn sign(&self, text: &[u8]) -> [u8; SIGNATURE] {
+        // Without noise: the same text has the same signature.
+        *self.0.sk.sign(text, None)
+    }
+}
+
+/// Signs a text with the private key that this seed stands for; none where the seed is all zeros.
 #[must_use]
 pub fn sign(seed: &[u8; KEY], text: &[u8]) -> Option<[u8; SIGNATURE]> {
-    // Without noise: the same text has the same signature.
-    Some(*pair(seed)?.sk.sign(text, None))
+    Signer::new(seed).map(|signer| signer.sign(text))
 }
 
 /// The public key to a seed; none where the seed is all zeros.

@@ -13,6 +13,7 @@ use crate::life::Life;
 use crate::memory::Ledger;
 use crate::notification::Notifications;
 use crate::paravirtual;
+use crate::quote::Signed;
 use crate::reply::Reply;
 use crate::rxtx::Mailbox;
 use crate::service;
@@ -50,6 +51,8 @@ pub struct Spmc<
     pub(crate) mends: AtomicBool,
     /// One more than the index of the partition for whose failure the machine halts; 0: none.
     pub(crate) halt: AtomicUsize,
+    /// The last signature that a partition has had made, for its second call.
+    pub(crate) signed: Mutex<Signed>,
 }
 
 /// FFA_NORMAL_WORLD_RESUME: the normal world goes on where an interrupt took the core from it.
@@ -123,6 +126,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             ledger: Mutex::new(Ledger::new()),
             mends: AtomicBool::new(false),
             halt: AtomicUsize::new(0),
+            signed: Mutex::new(Signed::NONE),
         }
     }
 
@@ -427,7 +431,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 self.copy_window(here.context.partition, regs, ports)
             }
             Call::Unknown if here.partition.quotes && low(regs.0[0]) == function::QUOTE => {
-                self.quote(regs, ports)
+                self.quote(here.context.partition, regs, ports)
             }
             Call::Unknown => service::call(here, regs, ports),
             Call::MsgWait { flags } => return Next::Other(self.msg_wait(here, flags, regs, ports)),

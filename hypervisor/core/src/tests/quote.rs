@@ -4,7 +4,7 @@ use super::machine::{Machine, mark, regs};
 use super::table::{A, B, TABLE};
 use crate::api::{Conduit, Event, Regs};
 use crate::function as f;
-use crate::quote::{Register, text};
+use crate::quote::{Register, Signed, text};
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
@@ -44,7 +44,24 @@ fn both_halves_are_of_what_was_measured_with_the_nonce() {
         .extend(&[1; 32])
         .extend(&[2; 32])
         .extend(&[3; 32]);
-    assert_eq!(m.ports.signed, [text(&nonce, &register); 2]);
+    // Once for both halves, and for the same nonce again; another one takes its place.
+    assert_eq!(m.ports.signed, [text(&nonce, &register)]);
+    ask(&mut m, &[0, 1, 2, 3, 4 << 56]);
+    assert_eq!(m.ports.signed.len(), 1);
+    ask(&mut m, &[1, 2, 2, 3, 4 << 56]);
+    ask(&mut m, &[0, 1, 2, 3, 4 << 56]);
+    assert_eq!(m.ports.signed.len(), 3);
+    assert_eq!(m.ports.signed[2], text(&nonce, &register));
+}
+
+#[test]
+fn what_was_signed_for_one_is_signed_again_for_another() {
+    let (nonce, signature) = ([7; 32], [8; 64]);
+    let signed = Signed::new(1, nonce, signature);
+    assert_eq!(signed.of(1, &nonce), Some(signature));
+    assert_eq!(signed.of(0, &nonce), None);
+    assert_eq!(signed.of(1, &[6; 32]), None);
+    assert_eq!(Signed::NONE.of(0, &[0; 32]), None);
 }
 
 #[test]
