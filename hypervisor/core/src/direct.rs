@@ -437,12 +437,8 @@ fn keep<const C: usize>(compartment: &Compartment<C>, request: Direct) {
 
 /// Whether a request for the service in x2 and x3 is for this partition.
 fn serves(partition: &Partition, regs: &Regs) -> bool {
-    let wanted = [regs.0[2].to_le_bytes(), regs.0[3].to_le_bytes()];
-    wanted == [[0; 8]; 2]
-        || partition
-            .uuids
-            .iter()
-            .any(|uuid| uuid.0[..] == *wanted.as_flattened())
+    let wanted = [regs.0[2], regs.0[3]];
+    wanted == [0; 2] || partition.uuids.iter().any(|uuid| uuid.words() == wanted)
 }
 
 #[inline]

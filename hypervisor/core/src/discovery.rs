@@ -2,6 +2,7 @@
 
 use crate::api::{Ports, Regs};
 use crate::callee::{DIRECT, DIRECT2, INDIRECT, NOTIFICATIONS};
+use crate::decode::pair;
 use crate::direct::{HEARS_OF_CREATED, HEARS_OF_DESTROYED};
 use crate::error::Error;
 use crate::function as f;
@@ -34,6 +35,10 @@ const WORDS: usize = 3;
 /// Input and output of FFA_FEATURES for FFA_MEM_RETRIEVE_REQ: the NS bit (DEN0077A 1.2, section 13.3).
 const RETRIEVE_NS: u32 = 1 << 1;
 const HYPERVISOR_RETRIEVES: u32 = 1 << 2;
+
+/// The UUID that is asked for, as two little-endian words: the nil UUID stands for every one.
+type Wanted = [u64; 2];
+const ALL: Wanted = [0; 2];
 
 /// Functions that both sides may call.
 const COMMON: &[u32] = &[
@@ -187,27 +192,40 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         Some(partition.properties & !hidden)
     }
 
-    /// The partitions that a party can see with their properties, an entry for each protocol; where a UUID is
-    /// asked for, those that report it.
-    fn visible(
+    /// Shows the partitions that a party can see with their properties, an entry for each protocol; where a UUID is
+    /// asked for, those that report it. `on` says whether to go on.
+    fn show(
         &self,
         party: Party,
-        wanted: Option<Uuid>,
-    ) -> impl Iterator<Item = (&'static Partition, u32, &'static Uuid)> {
-        self.table
-            .partitions
-            .iter()
-            .zip(&self.compartments)
-            .filter(|(_, c)| c.life.get() != Life::Stopped)
-            .filter_map(move |(p, _)| Some((p, self.properties(party, p)?)))
-            .flat_map(|(p, properties)| p.uuids.iter().map(move |uuid| (p, properties, uuid)))
-            .filter(move |(_, _, uuid)| wanted.is_none_or(|wanted| wanted == **uuid))
+        wanted: Wanted,
+        mut on: impl FnMut(&'static Partition, u32, Wanted) -> bool,
+    ) -> bool {
+        for (partition, compartment) in self.table.partitions.iter().zip(&self.compartments) {
+            if compartment.life.get() == Life::Stopped {
+                continue;
+            }
+            let Some(properties) = self.properties(party, partition) else {
+                continue;
+            };
+            for uuid in partition.uuids.iter().map(Uuid::words) {
+                // Who asks for one knows it.
+                let told = if wanted == ALL { uuid } else { ALL };
+                if (wanted == ALL || wanted == uuid) && !on(partition, properties, told) {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// How many entries that are.
-    fn count(&self, party: Party, wanted: Option<Uuid>) -> usize {
-        let entries = self.visible(party, wanted);
-        entries.fold(0, |count, _| count.saturating_add(1))
+    fn count(&self, party: Party, wanted: Wanted) -> u32 {
+        let mut count = 0_u32;
+        self.show(party, wanted, |_, _, _| {
+            count = count.saturating_add(1);
+            true
+        });
+        count
     }
 
     /// FFA_PARTITION_INFO_GET (DEN0077A 1.2, section 13.8), with descriptors of the caller's version.
@@ -218,11 +236,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         flags: u32,
         ports: &mut T,
     ) -> Result<Reply, Error> {
-        let wanted = wanted(uuid.map(u32::to_le_bytes).as_flattened());
+        let [a, b, c, d] = uuid;
+        let wanted = [pair(a, b), pair(c, d)];
         if flags > 1 {
             return Err(Error::InvalidParameters);
         }
-        let count = self.count(party, wanted) as u32;
+        let count = self.count(party, wanted);
         if count == 0 {
             return Err(Error::InvalidParameters);
         }
@@ -233,18 +252,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
         let buffers = mailbox.writable()?;
         let mut writer = Writer::new(buffers.rx, ports);
-        for (partition, properties, uuid) in self.visible(party, wanted) {
-            let uuid = if wanted.is_none() { uuid } else { &NIL };
+        let size = if version == V1_0 {
+            DESCRIPTOR_1_0
+        } else {
+            DESCRIPTOR
+        };
+        let whole = self.show(party, wanted, |partition, properties, uuid| {
             let words = descriptor(partition, properties, uuid, version).map(u64::to_le_bytes);
-            let bytes = words.as_flattened();
-            let size = if version == V1_0 {
-                DESCRIPTOR_1_0
-            } else {
-                DESCRIPTOR
-            };
-            if !writer.put(bytes.get(..size as usize).unwrap_or_default()) {
-                return Err(Error::NoMemory);
-            }
+            writer.put(words.as_flattened().get(..size as usize).unwrap_or_default())
+        });
+        if !whole {
+            return Err(Error::NoMemory);
         }
         buffers.rx_full = true;
         Ok(Reply::success(
@@ -257,11 +275,10 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     pub(crate) fn partition_info_get_regs(
         &self,
         party: Party,
-        uuid: [u64; 2],
+        wanted: Wanted,
         start: u16,
         tag: u16,
     ) -> Result<Reply, Error> {
-        let wanted = wanted(uuid.map(u64::to_le_bytes).as_flattened());
         // The list does not change while the system runs but by a partition's end: one tag will do.
         let start = usize::from(start);
         if start != 0 && tag != 0 {
@@ -279,14 +296,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         regs.0[0] = u64::from(f::SUCCESS_64);
         let (slots, _) = regs.0.get_mut(3..).unwrap_or_default().as_chunks_mut::<WORDS>();
         let mut count = 0_usize;
-        for (partition, properties, uuid) in self.visible(party, wanted) {
+        self.show(party, wanted, |partition, properties, uuid| {
             let place = count.checked_sub(start);
             if let Some(slot) = place.and_then(|place| slots.get_mut(place)) {
-                let uuid = if wanted.is_none() { uuid } else { &NIL };
                 *slot = descriptor(partition, properties, uuid, version);
             }
             count = count.saturating_add(1);
-        }
+            true
+        });
         if start >= count {
             return Err(Error::InvalidParameters);
         }
@@ -297,27 +314,14 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     }
 }
 
-const NIL: Uuid = Uuid([0; 16]);
-
-/// The UUID asked for; none for the nil UUID, which stands for every one.
-fn wanted(bytes: &[u8]) -> Option<Uuid> {
-    <[u8; 16]>::try_from(bytes)
-        .ok()
-        .map(Uuid)
-        .filter(|uuid| *uuid != NIL)
-}
-
 /// A partition information descriptor (DEN0077A 1.2, tables 6.1 and 6.2), as little-endian words.
-fn descriptor(partition: &Partition, properties: u32, uuid: &Uuid, version: u32) -> [u64; WORDS] {
+#[inline]
+fn descriptor(partition: &Partition, properties: u32, [low, high]: Wanted, version: u32) -> [u64; WORDS] {
     let mask = match version {
         V1_0 => PROPERTIES_1_0,
         V1_1 => PROPERTIES_1_1,
         _ => u32::MAX,
     };
     let ids = u64::from(partition.id) | u64::from(partition.contexts()) << 16;
-    let half = |n: usize| {
-        let (words, _) = uuid.0.as_chunks::<8>();
-        words.get(n).map_or(0, |word| u64::from_le_bytes(*word))
-    };
-    [ids | u64::from(properties & mask) << 32, half(0), half(1)]
+    [ids | u64::from(properties & mask) << 32, low, high]
 }

@@ -69,6 +69,15 @@ impl Reply {
         }
     }
 
+    /// As [`Self::put`], of an answer or the error in its place: nothing is moved to make one of the two.
+    #[inline]
+    pub(crate) fn put_result(result: &Result<Self, Error>, regs: &mut Regs) {
+        match result {
+            Ok(reply) => reply.put(regs),
+            Err(error) => Self::error(*error).put(regs),
+        }
+    }
+
     /// The answer that a direct response of this form has in its registers.
     #[cold]
     pub(crate) fn of_response(form: Form, regs: &Regs) -> Self {
@@ -79,12 +88,6 @@ impl Reply {
                 Self::Short([x0, x1, x2, x3, x4, x5, x6, x7])
             }
         }
-    }
-}
-
-impl From<Result<Self, Error>> for Reply {
-    fn from(result: Result<Self, Error>) -> Self {
-        result.unwrap_or_else(Self::error)
     }
 }
 

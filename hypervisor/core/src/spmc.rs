@@ -379,7 +379,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             Call::Interrupt => Next::Other(Action::Normal(RESUME)),
             _ => {
                 self.goes_on(Party::Normal, call);
-                self.common_call(cpu, Party::Normal, call, ports).put(regs);
+                Reply::put_result(&self.common_call(cpu, Party::Normal, call, ports), regs);
                 Next::Back
             }
         }
@@ -425,48 +425,53 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.goes_on(party, &call);
         let reply = match call {
             Call::Unknown if here.partition.inspects && low(regs.0[0]) == function::INSPECT => {
-                self.inspect(regs, ports)
+                Ok(self.inspect(regs, ports))
             }
             Call::Unknown if here.partition.copies && function::WINDOW.contains(&low(regs.0[0])) => {
-                self.copy_window(here.context.partition, regs, ports)
+                Ok(self.copy_window(here.context.partition, regs, ports))
             }
             Call::Unknown if here.partition.quotes && low(regs.0[0]) == function::QUOTE => {
-                self.quote(here.context.partition, regs, ports)
+                Ok(self.quote(here.context.partition, regs, ports))
             }
-            Call::Unknown => service::call(here, regs, ports),
+            Call::Unknown => Ok(service::call(here, regs, ports)),
             Call::MsgWait { flags } => return Next::Other(self.msg_wait(here, flags, regs, ports)),
-            Call::ConsoleLog { wide, length } => self.console(here, wide, length, regs, ports),
-            Call::SecondaryEntry { address } => self.secondary_entry(here, address),
+            Call::ConsoleLog { wide, length } => Ok(self.console(here, wide, length, regs, ports)),
+            Call::SecondaryEntry { address } => Ok(self.secondary_entry(here, address)),
             call => self.common_call(here.cpu, party, &call, ports),
         };
-        self.reply(here, &reply, regs)
+        Reply::put_result(&reply, regs);
+        Next::Enter(self.turn(here, Deadline::Keep))
     }
 
     /// Calls that are answered at once.
-    fn common_call<T: Ports>(&self, cpu: &Cpu, party: Party, call: &Call, ports: &mut T) -> Reply {
+    fn common_call<T: Ports>(
+        &self,
+        cpu: &Cpu,
+        party: Party,
+        call: &Call,
+        ports: &mut T,
+    ) -> Result<Reply, Error> {
         match *call {
-            Call::Version { requested } => self.version(party, requested),
-            Call::Features { id, input } => self.features(party, id, input).into(),
-            Call::IdGet => self.id_get(party),
-            Call::SpmIdGet => Reply::success(u32::from(self.table.spmc_id), 0),
-            Call::RxTxMap { tx, rx, pages } => self.rxtx_map(party, (tx, rx), pages, ports).into(),
-            Call::RxTxUnmap { endpoint } => self.rxtx_unmap(party, endpoint).into(),
-            Call::RxRelease { endpoint } => self.rx_release(party, endpoint).into(),
-            Call::PartitionInfoGet { uuid, flags } => {
-                self.partition_info_get(party, uuid, flags, ports).into()
-            }
+            Call::Version { requested } => Ok(self.version(party, requested)),
+            Call::Features { id, input } => self.features(party, id, input),
+            Call::IdGet => Ok(self.id_get(party)),
+            Call::SpmIdGet => Ok(Reply::success(u32::from(self.table.spmc_id), 0)),
+            Call::RxTxMap { tx, rx, pages } => self.rxtx_map(party, (tx, rx), pages, ports),
+            Call::RxTxUnmap { endpoint } => self.rxtx_unmap(party, endpoint),
+            Call::RxRelease { endpoint } => self.rx_release(party, endpoint),
+            Call::PartitionInfoGet { uuid, flags } => self.partition_info_get(party, uuid, flags, ports),
             Call::PartitionInfoGetRegs { uuid, start, tag } => {
-                self.partition_info_get_regs(party, uuid, start, tag).into()
+                self.partition_info_get_regs(party, uuid, start, tag)
             }
-            Call::RxAcquire { endpoint } => self.rx_acquire(party, endpoint).into(),
+            Call::RxAcquire { endpoint } => self.rx_acquire(party, endpoint),
             Call::Memory { .. }
             | Call::Relinquish
             | Call::Reclaim { .. }
             | Call::FragmentRx { .. }
-            | Call::FragmentTx { .. } => self.memory_call(party, call, ports).into(),
-            Call::Send { sender, flags } => self.send(cpu, party, sender, flags, ports).into(),
-            Call::Unknown => Reply::Unknown,
-            _ => self.notification_call(cpu, party, call, ports).into(),
+            | Call::FragmentTx { .. } => self.memory_call(party, call, ports),
+            Call::Send { sender, flags } => self.send(cpu, party, sender, flags, ports),
+            Call::Unknown => Ok(Reply::Unknown),
+            _ => self.notification_call(cpu, party, call, ports),
         }
     }
 

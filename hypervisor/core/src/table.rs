@@ -73,9 +73,23 @@ impl Source for &'static Table {
     }
 }
 
-/// A UUID in the byte order of RFC 4122 (the order in which it is written).
+/// A UUID in the byte order of RFC 4122 (the order in which it is written). Where words are: they are read as such.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(8))]
 pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// Its bytes as two little-endian words, as FF-A's registers have them.
+    #[must_use]
+    #[inline]
+    pub(crate) fn words(&self) -> [u64; 2] {
+        let (words, _) = self.0.as_chunks();
+        match words {
+            [low, high] => [low, high].map(|word| u64::from_le_bytes(*word)),
+            _ => [0; 2],
+        }
+    }
+}
 
 /// Physical interrupts that one partition can own.
 pub const MAX_INTERRUPTS: usize = 48;

@@ -84,7 +84,7 @@ fn serve(_context: usize) -> ! {
         answer = match request.function() {
             // First, and in place: what it costs is part of what the calls of others seem to cost.
             ffa::DIRECT_REQ_64 if request.x(3) == command::ECHO => echo_64(request),
-            ffa::DIRECT_REQ_64 => respond(&request),
+            ffa::DIRECT_REQ_64 => answer_of(request),
             ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => framework(&request),
             ffa::DIRECT_REQ_32 => echo_32(&request),
             ffa::DIRECT_REQ2 => respond_2(&request),
@@ -116,8 +116,6 @@ fn echo_64(mut request: Regs) -> Regs {
     request
 }
 
-/// By itself, so that scenarios can name it as the place of an injury.
-#[inline(never)]
 fn echo_32(request: &Regs) -> Regs {
     let r = request;
     Regs::new(
@@ -259,16 +257,24 @@ fn look(mailbox: &mut Mailbox, at: u64) -> [u64; WIDE] {
     words
 }
 
-fn respond(request: &Regs) -> Regs {
+/// The answer to a command that is no echo. All registers stay registers: only what [`respond`] needs goes through memory.
+fn answer_of(request: Regs) -> Regs {
     let arguments = [request.x(4), request.x(5), request.x(6), request.x(7)];
-    let (status, results) = match run(request.source(), request.x(3), arguments) {
+    let [status, a, b, c, d] = respond(request.source(), request.x(3), arguments);
+    let back = back(&request);
+    Regs::new(ffa::DIRECT_RESP_64, &[back, 0, status, a, b, c, d])
+}
+
+/// Does a command: its status, and its results. By itself, so that scenarios can name it as the place of an injury.
+#[inline(never)]
+fn respond(sender: u16, what: u64, arguments: [u64; 4]) -> [u64; 5] {
+    let (status, [a, b, c, d]) = match run(sender, what, arguments) {
         Ok(results) => (0, results),
         Err(Error(status)) => (i64::from(status).cast_unsigned(), [0; 4]),
     };
     // What came meanwhile would have nobody behind the answer.
     devices::serve();
-    let [a, b, c, d] = results;
-    Regs::new(ffa::DIRECT_RESP_64, &[back(request), 0, status, a, b, c, d])
+    [status, a, b, c, d]
 }
 
 fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error> {

@@ -18,7 +18,7 @@ def owner(pc, level):
 
 
 def named(end):
-    """The full names of functions that end so: `echo_32`, `image::echo_32`."""
+    """The full names of functions that end so: `respond`, `image::respond`."""
     listed = gdb.execute(f"info functions -q {end}$", to_string=True)
     return sorted(set(re.findall(rf"(?<!\w)((?:[\w<>]+::)*{re.escape(end)})\b", listed)))
 

@@ -155,9 +155,9 @@ fn debugged(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     let said = debug::ask(
         paths,
         &job,
-        "break-in test-b image::echo_32\ncontinue\nwho\nbacktrace 2\n",
+        "break-in test-b image::respond\ncontinue\nwho\nbacktrace 3\n",
     )?;
-    let wanted = [" test-b test_sp::image::echo_32", "in test_sp::image::serve"];
+    let wanted = [" test-b test_sp::image::respond", " test_sp::image::serve ("];
     let missing: Vec<_> = wanted.into_iter().filter(|text| !said.contains(text)).collect();
     let name = "a scenario under the debugger stops in the partition that is meant";
     let detail = match missing.as_slice() {
