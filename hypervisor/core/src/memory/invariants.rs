@@ -70,13 +70,14 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     }
 
     fn check_shares(&self) -> Result<(), &'static str> {
-        let (mut shares, mut ranges, mut grants) = (0, 0, 0);
+        let (mut shares, mut ranges, mut grants, mut wanted) = (0, 0, 0, 0);
         for index in 0..SHARES {
             let share = &self.shares[index];
             if share.handle == 0 {
                 continue;
             }
             shares += 1;
+            wanted += u16::from(share.wanted);
             ranges += share.ranges.len();
             let pages: u64 = self
                 .ranges
@@ -104,6 +105,9 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
                     return Err("a retrieved run is not as long as the memory");
                 }
             }
+        }
+        if wanted != self.wanted {
+            return Err("those that their owners want back are counted wrongly");
         }
         if (shares, ranges, grants) == (self.shares.used(), self.ranges.used(), self.windows.used()) {
             Ok(())

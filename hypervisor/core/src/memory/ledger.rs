@@ -27,6 +27,8 @@ pub struct Ledger<const PARTITIONS: usize, const SHARES: usize, const RANGES: us
     pub(super) deeds: Deeds<SHARES>,
     /// Transactions so far: makes each handle a new one.
     generation: u64,
+    /// Those whose owner was denied them: what few shares there are is looked for only then.
+    pub(super) wanted: u16,
 }
 
 /// How far the transmission of a descriptor is.
@@ -53,13 +55,15 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
             windows: Windows::new(),
             deeds: Deeds::new(),
             generation: 0,
+            wanted: 0,
         }
     }
 
     /// FFA_MEM_SHARE, FFA_MEM_LEND and FFA_MEM_DONATE (DEN0140 1.2, sections 2.1 to 2.3):
     /// `fragment` is the first fragment of a descriptor of `total` bytes, as `sender` wrote it. A new
     /// transmission in fragments ends the sender's unfinished one. What a partition lends or donates is out
-    /// of its reach as soon as all of the descriptor has arrived.
+    /// of its reach as soon as all of the descriptor has arrived. What the sender was denied with FFA_MEM_RECLAIM, and
+    /// nobody has any more, is reclaimed first: a driver asks once (Linux's does), and would lose its place for good.
     ///
     /// # Errors
     /// INVALID_PARAMETERS: the descriptor is not in order, or names a receiver that does not exist or
@@ -75,6 +79,9 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         fragment: &[u8],
         ports: &mut impl Ports,
     ) -> Result<Progress, Error> {
+        if self.wanted != 0 {
+            self.reclaim_wanted(table, sender.id, ports);
+        }
         let offer = Offer::parse(table, sender, kind, total, fragment)?;
         if descriptor::index(total) > fragment.len() {
             self.abandon_unfinished(sender.id);
@@ -133,11 +140,8 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         if flags & !(descriptor::FLAG_CLEAR | descriptor::FLAG_SLICES) != 0 {
             return Err(Error::InvalidParameters);
         }
-        if self
-            .windows
-            .of(self.shares[share].grants)
-            .any(|grant| self.windows.get(grant).retrieved)
-        {
+        if self.is_held(share) {
+            self.want(share);
             return Err(Error::Denied);
         }
         if flags & descriptor::FLAG_CLEAR != 0 && self.shares[share].whole() {
@@ -146,6 +150,33 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
         self.give_back(table, share, ports);
         self.close(share);
         Ok(())
+    }
+
+    /// Whether a borrower has a transaction's memory, or owns it now.
+    fn is_held(&self, share: usize) -> bool {
+        let mut grants = self.windows.of(self.shares[share].grants);
+        grants.any(|grant| self.windows.get(grant).retrieved)
+    }
+
+    /// Its owner has asked for a transaction's memory, and was denied it.
+    fn want(&mut self, share: usize) {
+        let share = &mut self.shares[share];
+        if !share.wanted {
+            share.wanted = true;
+            self.wanted = self.wanted.saturating_add(1);
+        }
+    }
+
+    /// Gives a sender what it was denied, and nobody has any more.
+    #[cold]
+    fn reclaim_wanted(&mut self, table: &Table, sender: u16, ports: &mut impl Ports) {
+        for index in 0..SHARES {
+            let share = &self.shares[index];
+            if share.wanted && share.sender == sender && !self.is_held(index) {
+                self.give_back(table, index, ports);
+                self.close(index);
+            }
+        }
     }
 
     /// Ends all transactions of the normal world, as if it had reclaimed them after all borrowers had given
@@ -387,6 +418,9 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// Ends a transaction that nobody has retrieved.
     pub(super) fn close(&mut self, index: usize) {
         let share = &mut self.shares[index];
+        if share.wanted {
+            self.wanted = self.wanted.saturating_sub(1);
+        }
         self.windows.revoke(&mut share.grants, share.ranges.len());
         self.ranges.remove(&mut share.ranges);
         self.shares.give(index);

@@ -68,6 +68,8 @@ pub struct Share {
     pub grants: Link,
     /// Whether there is more than one borrower.
     pub several: bool,
+    /// Whether the owner has asked for it back while a borrower had it.
+    pub wanted: bool,
     /// The next unused entry, while this one is unused.
     pub next: Link,
 }
@@ -110,6 +112,7 @@ impl Node for Share {
         ranges: List::EMPTY,
         grants: Link::NONE,
         several: false,
+        wanted: false,
         next: Link::NONE,
     };
     fn next(&self) -> Link {

@@ -77,6 +77,8 @@ fn kind(sender: usize) -> usize {
 struct Lent {
     page: u64,
     taken: bool,
+    /// Whether the normal world was denied it.
+    wanted: bool,
 }
 
 struct Model {
@@ -284,7 +286,11 @@ impl Model {
     }
 
     fn share(&mut self, page: u64, to: usize) -> Told {
-        if self.buffers[NWD].is_none() || IDS[to] != A {
+        if self.buffers[NWD].is_none() {
+            return Err(INVALID);
+        }
+        self.lent.retain(|_, lent| lent.taken || !lent.wanted);
+        if IDS[to] != A {
             return Err(INVALID);
         }
         if self.lent.len() == SHARES {
@@ -325,9 +331,10 @@ impl Model {
     }
 
     fn reclaim(&mut self, who: usize, handle: u64) -> Told {
-        match self.lent.get(&handle) {
+        match self.lent.get_mut(&handle) {
             Some(lent) if who == NWD => {
                 if lent.taken {
+                    lent.wanted = true;
                     return Err(DENIED);
                 }
                 self.lent.remove(&handle);
@@ -574,7 +581,14 @@ fn live(table: &'static Table) {
             assert!(!handles.contains(&handle), "a handle comes twice");
             handles.push(handle);
             let page = lent;
-            model.lent.insert(handle, Lent { page, taken: false });
+            model.lent.insert(
+                handle,
+                Lent {
+                    page,
+                    taken: false,
+                    wanted: false,
+                },
+            );
         }
         // A sees the pages that it took, and nobody sees any other.
         let mut seen: Vec<(usize, u64, u32)> = m.ports.mapped.iter().map(|m| (m.0, m.2, m.3)).collect();

@@ -306,6 +306,43 @@ fn donated_memory_does_not_come_back() {
 }
 
 #[test]
+fn what_was_asked_for_once_in_vain_is_no_place_lost() {
+    let mut bench = Bench::new();
+    let share = |number: u64| Descriptor::share(V1_1, &[A], &[(page(number * 2), 1)]);
+    let handles: Vec<u64> = (0..4).map(|n| bench.sent(Kind::Share, &share(n))).collect();
+    for handle in &handles {
+        let request = Descriptor::retrieve(V1_1, A, *handle).bytes();
+        bench.retrieve(0, V1_1, &request).unwrap();
+    }
+    // As long as the borrower has them, they stay its own, however often they are asked for.
+    for handle in [handles[0], handles[0], handles[1], handles[2]] {
+        assert_eq!(bench.reclaim(handle, 0), Err(Denied));
+    }
+    let held = bench.state();
+    assert_eq!(bench.send(Kind::Share, V1_1, &share(8).bytes()), Err(NoMemory));
+    assert_eq!(bench.send(Kind::Share, V1_1, &share(0).bytes()), Err(NoMemory));
+    assert_eq!(bench.state(), held);
+    // The borrower dies, or gives one back: an owner that asks again gets it.
+    assert_eq!(bench.relinquish(0, handles[0], 0), Ok(()));
+    assert_eq!(bench.reclaim(handles[0], 0), Ok(()));
+    bench.ledger.release(0, &mut bench.ports);
+    // One that does not has its place, and the same pages, for the next.
+    let again = bench.sent(Kind::Share, &share(1));
+    assert_ne!(again, handles[1]);
+    for handle in &handles[..3] {
+        assert_eq!(bench.reclaim(*handle, 0), Err(Invalid));
+    }
+    // What was not asked for stays shared.
+    let request = Descriptor::retrieve(V1_1, A, handles[3]).bytes();
+    bench.retrieve(0, V1_1, &request).unwrap();
+    assert_eq!(bench.relinquish(0, handles[3], 0), Ok(()));
+    for handle in [again, handles[3]] {
+        assert_eq!(bench.reclaim(handle, 0), Ok(()));
+    }
+    assert_eq!(bench.state(), Bench::new().state());
+}
+
+#[test]
 fn a_stopped_partition_holds_nothing() {
     let mut bench = Bench::new();
     let mut handles = Vec::new();

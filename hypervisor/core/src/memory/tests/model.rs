@@ -58,9 +58,15 @@ pub struct Transaction {
     offset: u32,
     ranges: usize,
     pub borrowers: Vec<Borrower>,
+    /// Whether its sender was denied it.
+    wanted: bool,
 }
 
 impl Transaction {
+    fn is_held(&self) -> bool {
+        self.borrowers.iter().any(|borrower| borrower.held.is_some())
+    }
+
     pub fn whole(&self) -> bool {
         self.missing == 0
     }
@@ -265,6 +271,13 @@ impl Model {
         bytes: &[u8],
         got: &Result<Progress, Error>,
     ) {
+        let free: Vec<u64> = self
+            .live
+            .iter()
+            .filter(|(_, t)| t.sender == sender && t.wanted && !t.is_held())
+            .map(|(h, _)| *h)
+            .collect();
+        free.iter().for_each(|handle| self.end(*handle));
         let mut errors = Errors::new();
         let Some((fixed, composite)) = Self::judge_offer(&mut errors, sender, kind, version, total, bytes)
         else {
@@ -302,6 +315,7 @@ impl Model {
             offset: composite as u32 + 16,
             ranges: 0,
             borrowers: borrowers.collect(),
+            wanted: false,
         };
         for borrower in &transaction.borrowers {
             let partition = borrower.partition;
@@ -711,7 +725,7 @@ impl Model {
             transaction.is_none() || flags & !3 != 0,
             Error::InvalidParameters,
         );
-        let held = transaction.is_some_and(|t| t.borrowers.iter().any(|borrower| borrower.held.is_some()));
+        let held = transaction.is_some_and(Transaction::is_held);
         rule(&mut errors, held, Error::Denied);
         if agree(&errors, got) {
             let transaction = transaction.unwrap();
@@ -719,6 +733,8 @@ impl Model {
                 self.clears.extend(&transaction.pages);
             }
             self.end(handle);
+        } else if *got == Err(Error::Denied) {
+            self.live.get_mut(&handle).unwrap().wanted = true;
         }
     }
 
