@@ -228,6 +228,15 @@ impl Drop for Gdb<'_> {
     }
 }
 
+/// What people and the hypervisor's log call a core of the stub's, `03` or `p01.03`: it counts from 1, in hexadecimal.
+pub fn core_name(core: &str) -> String {
+    let last = core.rsplit('.').next().unwrap_or(core);
+    let number = u64::from_str_radix(last, 16).ok();
+    number
+        .and_then(|number| number.checked_sub(1))
+        .map_or_else(|| core.to_owned(), |number| number.to_string())
+}
+
 /// The core that stopped, in the stub's answer `T05thread:01;`.
 fn core_of(stop: &str) -> Option<&str> {
     let (_, rest) = stop.split_once("thread:")?;
@@ -280,6 +289,10 @@ mod tests {
     #[test]
     fn the_core_that_stopped_is_read() {
         assert_eq!(core_of("T05thread:p01.02;"), Some("p01.02"));
+        assert_eq!(
+            ["01", "p01.0a", "00", "x"].map(super::core_name),
+            ["0", "9", "00", "x"]
+        );
         assert_eq!(core_of("S05"), None);
     }
 

@@ -3,6 +3,7 @@
 use super::attack::{self, Outcome};
 use super::injury::{Injury, Planted};
 use super::site::Site;
+use crate::run::gdb::core_name;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ impl End {
 pub struct Round {
     /// The TEE's name.
     pub partition: String,
-    /// What was done to it, on which core and at which exception level.
+    /// What was done to it, on which core, as the log calls it, and at which exception level.
     pub injury: Injury,
     pub core: String,
     pub level: u8,
@@ -65,7 +66,7 @@ impl Round {
         let mut round = Self {
             partition: name.to_owned(),
             injury,
-            core: site.core.clone(),
+            core: core_name(&site.core),
             level: site.level,
             pc: site.pc,
             planted: None,
