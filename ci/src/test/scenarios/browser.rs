@@ -14,9 +14,11 @@ const BROWSERS: [(&str, &str); 3] = [
 ];
 /// How the page says how many turns it has drawn.
 const DRAWN: &str = "data-drawn=\"";
+/// What each timeline in it begins with.
+const TIMELINE: &str = "<svg role=\"img\"";
 
-/// Opens a report, and puts a picture of it beside it; what was drawn, in words.
-pub fn look(paths: &Paths, file: &Path) -> Result<String> {
+/// Opens a report of so many runs, and puts a picture of it beside it; what was drawn, in words.
+pub fn look(paths: &Paths, file: &Path, runs: usize) -> Result<String> {
     let program = host::provide_program(paths, &BROWSERS)?;
     let picture = file.with_extension("png");
     let profile = tempfile::Builder::new().prefix("bulkhead").tempdir()?;
@@ -39,14 +41,15 @@ pub fn look(paths: &Paths, file: &Path) -> Result<String> {
         .arg(&page)
         .output("taking a picture of the report")?;
     ensure!(picture.is_file(), "the browser made no picture of the report");
-    let turns = drawn(&text);
+    let (turns, timelines) = (drawn(&text), text.matches(TIMELINE).count());
     ensure!(
-        turns.is_some_and(|turns| turns > 0) && text.contains("<svg role=\"img\""),
-        "the browser has drawn no timeline: its script has failed; open {} and look at the browser's console",
+        turns.is_some_and(|turns| turns > 0) && timelines == runs,
+        "the browser has drawn {timelines} timelines of {runs}: its script has failed; open {} and look at the browser's \
+         console",
         file.display()
     );
     Ok(format!(
-        "{} turns; {}",
+        "{} turns in {runs} timelines; {}",
         turns.unwrap_or_default(),
         picture.display()
     ))

@@ -29,14 +29,16 @@ pub use own::Own;
 use prepare::{Builder, Variant};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
 /// Stands for all scenarios, where names are asked for.
 const ALL: &str = "all";
 
-/// The scenario whose report is looked at.
-const REPORTED: &str = "crash";
+/// The scenario that is debugged, and those whose report is looked at: one of cases, and one with Linux.
+const DEBUGGED: &str = "crash";
+const REPORTED: [&str; 2] = ["crash", "rust-crash"];
 
 /// Lists the scenarios.
 pub fn list(paths: &Paths) -> Result<()> {
@@ -150,7 +152,7 @@ fn options(args: &TestArgs) -> String {
 fn debugged(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     let own = Own::default();
     let mut builder = Builder::new(paths, parts, &own, false);
-    let scenario = chosen(paths, &[REPORTED.to_owned()])?.remove(0);
+    let scenario = chosen(paths, &[DEBUGGED.to_owned()])?.remove(0);
     let job = builder.job(&scenario, &Variant::default(), 1, folder(paths, "debugged"))?;
     let said = debug::ask(
         paths,
@@ -168,22 +170,29 @@ fn debugged(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Makes the report of one scenario, and looks at it in a browser.
+/// Makes the report of some scenarios, and looks at it in a browser.
 fn report(paths: &Paths, parts: &Parts, tally: &mut Tally) -> Result<()> {
     let own = Own::default();
     let mut builder = Builder::new(paths, parts, &own, true);
-    let scenario = chosen(paths, &[REPORTED.to_owned()])?.remove(0);
-    let jobs = [builder.job(&scenario, &Variant::default(), 1, folder(paths, "report"))?];
+    let room = folder(paths, "report");
+    let mut jobs = Vec::new();
+    for scenario in chosen(paths, &REPORTED.map(str::to_owned))? {
+        let folder = room.join(&scenario.name);
+        jobs.push(builder.job(&scenario, &Variant::default(), 1, folder)?);
+    }
     let verdicts = run(&jobs);
-    let file = jobs[0].folder.join("report.html");
+    for (job, verdict) in jobs.iter().zip(&verdicts) {
+        note(slice::from_ref(job), slice::from_ref(verdict), tally);
+    }
+    let file = room.join("report.html");
     write(&file, html::page(&jobs, &verdicts)?.as_bytes())?;
-    let seen = browser::look(paths, &file);
+    let seen = browser::look(paths, &file, jobs.len());
     let detail = match &seen {
         Ok(seen) => seen.clone(),
         Err(error) => format!("{error:#}"),
     };
     tally.note(
-        "the report of a scenario is drawn in a browser",
+        "the report of scenarios is drawn in a browser",
         seen.is_ok(),
         &detail,
     );
@@ -366,7 +375,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let path = path.display().to_string();
         let paths = Paths::find().unwrap();
-        let mine = chosen(&paths, std::slice::from_ref(&path)).unwrap().remove(0);
+        let mine = chosen(&paths, slice::from_ref(&path)).unwrap().remove(0);
         assert_eq!((mine.name.as_str(), mine.call), ("mine", path));
     }
 
