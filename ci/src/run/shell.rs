@@ -8,6 +8,7 @@ use super::machine::Machine;
 use super::session::Log;
 use crate::build::Built;
 use anyhow::{Context, Result, bail};
+use bulkhead_configs::{System, Tee};
 use std::io::{IsTerminal, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -43,9 +44,9 @@ pub fn run(built: &Built, sve: bool) -> Result<bool> {
     let table = decoder::table(&built.firmware.hypervisor)?;
     let records = folder.join("hypervisor.log");
     eprintln!(
-        "the hypervisor's log, decoded, is in {}; end with `exit`, or Ctrl-A X\n\
-         try: bulkhead-tees, or xtest -d vendor-b -t regression 1004",
-        records.display()
+        "the hypervisor's log, decoded, is in {}; end with `exit`, or Ctrl-A X\ntry: {}",
+        records.display(),
+        tries(&built.firmware.system)
     );
     let following = folder.clone();
     thread::spawn(move || {
@@ -64,6 +65,19 @@ pub fn run(built: &Built, sve: bool) -> Result<bool> {
     let ended = ended(&mut machine);
     result?;
     ended
+}
+
+/// What may be typed there first: xtest asks an OP-TEE, the last where there are several.
+fn tries(system: &System) -> String {
+    let optees = system
+        .partitions
+        .iter()
+        .filter(|partition| partition.tee == Tee::Optee);
+    let client = optees
+        .filter_map(|partition| partition.client.as_ref())
+        .next_back();
+    let xtest = client.map(|client| format!(", or xtest -d {} -t regression 1004", client.name));
+    format!("bulkhead-tees{}", xtest.unwrap_or_default())
 }
 
 fn start(command: &mut Command) -> Result<Child> {
@@ -127,6 +141,17 @@ fn is_up(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_may_be_tried_is_there() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+        let said = |name: &str| super::tries(&bulkhead_configs::load(&root.join(name)).unwrap());
+        assert_eq!(
+            said("phone.toml"),
+            "bulkhead-tees, or xtest -d vendor-b -t regression 1004"
+        );
+        assert_eq!(said("two-rust.toml"), "bulkhead-tees");
+    }
+
     #[test]
     fn the_shell_is_told_from_other_notes() {
         assert!(super::is_up(

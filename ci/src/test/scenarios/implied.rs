@@ -22,8 +22,9 @@ const TABLES: [(&str, &str); 3] = [
     ("sensors", "dedicated-core"),
     ("watchdog", "notifications"),
 ];
-/// Suites that want something done from outside, or another start before: `--gp`, `--faults` and `--only linux` run them.
-const HELPED: [&str; 5] = ["again", "faults", "kernels", "overrun", "sealed-again"];
+/// Suites that want something done from outside, or another start before: `--gp`, `--faults`, `--only linux` and `bench --linux`
+/// run them.
+const HELPED: [&str; 6] = ["again", "cost", "faults", "kernels", "overrun", "sealed-again"];
 
 /// How long the machine may run, in its own time.
 const CASES_LIMIT: Duration = Duration::from_secs(180);
@@ -59,7 +60,7 @@ pub fn list(paths: &Paths) -> Result<String> {
 fn known(name: &str, names: &[String], others: &[&str], what: &str) -> Result<()> {
     if others.contains(&name) {
         bail!(
-            "the {what} `{name}` wants more than a machine that is started; `--tables`, `--gp`, `--faults` or `--only linux` run it"
+            "the {what} `{name}` wants more than a machine that is started; `--tables`, `--gp`, `--faults`, `--only linux` or `bench --linux` runs it"
         );
     }
     let all = || names.iter().map(String::as_str);
