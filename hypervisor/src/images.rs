@@ -4,6 +4,7 @@
 use bulkhead_core::api::{Page, Restored, World};
 use bulkhead_core::digest::Digest;
 use bulkhead_core::package::{self, Claim, Demand};
+use bulkhead_core::quote;
 use bulkhead_core::start::{boot_information, boot_information_address, manifest_address};
 use bulkhead_core::sure::Sure as _;
 use bulkhead_core::table::{PAYLOAD_OFFSET, Partition, Signed, Uuid};
@@ -47,6 +48,8 @@ pub struct Taken {
     sha256: [u8; 32],
     /// The version that its vendor gives it.
     pub version: u32,
+    /// In which slot it is.
+    slot: u32,
 }
 
 /// Those of signed packages.
@@ -62,7 +65,14 @@ pub fn taken(index: usize, partition: &Partition) -> Option<Taken> {
         size: partition.image.size,
         sha256: partition.image.sha256,
         version: 0,
+        slot: 0,
     })
+}
+
+/// As `Ports::taken` says.
+pub fn package(index: usize) -> Option<quote::Taken> {
+    let taken = *TAKEN.lock().get(index)?;
+    taken.map(|Taken { slot, version, .. }| quote::Taken { slot, version })
 }
 
 /// Aligned, so that copies move words: behind the lock's own byte it would not be.
@@ -202,6 +212,7 @@ fn take_signed(
                 size: claim.size,
                 sha256: claim.sha256,
                 version: claim.version,
+                slot: slot as u32,
             });
         }
         return Ok(claim.size);

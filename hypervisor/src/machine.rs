@@ -1,6 +1,7 @@
 //! The ports that the policy may use, on the real machine.
 
 use bulkhead_core::api::{Access, Note, Page, Ports, Restored, World};
+use bulkhead_core::quote::Taken;
 use bulkhead_core::table::{Core as CoreIndex, Rights};
 
 use crate::arch::{PAGE, gic, stage2, timer, window};
@@ -95,6 +96,10 @@ impl Ports for Machine {
 
     fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]> {
         images::measured(partition)
+    }
+
+    fn taken(&mut self, partition: usize) -> Option<Taken> {
+        images::package(partition)
     }
 
     fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]> {

@@ -4,9 +4,10 @@ mod log;
 
 use crate::paths::{Paths, read};
 use anyhow::{Context, Result, bail, ensure};
-use bulkhead_configs::{Board, Secret, TEST_SECRET};
-use bulkhead_core::quote::{Register, text};
+use bulkhead_configs::{Board, Partition, Secret, System, TEST_SECRET, signed};
+use bulkhead_core::quote::{Register, Taken, text};
 use bulkhead_core::{derive, signature};
+use log::{Event, What};
 use object::{Object, ObjectSymbol};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -23,6 +24,9 @@ pub struct VerifyArgs {
     /// The machine's public key (Ed25519), 64 hexadecimal digits [default: that of the board's public test secret]
     #[arg(long, value_name = "HEX")]
     pub key: Option<String>,
+    /// The package that a vendor has put into a slot since the build: `--package vendor-a=tee-2.pkg`.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub package: Vec<String>,
     /// What `bulkhead-info --quote NONCE` printed.
     pub quote: PathBuf,
 }
@@ -36,10 +40,19 @@ struct Quote {
     log: String,
 }
 
-/// What the table's build made.
+/// What should run.
 pub struct Expected {
-    /// Names and digests in the order in which they are measured.
-    events: Vec<(String, [u8; 32])>,
+    /// In the order in which it is measured.
+    images: Vec<Measured<u32>>,
+}
+
+/// What was measured, or should have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Measured<P> {
+    name: String,
+    digest: [u8; 32],
+    /// Of one that its vendor signs: the package's version, and where it was taken.
+    package: Option<P>,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +72,16 @@ struct Image {
 pub fn verify(paths: &Paths, args: &VerifyArgs) -> Result<bool> {
     let table = args.config.table(paths);
     let system = crate::build::load(&table)?;
-    let expected = Expected::of(&paths.systems.join(&system.name))?;
+    let mut expected = Expected::of(&paths.systems.join(&system.name), &system)?;
+    for value in &args.package {
+        let (name, file) = value
+            .split_once('=')
+            .with_context(|| format!("`--package {value}` names no file; write `--package NAME=FILE`"))?;
+        let partition = system
+            .partition(name)
+            .with_context(|| format!("`--package {value}`: the table has no partition `{name}`"))?;
+        expected.take(partition, Path::new(file))?;
+    }
     let key = match &args.key {
         Some(key) => bytes(key).context("the key is no 64 hexadecimal digits")?,
         None => test_key(&system.board)?,
@@ -67,8 +89,11 @@ pub fn verify(paths: &Paths, args: &VerifyArgs) -> Result<bool> {
     let nonce = bytes(&args.nonce).context("the nonce is no 64 hexadecimal digits")?;
     let quote = std::fs::read_to_string(&args.quote)
         .with_context(|| format!("{} cannot be read", args.quote.display()))?;
-    check(&quote, &nonce, &key, &expected)?;
+    let taken = check(&quote, &nonce, &key, &expected)?;
     println!("what runs is what was built of {}", table.display());
+    for said in taken {
+        println!("{said}");
+    }
     if args.key.is_none() {
         println!("the board's root secret is public: on this board anybody can make such a quote");
     }
@@ -91,21 +116,50 @@ pub fn test_key(board: &Board) -> Result<[u8; 32]> {
 
 impl Expected {
     /// What lies in the folder of a system that was built.
-    pub fn of(folder: &Path) -> Result<Self> {
+    pub fn of(folder: &Path, system: &System) -> Result<Self> {
         let text = String::from_utf8(read(&folder.join("linux/system.toml"))?)
             .ok()
             .with_context(|| format!("{} is no text", folder.display()))?;
         let built: Built = toml::from_str(&text)
             .with_context(|| format!("{} was not made by the build of a table", folder.display()))?;
         let digest = |text: &str| bytes(text).context("linux/system.toml has a digest that is none");
-        let mut events = vec![
-            ("BULKHEAD".to_owned(), own(folder)?),
-            ("BULKHEAD_TABLE".to_owned(), digest(&built.sha256)?),
+        let code = |name: &str, digest| Measured {
+            name: name.to_owned(),
+            digest,
+            package: None,
+        };
+        let mut images = vec![
+            code("BULKHEAD", own(folder)?),
+            code("BULKHEAD_TABLE", digest(&built.sha256)?),
         ];
         for image in built.partition {
-            events.push((image.name, digest(&image.sha256)?));
+            images.push(code(&image.name, digest(&image.sha256)?));
         }
-        Ok(Self { events })
+        let mut expected = Self { images };
+        for partition in system.partitions.iter().filter(|one| one.image.signed.is_some()) {
+            expected.take(partition, &folder.join(partition.package_path()))?;
+        }
+        Ok(expected)
+    }
+
+    /// Expects this package of a partition whose vendor signs it.
+    fn take(&mut self, partition: &Partition, file: &Path) -> Result<()> {
+        let name = &partition.name;
+        let key = partition.signing_key().with_context(|| {
+            format!("the package of {name} is signed by nobody; the table has its digest")
+        })?;
+        let package = read(file)?;
+        let Ok(opened) = signed::open(&package, &key, &partition.package_uuid) else {
+            bail!(
+                "{} is no package of {name} that its vendor has signed",
+                file.display()
+            );
+        };
+        let image = self.images.iter_mut().find(|image| image.name == *name);
+        let image = image.with_context(|| format!("{name} was not built"))?;
+        image.digest = opened.claim.sha256;
+        image.package = Some(opened.claim.version);
+        Ok(())
     }
 }
 
@@ -131,9 +185,11 @@ fn own(folder: &Path) -> Result<[u8; 32]> {
 
 /// Checks a quote's text against a nonce, the machine's public key and what was built.
 ///
+/// Returns a sentence for each signed package that runs.
+///
 /// # Errors
 /// What is not as it should be: a sentence for the quote, or one for each measurement.
-pub fn check(quote: &str, nonce: &[u8; 32], key: &[u8; 32], expected: &Expected) -> Result<()> {
+pub fn check(quote: &str, nonce: &[u8; 32], key: &[u8; 32], expected: &Expected) -> Result<Vec<String>> {
     let quote: Quote =
         serde_json::from_str(quote).context("this is not what `bulkhead-info --quote` prints")?;
     ensure!(
@@ -150,37 +206,84 @@ pub fn check(quote: &str, nonce: &[u8; 32], key: &[u8; 32], expected: &Expected)
         signature::is_good(key, &text(nonce, &register), &signature),
         "the signature is not this machine's of this log: another key signed, or something was changed behind it"
     );
-    let found: Vec<_> = events
-        .iter()
-        .map(|event| (event.name.as_str(), event.digest))
-        .collect();
-    let differences = differences(&found, &expected.events);
+    let found = found(events)?;
+    let differences = differences(&found, &expected.images);
     ensure!(
         differences.is_empty(),
         "the machine runs something else: {}",
         differences.join("; ")
     );
-    Ok(())
+    let said = |image: &Measured<Taken>| {
+        let Taken { slot, version } = image.package?;
+        let slot = if slot == 0 { "a" } else { "b" };
+        Some(format!("{}: version {version}, from slot {slot}", image.name))
+    };
+    Ok(found.iter().filter_map(said).collect())
 }
 
-fn differences(found: &[(&str, [u8; 32])], wanted: &[(String, [u8; 32])]) -> Vec<String> {
-    let names = |names: Vec<&str>| names.join(", ");
+/// What was measured, each package with the image that it is of.
+fn found(events: Vec<Event>) -> Result<Vec<Measured<Taken>>> {
+    let mut found: Vec<Measured<Taken>> = Vec::new();
+    for Event { digest, what } in events {
+        match (what, found.last_mut()) {
+            (What::Code(name), _) => found.push(Measured {
+                name,
+                digest,
+                package: None,
+            }),
+            (What::Package(taken), Some(image)) if image.package.is_none() => image.package = Some(taken),
+            (What::Package(_), _) => bail!("a package of the log is of no image"),
+        }
+    }
+    Ok(found)
+}
+
+fn differences(found: &[Measured<Taken>], wanted: &[Measured<u32>]) -> Vec<String> {
+    // Who is signed by whom is the table's, and so is the order.
+    let name = |name: &str, signed: bool| {
+        if signed {
+            format!("{name} (signed)")
+        } else {
+            name.to_owned()
+        }
+    };
+    let names = |names: Vec<String>| names.join(", ");
     let (ran, built) = (
-        names(found.iter().map(|(name, _)| *name).collect()),
-        names(wanted.iter().map(|(name, _)| name.as_str()).collect()),
+        names(
+            found
+                .iter()
+                .map(|one| name(&one.name, one.package.is_some()))
+                .collect(),
+        ),
+        names(
+            wanted
+                .iter()
+                .map(|one| name(&one.name, one.package.is_some()))
+                .collect(),
+        ),
     );
     if ran != built {
         return vec![format!("{ran} were measured, and {built} were expected")];
     }
-    found
-        .iter()
-        .zip(wanted)
-        .filter(|((_, found), (_, wanted))| found != wanted)
-        .map(|((name, found), (_, wanted))| {
-            let hex = |digest| crate::stamp::hex(digest);
-            format!("{name} is {}, and {} was expected", hex(found), hex(wanted))
-        })
-        .collect()
+    let hex = |digest| crate::stamp::hex(digest);
+    let pairs = found.iter().zip(wanted);
+    let each = pairs.map(|(found, wanted)| {
+        let name = &found.name;
+        match (found.package, wanted.package) {
+            (Some(Taken::NONE), _) => Some(format!("no package of {name} was taken")),
+            (Some(taken), Some(version)) if taken.version != version => Some(format!(
+                "{name} is of version {}, and version {version} was expected",
+                taken.version
+            )),
+            _ if found.digest != wanted.digest => Some(format!(
+                "{name} is {}, and {} was expected",
+                hex(&found.digest),
+                hex(&wanted.digest)
+            )),
+            _ => None,
+        }
+    });
+    each.flatten().collect()
 }
 
 /// The bytes that hexadecimal digits stand for.
@@ -214,9 +317,86 @@ mod tests {
     ];
 
     fn expected() -> Expected {
+        let images = EVENTS.map(|(name, digest)| Measured {
+            name: name.to_owned(),
+            digest,
+            package: None,
+        });
         Expected {
-            events: EVENTS.map(|(name, digest)| (name.to_owned(), digest)).to_vec(),
+            images: images.to_vec(),
         }
+    }
+
+    /// What a quote of a system says in which `vendor-a` has a signed package.
+    fn signed_package(taken: Taken, wanted: u32) -> String {
+        let mut expected = expected();
+        expected.images[2].package = Some(wanted);
+        let log = log::tests::log_with(&EVENTS.map(|(name, digest)| {
+            let package = (name == "vendor-a").then_some(taken);
+            (name, digest, package)
+        }));
+        let register = EVENTS
+            .iter()
+            .fold(Register::new(), |register, (_, digest)| register.extend(digest))
+            .extend(&bulkhead_core::quote::package(Some(taken)));
+        let signature = signature::sign(&SEED, &text(&NONCE, &register)).unwrap();
+        let quote = format!(
+            "{{\"nonce\":\"{}\",\"signature\":\"{}\",\"log\":\"{}\"}}",
+            hex(&NONCE),
+            hex(&signature),
+            hex(&log)
+        );
+        let key = signature::public(&SEED).unwrap();
+        match check(&quote, &NONCE, &key, &expected) {
+            Ok(said) => said.join("; "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_signed_package_is_of_the_version_that_is_expected() {
+        let taken = |slot, version| Taken { slot, version };
+        assert_eq!(signed_package(taken(0, 3), 3), "vendor-a: version 3, from slot a");
+        assert_eq!(signed_package(taken(1, 3), 3), "vendor-a: version 3, from slot b");
+        assert_eq!(
+            signed_package(taken(1, 2), 3),
+            "the machine runs something else: vendor-a is of version 2, and version 3 was expected"
+        );
+        assert_eq!(
+            signed_package(Taken::NONE, 3),
+            "the machine runs something else: no package of vendor-a was taken"
+        );
+    }
+
+    #[test]
+    fn who_is_signed_is_the_table_s() {
+        let mut wanted = expected().images;
+        wanted[2].package = Some(1);
+        let plain: Vec<Measured<Taken>> = EVENTS
+            .map(|(name, digest)| Measured {
+                name: name.to_owned(),
+                digest,
+                package: None,
+            })
+            .to_vec();
+        assert_eq!(
+            differences(&plain, &wanted),
+            [
+                "BULKHEAD, BULKHEAD_TABLE, vendor-a were measured, and BULKHEAD, BULKHEAD_TABLE, vendor-a (signed) were \
+              expected"
+            ]
+        );
+        let package = || Event {
+            digest: [0; 32],
+            what: What::Package(Taken::NONE),
+        };
+        let alone = found(vec![package()]).unwrap_err().to_string();
+        assert_eq!(alone, "a package of the log is of no image");
+        let code = Event {
+            digest: [0; 32],
+            what: What::Code("a".into()),
+        };
+        assert!(found(vec![code, package(), package()]).is_err());
     }
 
     /// A quote of these events; the log says `said`.
@@ -236,7 +416,7 @@ mod tests {
     fn refused(quote: &str, nonce: [u8; 32], seed: [u8; 32]) -> String {
         let key = signature::public(&seed).unwrap();
         match check(quote, &nonce, &key, &expected()) {
-            Ok(()) => "nothing".into(),
+            Ok(_) => "nothing".into(),
             Err(error) => error.to_string(),
         }
     }

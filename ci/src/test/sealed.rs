@@ -57,12 +57,12 @@ fn quoted(
     changed: Option<&str>,
     tally: &mut Tally,
 ) -> Result<()> {
-    let expected = quote::Expected::of(&built.firmware.folder)?;
+    let expected = quote::Expected::of(&built.firmware.folder, &built.firmware.system)?;
     let key = quote::test_key(&built.firmware.system.board)?;
     let given = outcome.cases.iter().find(|case| case.name == "quote");
     let given = given.map_or("", |case| case.detail.as_str());
     let said = |quote: &str, nonce: &[u8; 32]| match quote::check(quote, nonce, &key, &expected) {
-        Ok(()) => "good".to_owned(),
+        Ok(_) => "good".to_owned(),
         Err(error) => error.to_string(),
     };
     let found = said(given, nonce);

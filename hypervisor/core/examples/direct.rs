@@ -5,6 +5,7 @@ use std::hint::black_box;
 
 use bulkhead_core::api::{Access, Action, Conduit, Event, Note, Page, Ports, Regs, World};
 use bulkhead_core::function as f;
+use bulkhead_core::quote::Taken;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
     Board, Caller, Core, Image, OnFailure, Partition, Preemption, Range, Region, Rights, RootSecret, Table,
@@ -119,6 +120,10 @@ impl Ports for Nothing {
         [0; 4]
     }
     fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn taken(&mut self, _: usize) -> Option<Taken> {
         None
     }
 

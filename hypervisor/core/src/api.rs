@@ -1,5 +1,6 @@
 //! What passes between the policy and the machine: events in, actions out, and the ports it may use.
 
+use crate::quote::Taken;
 use crate::table::{Core, Rights};
 
 /// The registers x0 to x17 of a call or an answer (DEN0028E, section 2.7).
@@ -474,6 +475,8 @@ pub trait Ports {
     /// SHA-256 of a partition's image as it was found at the start, the table's or not; none: of the hypervisor's own code
     /// and constants. None where it was not measured.
     fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]>;
+    /// Which package of a partition was taken by its vendor's signature; none where no package of it was.
+    fn taken(&mut self, partition: usize) -> Option<Taken>;
     /// Signs a text with the machine's own key, by Ed25519 (RFC 8032). None where the table lets nobody have that.
     fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]>;
     /// Random bits for a partition, different at each call and from every other's; none where the machine

@@ -8,6 +8,7 @@ use crate::api::{Ports, Regs};
 use crate::compartment::Compartment;
 use crate::life::Life;
 use crate::memory::Usage;
+use crate::quote::{Taken, package};
 use crate::reply::Reply;
 use crate::service::done;
 use crate::spmc::Spmc;
@@ -16,7 +17,7 @@ use crate::table::{Partition, Source};
 use crate::version::V1_2;
 
 /// The version of this call: major in bits 31:16, minor in bits 15:0. A minor version adds pages, and states.
-const INSPECT_1_4: u64 = 0x1_0004;
+const INSPECT_1_5: u64 = 0x1_0005;
 
 /// The hypervisor's own version, as its package states it: major, minor and patch, 16 bits each.
 const HYPERVISOR: u64 = number(env!("CARGO_PKG_VERSION_MAJOR")) << 32
@@ -94,6 +95,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 Some([partition.budget_us.into(), longest, 0, 0, 0, 0, 0])
             }
             6 => Some(bytes(&ports.measured(Some(index))?)),
+            7 if partition.image.signed.is_some() => {
+                let taken = ports.taken(index);
+                let Taken { slot, version } = taken.unwrap_or(Taken::NONE);
+                let [a, b, c, d, ..] = bytes(&package(taken));
+                Some([slot.into(), version.into(), a, b, c, d, 0])
+            }
             LINES.. => {
                 let place = usize::try_from(page - LINES).ok()?;
                 let (came, held) = compartment.lines.of(partition, place)?;
@@ -111,7 +118,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 let partitions = self.table.partitions.len() as u64;
                 let (shares, pages) = (u64::from(all.shares), all.pages);
                 Some([
-                    INSPECT_1_4,
+                    INSPECT_1_5,
                     partitions,
                     HYPERVISOR,
                     u64::from(V1_2),

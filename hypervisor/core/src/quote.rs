@@ -1,7 +1,7 @@
 //! A quote: what was measured at the start, signed for a verifier outside who gives a nonce (docs/measured.md).
 //!
 //! The measurements are events in a fixed order: the hypervisor's own code and constants, the table, then each partition's
-//! image in the order of their IDs. They go into one register as a TPM's PCR takes them (TPM 2.0 part 1, 17.2), so that the
+//! image in the order of their IDs, and behind one that its vendor signs the package's slot and version. They go into one register as a TPM's PCR takes them (TPM 2.0 part 1, 17.2), so that the
 //! log of them can be in the TCG's form and lie with whom nobody trusts: a log that gives another value is not this one's.
 
 use crate::api::{Ports, Regs};
@@ -48,6 +48,54 @@ impl Register {
     pub const fn value(&self) -> &[u8; BYTES] {
         &self.0
     }
+}
+
+/// Which package of a partition runs that its vendor has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// 0 for the first slot, 1 for the second.
+    pub slot: u32,
+    /// The version that its vendor gave it.
+    pub version: u32,
+}
+
+impl Taken {
+    /// That no package is.
+    pub const NONE: Self = Self {
+        slot: u32::MAX,
+        version: 0,
+    };
+}
+
+/// Bytes of [`tagged`].
+pub const TAGGED: usize = 16;
+/// Which kind of tagged event it is.
+pub const TAG: [u8; 4] = *b"BHPK";
+
+/// What is measured of a package beside its image: a tagged event of the TCG's (PC Client Platform Firmware Profile,
+/// TCG_PCClientTaggedEvent), which has its ID, the length of what is behind it, and there the slot and the version.
+#[must_use]
+pub fn tagged(taken: Taken) -> [u8; TAGGED] {
+    let mut event = [0; TAGGED];
+    let length = 8_u32;
+    let words = [
+        TAG,
+        length.to_le_bytes(),
+        taken.slot.to_le_bytes(),
+        taken.version.to_le_bytes(),
+    ];
+    for (to, from) in event.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+        *to = from;
+    }
+    event
+}
+
+/// SHA-256 of that.
+#[must_use]
+pub fn package(taken: Option<Taken>) -> [u8; BYTES] {
+    let mut hash = Digest::new();
+    hash.update(&tagged(taken.unwrap_or(Taken::NONE)));
+    hash.end()
 }
 
 /// A signature that was made for a partition, with its nonce. What is signed is the same from the start on, so that nothing
@@ -132,9 +180,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
     fn register<T: Ports>(&self, ports: &mut T) -> Register {
         let own = ports.measured(None).unwrap_or_default();
         let mut register = Register::new().extend(&own).extend(&self.table.digest);
-        for partition in 0..self.table.partitions.len() {
-            let found = ports.measured(Some(partition)).unwrap_or_default();
+        for (index, partition) in self.table.partitions.iter().enumerate() {
+            let found = ports.measured(Some(index)).unwrap_or_default();
             register = register.extend(&found);
+            if partition.image.signed.is_some() {
+                register = register.extend(&package(ports.taken(index)));
+            }
         }
         register
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulkhead_core::api::{Access, Action, Conduit, Context, Event, Note, Page, Ports, Regs, World};
 use bulkhead_core::function as f;
 use bulkhead_core::memory::{ranges, shares};
+use bulkhead_core::quote::Taken;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::{
     Board, Caller, Core, Image, Interrupt, Messages, OnFailure, Partition, Preemption, Range, Region, Rights,
@@ -340,6 +341,10 @@ impl Ports for Memory {
     }
 
     fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn taken(&mut self, _: usize) -> Option<Taken> {
         None
     }
 

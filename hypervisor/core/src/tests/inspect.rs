@@ -2,9 +2,10 @@
 
 use super::machine::{FAULT, Machine, mark, regs, x};
 use super::memory::{ready, request, share, write};
-use super::table::{A, B, TABLE, memory};
+use super::table::{A, B, PACKAGES, TABLE, memory};
 use crate::api::{Conduit, Event, Fault, Regs};
 use crate::function as f;
+use crate::quote::{Taken, package};
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
@@ -50,11 +51,35 @@ fn text(words: &[u64; 7]) -> std::string::String {
 }
 
 #[test]
+fn which_package_was_taken_is_told() {
+    let mut m = Machine::of(&PACKAGES).start();
+    m.ports.taken.insert(1, Taken { slot: 1, version: 3 });
+    m.enter(0, A);
+    let words = |taken| {
+        let digest = package(taken);
+        let mut words = digest
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|word| u64::from_le_bytes(*word));
+        [(); 4].map(|()| words.next().expect("four"))
+    };
+    let taken = page(&mut m, 0, 2, 7);
+    assert_eq!(taken[..2], [1, 3]);
+    assert_eq!(taken[2..6], words(Some(Taken { slot: 1, version: 3 })));
+    let none = page(&mut m, 0, 3, 7);
+    assert_eq!(none[..2], [0xffff_ffff, 0]);
+    assert_eq!(none[2..6], words(None));
+    // One that is not signed has none.
+    assert_eq!(ask(&mut m, 0, &[1, 7]).0[0], INVALID_PARAMETER);
+}
+
+#[test]
 fn the_system_and_its_partitions_are_told() {
     let mut m = Machine::started();
     m.enter(0, A);
     let [version, partitions, hypervisor, ffa, shares, pages, rest] = page(&mut m, 0, 0, 0);
-    assert_eq!((version, partitions, ffa), (0x1_0004, 3, 0x1_0002));
+    assert_eq!((version, partitions, ffa), (0x1_0005, 3, 0x1_0002));
     assert_eq!((shares, pages, rest), (0, 0, 0));
     let package = [hypervisor >> 32, hypervisor >> 16 & 0xffff, hypervisor & 0xffff];
     assert_eq!(

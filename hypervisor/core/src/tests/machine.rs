@@ -17,6 +17,7 @@ use crate::api::{
 use crate::context::State;
 use crate::error::Error;
 use crate::function as f;
+use crate::quote::Taken;
 use crate::spmc::Spmc;
 use crate::table::{Core, Rights, Table};
 
@@ -42,6 +43,8 @@ pub struct Recorder {
     pub spoilt: bool,
     /// What was signed.
     pub signed: Vec<Vec<u8>>,
+    /// Which package of a partition was taken.
+    pub taken: BTreeMap<usize, Taken>,
     /// When the core is to be woken, in microseconds from when that was asked for.
     pub wake: Option<u32>,
     /// Where, the last time.
@@ -151,6 +154,10 @@ impl Ports for Recorder {
 
     fn measured(&mut self, partition: Option<usize>) -> Option<[u8; 32]> {
         Some(partition.map_or([0xee; 32], |partition| [partition as u8 + 1; 32]))
+    }
+
+    fn taken(&mut self, partition: usize) -> Option<Taken> {
+        self.taken.get(&partition).copied()
     }
 
     fn sign(&mut self, text: &[u8]) -> Option<[u8; 64]> {

@@ -1,10 +1,11 @@
 //! What is signed for a verifier outside, and that nobody else has anything signed.
 
 use super::machine::{Machine, mark, regs};
-use super::table::{A, B, TABLE};
+use super::table::{A, B, PACKAGES, TABLE};
 use crate::api::{Conduit, Event, Regs};
+use crate::digest::Digest;
 use crate::function as f;
-use crate::quote::{Register, Signed, text};
+use crate::quote::{Register, Signed, Taken, text};
 
 const NOT_SUPPORTED: u64 = u64::MAX;
 const INVALID_PARAMETER: u64 = (-3_i64).cast_unsigned();
@@ -52,6 +53,35 @@ fn both_halves_are_of_what_was_measured_with_the_nonce() {
     ask(&mut m, &[0, 1, 2, 3, 4 << 56]);
     assert_eq!(m.ports.signed.len(), 3);
     assert_eq!(m.ports.signed[2], text(&nonce, &register));
+}
+
+#[test]
+fn what_vendors_signed_is_measured_with_its_slot_and_version() {
+    let mut m = Machine::of(&PACKAGES).start();
+    let taken = Taken { slot: 1, version: 3 };
+    m.ports.taken.insert(1, taken);
+    m.enter(0, A);
+    ask(&mut m, &[0, 7]);
+    let tagged = [b'B', b'H', b'P', b'K', 8, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0];
+    let none = [
+        b'B', b'H', b'P', b'K', 8, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+    ];
+    let digest = |event: &[u8]| {
+        let mut hash = Digest::new();
+        hash.update(event);
+        hash.end()
+    };
+    let register = Register::new()
+        .extend(&[0xee; 32])
+        .extend(&PACKAGES.digest)
+        .extend(&[1; 32])
+        .extend(&[2; 32])
+        .extend(&digest(&tagged))
+        .extend(&[3; 32])
+        .extend(&digest(&none));
+    let mut nonce = [0; 32];
+    nonce[0] = 7;
+    assert_eq!(m.ports.signed, [text(&nonce, &register)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::table::{
     Board, Caller, Device, Image, Interrupt, Log, Messages, OnFailure, Partition, Preemption, Range, Region,
-    Rights, RootSecret, Table, Uuid, VirtualMachine,
+    Rights, RootSecret, Signed, Table, Uuid, VirtualMachine,
 };
 
 /// A protocol that two partitions speak.
@@ -336,6 +336,41 @@ pub static OWN_CORES: Table = Table {
     digest: TABLE.digest,
     boot_order: &[0, 1],
 };
+
+/// As `TABLE`, but that the packages of b and c are signed by their vendors.
+pub static PACKAGES: Table = Table {
+    name: "packages",
+    partitions: &[
+        Partition {
+            inspects: true,
+            quotes: true,
+            ..partition("a", A, 0, 0b1111)
+        },
+        signed("b", B, 1),
+        signed("c", C, 2),
+    ],
+    board: BOARD,
+    hypervisor: TABLE.hypervisor,
+    spmc_id: 0x8000,
+    virtual_machines: &MACHINES,
+    digest: TABLE.digest,
+    boot_order: &[0, 1, 2],
+};
+
+const fn signed(name: &'static str, id: u16, index: usize) -> Partition {
+    let partition = partition(name, id, index, 0b1111);
+    Partition {
+        image: Image {
+            signed: Some(Signed {
+                key: [3; 32],
+                second: None,
+                counted: false,
+            }),
+            ..partition.image
+        },
+        ..partition
+    }
+}
 
 /// As `OWN_CORES`, but that the one with its own cores has one, and is restarted when it fails.
 pub static MENDED: Table = Table {

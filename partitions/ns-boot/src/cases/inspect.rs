@@ -39,7 +39,7 @@ fn page(subject: u64, page: u64) -> Outcome<[u64; 7]> {
 fn partitions() -> Outcome {
     let [version, count, ..] = page(0, 0)?;
     ensure!(
-        version == 0x1_0004 && count >= 2,
+        version == 0x1_0005 && count >= 2,
         "{version:#x}, {count} partitions"
     );
     let digest = page(0, 1)?;

@@ -20,6 +20,7 @@ pub const CASES: &[Case] = &[
 /// Those whose packages are refused: forged, swapped, old.
 const REFUSED: [u16; 3] = [0x8004, 0x8005, 0x8006];
 const INSPECT: u32 = 0xc600_0002;
+const INVALID_PARAMETER: u32 = (-3_i32).cast_unsigned();
 const KEY: u64 = 0xc600_0001;
 const RUNNING: u64 = 2;
 const STOPPED: u64 = 3;
@@ -58,6 +59,18 @@ fn measured() -> Outcome {
         let [_, first, ..] = page(subject, 0)?.0;
         ensure!(first == u64::from(id) | STOPPED << 16, "{first:#x}");
     }
+    // Slots and versions; one that is not signed has no such page.
+    const NONE: [u64; 2] = [0xffff_ffff, 0];
+    for (subject, wanted) in [(2, [1, 3]), (3, [1, 1]), (4, NONE), (5, NONE), (6, NONE)] {
+        let [status, taken @ ..] = page(subject, 7)?.0;
+        ensure!(
+            status == 0 && taken[..2] == wanted,
+            "subject {subject}: {:x?}",
+            &taken[..2]
+        );
+    }
+    let unsigned = page(1, 7)?.w(0);
+    ensure!(unsigned == INVALID_PARAMETER, "{unsigned:#x}");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod ranges;
 use super::{Kind, Ledger, Progress, Sender};
 use crate::api::{Access, Note, Page, Ports, World};
 use crate::error::Error;
+use crate::quote::Taken;
 use crate::table::{
     Board, Caller, Image, OnFailure, Partition, Preemption, Range, Region, Rights, RootSecret, Table, Uuid,
 };
@@ -343,6 +344,10 @@ impl Ports for Windows {
     }
 
     fn measured(&mut self, _: Option<usize>) -> Option<[u8; 32]> {
+        None
+    }
+
+    fn taken(&mut self, _: usize) -> Option<Taken> {
         None
     }
 
