@@ -33,6 +33,17 @@ pub struct SignArgs {
 
 /// Makes the package, and prints the public key for the table.
 pub fn sign(args: &SignArgs) -> Result<()> {
+    let public = package(args)?;
+    println!("{}: version {}; in the table:", args.out.display(), args.version);
+    println!(
+        "image = {{ file = \"{}\", signed = {{ by = \"{public}\" }} }}",
+        args.out.display()
+    );
+    Ok(())
+}
+
+/// Makes the package; the public key in hexadecimal digits.
+pub fn package(args: &SignArgs) -> Result<String> {
     if args.make_key {
         make_key(&args.key)?;
     }
@@ -43,13 +54,7 @@ pub fn sign(args: &SignArgs) -> Result<()> {
     // The table has the manifest, so that a vendor cannot give itself more.
     let package = signed::sign(&[], &image, &uuid, args.version, &seed).context("the key is all zeros")?;
     write(&args.out, &package)?;
-    let public = crate::stamp::hex(&signed::public(&seed));
-    println!("{}: version {}; in the table:", args.out.display(), args.version);
-    println!(
-        "image = {{ file = \"{}\", signed = {{ by = \"{public}\" }} }}",
-        args.out.display()
-    );
-    Ok(())
+    Ok(crate::stamp::hex(&signed::public(&seed)))
 }
 
 /// A new key, which nobody else may read.

@@ -3,7 +3,7 @@
 use super::spoil::spoil;
 use super::tally::Tally;
 use super::truth::Truth;
-use super::{page, recorded, sel4, signed};
+use super::{page, recorded, sel4, signed, vendors};
 use crate::build::{self, Firmware};
 use crate::cli::TestArgs;
 use crate::parts::Parts;
@@ -32,6 +32,7 @@ const COUNTED: &[&str] = &[
     "interrupts-queued",
     "own-core",
     "trusted",
+    "vendors",
 ];
 
 /// Whether a table's cases run where time is the number of instructions.
@@ -63,6 +64,12 @@ pub fn test(paths: &Paths, parts: &Parts, args: &TestArgs, tally: &mut Tally) ->
         ran.extend(run(&firmware, tally)?);
         if firmware.system.name == signed::TABLE {
             signed::after(&firmware, tally)?;
+        }
+        if firmware.system.name == vendors::OF {
+            let table = vendors::table(paths, &firmware)?;
+            let firmware = build::build_cases(paths, parts, build::load(&table)?, &table)?;
+            run(&firmware, tally)?;
+            vendors::after(&firmware, tally)?;
         }
     }
     if !args.ffa && (args.tables.is_empty() || args.tables.iter().any(|table| table == sel4::NAME)) {

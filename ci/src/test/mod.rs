@@ -31,6 +31,7 @@ mod tally;
 #[cfg(test)]
 mod threats;
 mod truth;
+mod vendors;
 
 use crate::build::Built;
 use crate::cli::{Group, TestArgs};

@@ -92,7 +92,7 @@ fn groups() -> &'static [&'static [Case]] {
         Some("driver") => &[driver::CASES],
         Some("spoilt") => &[spoilt::CASES, inspect::SPOILT],
         Some("signed") => &[signed::CASES],
-        Some("trusted") => &[trusted::CASES],
+        Some("trusted" | "vendors") => &[trusted::CASES],
         Some("vgic") => &[gic::CASES],
         Some("sel4") => &[sel4::CASES],
         Some("devices") => &[devices::CASES],
