@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use bulkhead_core::api::{Action, Event, Next, Regs};
+use bulkhead_core::api::{Action, Conduit, Event, Next, Regs};
 use bulkhead_core::memory;
 use bulkhead_core::spmc::Spmc;
 use bulkhead_core::table::Core as CoreIndex;
@@ -95,24 +95,41 @@ fn serve(index: usize, first: Event) -> ! {
         }
         let next = match left {
             Left::Normal => SPMC.normal_call(this, core.call(), &mut machine),
-            Left::Call(conduit) => SPMC.partition_call(this, conduit, core.call(), &mut machine),
-            Left::Event => Next::Other(SPMC.step(this, core.event(), &mut machine)),
+            Left::Smc | Left::Hvc => {
+                let conduit = if matches!(left, Left::Hvc) {
+                    Conduit::Hvc
+                } else {
+                    Conduit::Smc
+                };
+                let (call, normal) = core.calls();
+                SPMC.partition_call(this, conduit, call, normal, &mut machine)
+            }
+            Left::Event => {
+                SPMC.keep(this, core.normal_call());
+                Next::Other(SPMC.step(this, core.event(), &mut machine))
+            }
         };
         if trace::ON {
             trace::goes(this, &core, &next);
         }
         left = match &next {
             Next::Back => core.go_back(),
-            Next::Enter(turn) => {
-                let call = core.hand_over(turn.context);
+            Next::Enter(turn) | Next::EnterShort(turn) => {
+                let short = matches!(next, Next::EnterShort(_));
+                let call = core.hand_over(turn.context, short);
                 core.load(turn.context);
-                SPMC.settle(this);
+                if !short {
+                    SPMC.settle(this);
+                }
                 core.run(turn, call)
             }
-            Next::Leave => {
-                core.hand_to_normal();
+            Next::Leave | Next::LeaveShort => {
+                let left = core.holds();
+                core.hand_to_normal(matches!(next, Next::LeaveShort));
                 core.unload();
-                SPMC.settle(this);
+                if let Some(context) = left {
+                    SPMC.settle_waiting(context);
+                }
                 core.normal(None)
             }
             Next::Other(action) => act(&mut core, this, action),

@@ -14,7 +14,7 @@ pub const ON: bool = cfg!(traces);
 /// A core is back from whoever had it.
 pub fn left(this: CoreIndex, core: &mut Core, left: Left) {
     match left {
-        Left::Normal | Left::Call(_) => {
+        Left::Normal | Left::Smc | Left::Hvc => {
             let call = &core.call().0;
             defmt::trace!(
                 "core {=u8} call {=u64:#x} {=u64:#x} {=u64:#x}",
@@ -46,8 +46,8 @@ pub fn goes(this: CoreIndex, core: &Core, next: &Next) {
             Some(context) => runs(this, context),
             None => normal(this),
         },
-        Next::Enter(turn) => runs(this, turn.context),
-        Next::Leave => normal(this),
+        Next::Enter(turn) | Next::EnterShort(turn) => runs(this, turn.context),
+        Next::Leave | Next::LeaveShort => normal(this),
         // It tells itself.
         Next::Other(_) => {}
     }

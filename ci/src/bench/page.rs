@@ -26,20 +26,10 @@ const REASONS: &[(&str, &str)] = &[
     ),
     (
         "info-get-regs",
-        "The list is made anew for each call, and gone through twice: whom the caller may call by which kind of message, what \
-         has stopped, and the format of its version. Half of it are the compiler's copies of the entries on their way, for which nothing has to be \
-         given up: they are not dealt with yet. For the rest, a list that is made once would have to be made anew at each failure and restart.",
+        "The floor leaves 264 instructions. The list is made anew for each call: whom the caller may call by which kind of message, what \
+         has stopped, and the format of its version, which lies behind the mailbox's lock. A list that is made once would have to be made \
+         anew at each failure and restart.",
     ),
-    (
-        "direct-64",
-        "The EL1 registers of both worlds, 24 of them, are saved and loaded both ways: 148 instructions, which EL3 does not \
-         do for the SPMC. The general registers of the partition are 59, x0 to x17 from and to EL3 36. The rest are checks \
-         that each are an attack's or a requirement's: who may call whom by what, that the context waits on this core, that it is \
-         not stopped, that the answer is the request's; and the last calls of each context for the record of its failure. \
-         With the policy's two entries copied into the loop of each core the target was missed by 6 before what a context leaves was copied ahead of \
-         its next entry elsewhere, which is 18; it is 3 KiB of flash and memory, which the largest table does not have.",
-    ),
-    ("direct-32", "As the 64-bit form."),
     (
         "partition-to-partition",
         "Four crossings of EL1 and EL2 with two switches of the EL1 registers, of stage 2 and of the interrupt controller's \
@@ -56,10 +46,6 @@ const REASONS: &[(&str, &str)] = &[
         "Each descriptor is copied before it is looked at and each page of it mapped for the copy alone, so that nothing of \
          the normal world's or a partition's stays mapped at EL2: each copy costs two changes of a translation, with their \
          barriers. A standing map of the buffers would save them, and be a way to EL2's data that a bug could take.",
-    ),
-    (
-        "partition-notification-set",
-        "The table says who may notify whom, and the receiver's bitmap has a lock that no partition can hold.",
     ),
 ];
 
@@ -103,7 +89,8 @@ by the normal world at EL2 unless said, with the test partition, which does noth
 What is at S-EL2 is by QEMU's execution log, for one round of the operation, what is done between two measured ones included, and
 nothing where each round goes another way; `cargo xtask bench --profile OPERATION` says for each what it is spent on. Hafnium is that of July 2026 as upstream builds it. An interrupt is late by what passes from the moment at which its owner's timer goes
 off to the first step of the handler behind the vector; the owner drives a virtual GICv3.
-What a start takes is the hypervisor's part alone, to the normal world's first instruction.
+What a start takes is the hypervisor's part alone, to the normal world's first instruction. Calls of stock Linux are on
+[a page of their own](cost-linux.md).
 
 ";
 
@@ -161,11 +148,13 @@ mod tests {
     #[test]
     fn what_is_missed_is_explained() {
         let mut one = Figures::default();
-        one.note("direct-64", 2_001);
+        one.note("partition-to-partition", 1_001);
         one.note("features", 1_500);
         let then = Reference::parse("operation,bulkhead,bulkhead-8\n").unwrap();
         let text = text(&one, &Figures::default(), &then, "", &Profiles::new());
-        assert!(text.contains("### direct request, 64-bit\n\n2,001 instructions, 2,000 wanted. The EL1"));
+        assert!(
+            text.contains("### partition to partition and back\n\n1,001 instructions, 1,000 wanted. Four")
+        );
         assert!(!text.contains("### FFA_FEATURES"));
         assert!(text.contains("| FFA_FEATURES | 1,342 |  | 1,500 |  |  | 3,037 | 1,500 | met |"));
     }

@@ -231,15 +231,23 @@ impl Run {
     }
 }
 
-/// What follows a call whose registers are changed where they lie: an [`Action`] without copies of them.
+/// What follows a call whose registers are changed where they lie: an [`Action`] without copies of them. With a number of its
+/// own for each, not those of the action's: each call is told what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Next {
     /// The caller goes on with the answer that its registers hold by now, and nothing else has changed for it.
     Back,
     /// The registers are for this context, which may be the caller.
     Enter(Turn),
-    /// The registers of a partition's call are for the normal world, which gets the core.
+    /// x0 to x7 of the normal world's call are for this context, which finds zero in x8 to x17. Where the normal world
+    /// has these they stay as they are until its next call.
+    EnterShort(Turn),
+    /// The registers of a partition's call are for the normal world, which gets the core; the context waits from
+    /// `settle_waiting` on.
     Leave,
+    /// As `Leave`, of x0 to x7: the normal world has in x8 to x17 what it called with.
+    LeaveShort,
     /// The registers do not count any more.
     Other(Action),
 }

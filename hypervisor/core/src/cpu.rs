@@ -102,6 +102,8 @@ pub(crate) struct Cpu {
     /// Next place in `Table::boot_order` while partitions are started here.
     next: AtomicU32,
     kept: Kept,
+    /// Whether `kept` is of the normal world's last call; else its registers are where it made it.
+    is_kept: AtomicBool,
     /// To do when the core goes to the normal world.
     chores: AtomicU32,
     /// Target information of the ticket, with `TICKET`.
@@ -136,6 +138,7 @@ impl Cpu {
             mode: AtomicU32::new(0),
             next: AtomicU32::new(0),
             kept: Kept::new(),
+            is_kept: AtomicBool::new(false),
             chores: AtomicU32::new(0),
             ticket: AtomicU32::new(0),
             beneath: AtomicU32::new(0),
@@ -344,20 +347,28 @@ impl Cpu {
         self.set_mode(Mode::Serving);
     }
 
+    /// The normal world makes a call, whose x8 to x17 stay where they are for now.
+    #[inline]
+    pub(crate) fn begin_call(&self) {
+        self.is_kept.store(false, Ordering::Relaxed);
+    }
+
     /// Remembers x8 to x17 of the normal world's call.
     #[inline]
     pub(crate) fn keep(&self, regs: &Regs) {
         self.kept.keep(regs);
+        self.is_kept.store(true, Ordering::Relaxed);
     }
 
-    /// Takes x8 to x17 out of the registers of the normal world's call: they are zero then.
+    /// Remembers them where nobody has yet.
     #[inline]
-    pub(crate) fn take_kept(&self, regs: &mut Regs) {
-        self.kept.take(regs);
+    pub(crate) fn keep_late(&self, regs: &Regs) {
+        if !self.is_kept.load(Ordering::Relaxed) {
+            self.keep(regs);
+        }
     }
 
     /// Puts the normal world's x8 to x17 in their places.
-    #[inline]
     pub(crate) fn put_kept(&self, regs: &mut Regs) {
         self.kept.put(regs);
     }

@@ -96,7 +96,7 @@ impl Direct {
 }
 
 /// Leaves of x0 to x7 of a direct message what its form carries.
-#[inline]
+#[inline(always)]
 pub(crate) fn trim(form: Form, regs: &mut Regs) {
     let [x0, x1, x2, x3, x4, x5, x6, x7, ..] = &mut regs.0;
     *x0 = u64::from(low(*x0) & !f::SVE_HINT);

@@ -60,13 +60,12 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let Some(turn) = delivered else {
             return self.undelivered(core, cpu, form, regs, ports);
         };
-        if form == Form::Extended {
-            cpu.keep(regs);
-        } else {
-            cpu.take_kept(regs);
-        }
         trim(form, regs);
-        Next::Enter(turn)
+        if form == Form::Extended {
+            Next::Enter(turn)
+        } else {
+            Next::EnterShort(turn)
+        }
     }
 
     /// A direct request that cannot be delivered as it is: from the SPMD, one of the framework's, to a partition that
@@ -334,15 +333,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         if !plain {
             return None;
         }
-        finish(here, ports);
+        free(here, ports);
         here.cpu.set_current(None);
-        here.cpu.set_left(here.context, State::Waiting);
         answer(form, regs);
         names::show(here.partition, here.compartment, form, regs);
-        if form != Form::Extended {
-            here.cpu.put_kept(regs);
-        }
-        Some(Next::Leave)
+        Some(if form == Form::Extended {
+            Next::Leave
+        } else {
+            Next::LeaveShort
+        })
     }
 
     /// Hands the outcome of what a context did to its caller; the context waits.
@@ -409,6 +408,12 @@ fn finish<T: Ports, const C: usize>(here: &Here<'_, C>, ports: &mut T) {
     if here.seat.pressed() {
         here.compartment.counters.finished();
     }
+    free(here, ports);
+}
+
+/// As [`finish`], where no interrupt of the normal world waits.
+#[inline(always)]
+fn free<T: Ports, const C: usize>(here: &Here<'_, C>, ports: &mut T) {
     here.seat.set_task(Task::Cycles);
     budget::end(here.partition, here.seat, ports);
 }

@@ -196,6 +196,17 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         }
     }
 
+    /// As [`Self::settle`], behind [`Next::Leave`] and [`Next::LeaveShort`]: the context that has left waits for what comes
+    /// next.
+    #[inline]
+    pub fn settle_waiting(&self, context: Context) {
+        if let Some(compartment) = self.compartments.get(context.partition)
+            && let Some(seat) = compartment.seats.get(usize::from(context.home))
+        {
+            seat.leave(State::Waiting);
+        }
+    }
+
     /// Decides what follows an event on a core.
     pub fn step<T: Ports>(&self, core: Core, event: Event, ports: &mut T) -> Action {
         let Some(cpu) = self.cpus.get(usize::from(core)) else {
@@ -205,9 +216,13 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         self.settle(core);
         match event {
             Event::Normal(mut regs) => {
-                return match self.normal_call(core, &mut regs, ports) {
-                    Next::Back | Next::Leave => Action::Normal(regs),
+                let called = regs;
+                let next = self.normal_call(core, &mut regs, ports);
+                cpu.keep_late(&called);
+                return match next {
+                    Next::Back | Next::Leave | Next::LeaveShort => Action::Normal(regs),
                     Next::Enter(turn) => Action::Run(turn.by(Entry::Answer(regs))),
+                    Next::EnterShort(turn) => Action::Run(turn.by(Entry::Answer(first_eight(&regs)))),
                     Next::Other(action) => action,
                 };
             }
@@ -223,12 +238,22 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             return self.end_stopped(&here, event, ports);
         }
         match event {
-            Event::Call(conduit, mut regs) => match self.partition_call(core, conduit, &mut regs, ports) {
-                Next::Back => self.enter(&here, Entry::Answer(regs), Deadline::Keep),
-                Next::Enter(turn) => Action::Run(turn.by(Entry::Answer(regs))),
-                Next::Leave => Action::Normal(regs),
-                Next::Other(action) => action,
-            },
+            Event::Call(conduit, mut regs) => {
+                let normal = cpu.kept();
+                let next = self.partition_call(core, conduit, &mut regs, &normal, ports);
+                match next {
+                    Next::Back => self.enter(&here, Entry::Answer(regs), Deadline::Keep),
+                    Next::Enter(turn) | Next::EnterShort(turn) => Action::Run(turn.by(Entry::Answer(regs))),
+                    Next::Leave | Next::LeaveShort => {
+                        if next == Next::LeaveShort {
+                            cpu.put_kept(&mut regs);
+                        }
+                        cpu.set_left(here.context, State::Waiting);
+                        Action::Normal(regs)
+                    }
+                    Next::Other(action) => action,
+                }
+            }
             Event::NormalInterrupt => self.normal_interrupt(&here, ports),
             Event::SecureInterrupt(intid) => self.secure_interrupt(core, cpu, Some(&here), intid, ports),
             Event::Deadline => self.deadline(&here, ports),
@@ -313,19 +338,30 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         let Some(cpu) = self.cpus.get(usize::from(core)) else {
             return Next::Other(self.step(core, Event::Normal(*regs), ports));
         };
+        cpu.begin_call();
         match Form::of_request(regs) {
             Some(form) => self.direct_request(core, cpu, form, regs, ports),
             None => self.other_normal_call(core, cpu, regs, ports),
         }
     }
 
-    /// As [`Event::Call`], with the registers where they lie. [`Self::settle`] was called since the last step.
+    /// The core goes on with what is no call, behind a call of the normal world that may have been made in `normal` and
+    /// not be answered yet: to be called before [`Self::step`] where [`Self::normal_call`] was.
+    pub fn keep(&self, core: Core, normal: &Regs) {
+        if let Some(cpu) = self.cpus.get(usize::from(core)) {
+            cpu.keep_late(normal);
+        }
+    }
+
+    /// As [`Event::Call`], with the registers where they lie, and those of the normal world's last call where that was
+    /// made. [`Self::settle`] was called since the last step.
     #[inline(never)]
     pub fn partition_call<T: Ports>(
         &self,
         core: Core,
         conduit: Conduit,
         regs: &mut Regs,
+        normal: &Regs,
         ports: &mut T,
     ) -> Next {
         let cpu = self.cpus.get(usize::from(core));
@@ -346,6 +382,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                 None => {}
             }
         }
+        self.keep(core, normal);
         self.other_partition_call(core, conduit, regs, ports)
     }
 
@@ -628,6 +665,15 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
             .filter(|core| lists(partition, *core))
             .nth(usize::from(vcpu))
     }
+}
+
+/// x0 to x7 of a call; all else zero.
+fn first_eight(regs: &Regs) -> Regs {
+    let mut first = Regs([0; 18]);
+    for (to, from) in first.0.iter_mut().zip(&regs.0).take(8) {
+        *to = *from;
+    }
+    first
 }
 
 /// Whether a partition has a context on a core.

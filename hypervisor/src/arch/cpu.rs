@@ -10,18 +10,20 @@ use super::cell::Owned;
 use super::context::{El1, General};
 use super::percore::PerCore;
 use super::registers as r;
-use super::{fp, gic, stage2, timer, vectors};
+use super::{exit, fp, gic, stage2, timer, vectors};
 use crate::table::CORES;
 
-/// What a core keeps for itself. TPIDR_EL2 points at it; the vectors use its first word.
+/// What a core keeps for itself. TPIDR_EL2 points at it; the vectors use its first word, and the ID registers.
 #[repr(C)]
 pub struct Block {
     /// The context that runs, for the vectors.
     pub current: *mut General,
     /// The core's index in the table.
     pub index: usize,
-    /// The normal world's EL1 registers while a partition's are loaded.
+    /// The normal world's EL1 registers while a partition's are loaded. Within the reach of instructions for pairs.
     pub normal: El1,
+    /// ID registers as partitions see them, by CRm and op2, for the vectors.
+    pub identification: [[u64; 8]; 8],
     /// The normal world's vector registers while a partition's are loaded.
     pub normal_vectors: fp::Vectors,
 }
@@ -38,6 +40,7 @@ impl Block {
             current: core::ptr::null_mut(),
             index: 0,
             normal: El1::new(),
+            identification: [[0; 8]; 8],
             normal_vectors: fp::Vectors::new(),
         }
     }
@@ -52,9 +55,15 @@ pub unsafe fn block(index: usize) -> &'static mut Block {
     unsafe { BLOCKS.of(index).get() }
 }
 
-/// Where the vectors look for the context that runs on a core: the block's first word.
-pub fn current(index: usize) -> *mut *mut General {
-    BLOCKS.of(index).pointer().cast()
+/// This core's block, without a look at which core it is.
+///
+/// # Safety
+/// As of [`block`]; `init` has run on this core.
+#[inline]
+pub unsafe fn own_block() -> &'static mut Block {
+    let block = TPIDR_EL2.get() as usize as *mut Block;
+    // SAFETY: `init` pointed TPIDR_EL2 at this core's block, which lives forever; exclusive by the caller's word.
+    unsafe { &mut *block }
 }
 
 /// This core's index in the table; 0 before `init`.
@@ -119,7 +128,13 @@ const CPTR_TAM: u64 = 1 << 30;
 /// Sets this core up: nothing is assumed of the state in which it was entered.
 pub fn init(index: usize) {
     // SAFETY: this core's own block, before anything else uses it.
-    unsafe { block(index) }.index = index;
+    let own = unsafe { block(index) };
+    own.index = index;
+    for (crm, registers) in own.identification.iter_mut().enumerate() {
+        for (op2, register) in registers.iter_mut().enumerate() {
+            *register = exit::identification(crm, op2);
+        }
+    }
     TPIDR_EL2.set(BLOCKS.of(index).address());
     VBAR_EL2.set(vectors::base());
     HCR_EL2.set(HCR_GUEST);

@@ -1,4 +1,4 @@
-//! Why a partition left EL1: the syndrome in words, and the registers that are answered on the spot.
+//! Why a partition left EL1: the syndrome in words, and what registers are answered with on the spot.
 
 use aarch64_cpu::registers::{
     ESR_EL2, FAR_EL2, HPFAR_EL2, ID_AA64DFR0_EL1, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR0_EL1,
@@ -153,16 +153,15 @@ fn answer_register(state: &mut State, syndrome: u64) -> bool {
     match place {
         ACTLR_EL1 if reads => state.answer(target, 0),
         ACTLR_EL1 => {}
-        (3, 0, 0, 1..=7, _) if reads => state.answer(target, identification(place)),
         _ => return false,
     }
     state.skip_instruction();
     true
 }
 
-/// ID registers as a partition sees them: what is trapped or not switched is not there. AArch32's
-/// read as zero, as do those that are not known here (DDI0487, ID registers).
-fn identification(place: Encoding) -> u64 {
+/// The ID register with op0 3, op1 0, CRn 0 and these CRm and op2 as a partition sees it: what is trapped or not switched
+/// is not there. AArch32's read as zero, as do those that are not known here (DDI0487, ID registers).
+pub fn identification(crm: usize, op2: usize) -> u64 {
     const PFR0: u64 = 0x000f_0000_00ff_0000;
     const PFR0_AARCH64_ONLY: u64 = 0x11;
     const PFR0_CSV2: u64 = 0xf << 56;
@@ -175,7 +174,7 @@ fn identification(place: Encoding) -> u64 {
     const MMFR0: u64 = 0x00ff_ffff_ffff_ffff;
     const MMFR1: u64 = 0x0000_0000_f0f0_f0ff;
     const MMFR2: u64 = 0x0fff_ffff_00ff_ffff;
-    match (place.3, place.4) {
+    match (crm, op2) {
         (4, 0) => {
             let real = ID_AA64PFR0_EL1.get();
             let csv2 = (real & PFR0_CSV2).min(PFR0_CSV2_PLAIN);

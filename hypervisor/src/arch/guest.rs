@@ -13,6 +13,8 @@ use crate::table::{CORES, PARTITIONS, TABLE};
 
 /// Why there is something of a context.
 const OF_THE_TABLE: &str = "the policy names contexts of the table";
+/// Why one is loaded.
+const LOADED: &str = "a context is loaded before it runs, and makes calls while it is loaded";
 
 static CONTEXTS: [[Owned<State>; CORES]; PARTITIONS] =
     [const { [const { Owned::new(State::new()) }; CORES] }; PARTITIONS];
@@ -25,8 +27,10 @@ const FFA_INTERRUPT: u64 = 0x8400_0062;
 pub enum Left {
     /// The normal world makes a call.
     Normal,
-    /// The context that runs makes a call.
-    Call(Conduit),
+    /// The context that runs makes a call by SMC.
+    Smc,
+    /// The context that runs makes a call by HVC.
+    Hvc,
     /// Anything else: [`Core::event`].
     Event,
 }
@@ -38,12 +42,29 @@ pub enum Given {
     Own,
     /// Where the normal world's call had them.
     Normal,
+    /// There, x0 to x7 alone; the others are zero.
+    Short,
+}
+
+/// A context whose registers a core holds, and where they are kept: looked up once.
+#[derive(Clone, Copy)]
+struct Loaded {
+    context: Context,
+    place: &'static Owned<State>,
+}
+
+impl Loaded {
+    /// Its registers.
+    #[inline(always)]
+    fn state(self) -> &'static mut State {
+        registers(self.place)
+    }
 }
 
 /// This core, and whose registers it holds. `None` is the normal world.
 pub struct Core {
     index: usize,
-    loaded: Option<Context>,
+    loaded: Option<Loaded>,
     vectors_of: Option<Context>,
     /// The home of the context of each partition that was here last.
     last: [Option<CoreIndex>; PARTITIONS],
@@ -78,42 +99,61 @@ impl Core {
 
     /// The context whose registers the core holds; none: the normal world's.
     pub fn holds(&self) -> Option<Context> {
-        self.loaded
+        self.loaded.map(|loaded| loaded.context)
     }
 
     /// The registers of the call that was made last: the loaded context's, or the normal world's.
     #[inline]
     pub fn call(&mut self) -> &mut Regs {
         match self.loaded {
-            Some(context) => &mut state(context).general.call,
+            Some(loaded) => &mut loaded.state().general.call,
             None => &mut self.normal,
         }
     }
 
-    /// Gives a context x0 to x17 of the call that was made last. Those of another context are copied: once it is settled,
-    /// its home core may enter it anew.
+    /// The registers of the loaded context's call, and those of the normal world's last one.
+    #[inline]
+    pub fn calls(&mut self) -> (&mut Regs, &Regs) {
+        let loaded = self.loaded.sure(LOADED);
+        (&mut loaded.state().general.call, &self.normal)
+    }
+
+    /// Those of the normal world's last call, as far as it is not answered.
+    pub fn normal_call(&self) -> &Regs {
+        &self.normal
+    }
+
+    /// Gives a context x0 to x17 of the call that was made last, or the normal world's x0 to x7. Those of another context
+    /// are copied: once it is settled, its home core may enter it anew.
     #[inline(always)]
-    pub fn hand_over(&self, to: Context) -> Given {
+    pub fn hand_over(&self, to: Context, short: bool) -> Given {
         match self.loaded {
+            None if short => return Given::Short,
             None => return Given::Normal,
-            Some(from) if from != to => copy(&state(from).general.call, &mut state(to).general.call),
+            Some(from) if from.context != to => {
+                copy(&from.state().general.call, &mut state(to).general.call);
+            }
             Some(_) => {}
         }
         Given::Own
     }
 
-    /// Gives them to the normal world.
+    /// Gives them to the normal world, or x0 to x7 of them.
     #[inline(always)]
-    pub fn hand_to_normal(&mut self) {
+    pub fn hand_to_normal(&mut self, short: bool) {
         if let Some(from) = self.loaded {
-            copy(&state(from).general.call, &mut self.normal);
+            let from = &from.state().general.call;
+            copy_first(from, &mut self.normal);
+            if !short {
+                copy_last(from, &mut self.normal);
+            }
         }
     }
 
     /// Makes a context's registers the core's; the registers that were there before are saved.
     #[inline(always)]
     pub fn load(&mut self, context: Context) {
-        if self.loaded != Some(context) {
+        if self.holds() != Some(context) {
             self.load_other(context);
         }
     }
@@ -143,13 +183,14 @@ impl Core {
         });
         self.set_deadline(turn.deadline);
         cpu::set_virtual_lines(turn.virtual_irq, turn.virtual_fiq);
-        let state = state(turn.context);
-        let call = match call {
-            Given::Own => None,
-            Given::Normal => Some(&self.normal),
+        let loaded = self.loaded.sure(LOADED);
+        let state = loaded.state();
+        let vector = match call {
+            Given::Own => vectors::enter(&mut state.general, None),
+            Given::Normal => vectors::enter(&mut state.general, Some(&self.normal)),
+            Given::Short => vectors::enter_short(&mut state.general, &self.normal),
         };
-        let vector = vectors::enter(&mut state.general, call, self.index);
-        self.came_back(vector, turn.context, state)
+        self.came_back(vector, loaded.context, state)
     }
 
     /// As `load`, off the direct path: one copy of it is enough there.
@@ -179,12 +220,12 @@ impl Core {
     /// Goes back to who made a call that was answered where its registers lie.
     #[inline(always)]
     pub fn go_back(&mut self) -> Left {
-        let Some(context) = self.loaded else {
+        let Some(loaded) = self.loaded else {
             return self.normal(None);
         };
-        let state = state(context);
-        let vector = vectors::enter(&mut state.general, None, self.index);
-        self.came_back(vector, context, state)
+        let state = loaded.state();
+        let vector = vectors::enter(&mut state.general, None);
+        self.came_back(vector, loaded.context, state)
     }
 
     /// What there is to do for a context that has left; it goes on where that is nothing.
@@ -194,7 +235,7 @@ impl Core {
             if let Some(left) = self.left(vector, context, state) {
                 return left;
             }
-            vector = vectors::enter(&mut state.general, None, self.index);
+            vector = vectors::enter(&mut state.general, None);
         }
     }
 
@@ -202,10 +243,10 @@ impl Core {
     #[inline(always)]
     pub fn unload(&mut self) {
         self.unload_vectors();
-        if let Some(context) = self.loaded {
-            state(context).el1.save();
-            // SAFETY: this core's block; nothing else on this core refers to it now.
-            unsafe { cpu::block(self.index) }.normal.load();
+        if let Some(loaded) = self.loaded {
+            loaded.state().el1.save();
+            // SAFETY: a `Core` is made behind `init`; nothing else on this core refers to its block now.
+            unsafe { cpu::own_block() }.normal.load();
             self.loaded = None;
             gic::restore(self.mask);
         }
@@ -251,7 +292,10 @@ impl Core {
             && let Some(conduit) = exit::call(state)
         {
             state.calls.push(&state.general);
-            return Some(Left::Call(conduit));
+            return Some(match conduit {
+                Conduit::Smc => Left::Smc,
+                Conduit::Hvc => Left::Hvc,
+            });
         }
         self.event = self.what_happened(vector, context, state)?;
         Some(Left::Event)
@@ -316,13 +360,14 @@ impl Core {
         self.unload_vectors();
         if let Some(old) = self.loaded {
             gic::restore(self.mask);
-            state(old).el1.save();
+            old.state().el1.save();
         } else {
             self.mask = gic::mask();
             // SAFETY: as in `unload`.
-            unsafe { cpu::block(self.index) }.normal.save();
+            unsafe { cpu::own_block() }.normal.save();
         }
-        state(context).el1.load();
+        let place = place(context);
+        registers(place).el1.load();
         let affinities = AFFINITIES.get(context.partition).sure(OF_THE_TABLE);
         VMPIDR_EL2.set(*affinities.get(usize::from(context.home)).sure(OF_THE_TABLE));
         stage2::activate(context.partition);
@@ -331,7 +376,7 @@ impl Core {
             *last = Some(context.home);
             stage2::forget_local();
         }
-        self.loaded = Some(context);
+        self.loaded = Some(Loaded { context, place });
     }
 
     /// Makes a context's FP/SIMD registers the core's, at its first use since it was loaded.
@@ -355,7 +400,7 @@ impl Core {
         cpu::allow_vectors();
         self.save_vectors();
         // SAFETY: as in `unload`.
-        unsafe { cpu::block(self.index) }.normal_vectors.load();
+        unsafe { cpu::own_block() }.normal_vectors.load();
         self.vectors_of = None;
         cpu::trap_fp();
     }
@@ -364,7 +409,7 @@ impl Core {
         match self.vectors_of {
             Some(context) => state(context).fp.save(),
             // SAFETY: as in `unload`.
-            None => unsafe { cpu::block(self.index) }.normal_vectors.save(),
+            None => unsafe { cpu::own_block() }.normal_vectors.save(),
         }
     }
 
@@ -398,10 +443,25 @@ impl Core {
 /// Copies the registers of a call from one place to another.
 #[inline(always)]
 fn copy(from: &Regs, to: &mut Regs) {
+    copy_first(from, to);
+    copy_last(from, to);
+}
+
+/// Of them x0 to x7.
+#[inline(always)]
+fn copy_first(from: &Regs, to: &mut Regs) {
     // By four: the compiler calls `memcpy` for more.
+    if let ([a, b, ..], [to_a, to_b, ..]) = (from.0.as_chunks::<4>().0, to.0.as_chunks_mut::<4>().0) {
+        (*to_a, *to_b) = (*a, *b);
+    }
+}
+
+/// Of them x8 to x17.
+#[inline(always)]
+fn copy_last(from: &Regs, to: &mut Regs) {
     let ((from, rest), (to, to_rest)) = (from.0.as_chunks::<4>(), to.0.as_chunks_mut::<4>());
-    if let ([a, b, c, d], [to_a, to_b, to_c, to_d]) = (from, to) {
-        (*to_a, *to_b, *to_c, *to_d) = (*a, *b, *c, *d);
+    if let ([.., c, d], [.., to_c, to_d]) = (from, to) {
+        (*to_c, *to_d) = (*c, *d);
     }
     if let ([a, b], [to_a, to_b]) = (rest, to_rest) {
         (*to_a, *to_b) = (*a, *b);
@@ -415,16 +475,25 @@ pub fn left(context: Context) -> &'static State {
     state
 }
 
+/// Where a context's registers are kept.
+fn place(context: Context) -> &'static Owned<State> {
+    let of = CONTEXTS.get(context.partition);
+    of.and_then(|of| of.get(usize::from(context.home)))
+        .sure(OF_THE_TABLE)
+}
+
 /// A context's registers.
 fn state(context: Context) -> &'static mut State {
-    let of = CONTEXTS.get(context.partition);
-    let state = of
-        .and_then(|of| of.get(usize::from(context.home)))
-        .sure(OF_THE_TABLE);
+    registers(place(context))
+}
+
+/// The registers of the context that are kept there.
+#[inline(always)]
+fn registers(place: &'static Owned<State>) -> &'static mut State {
     // SAFETY: the policy gives a context to one core at a time, by an atomic change of its state, and
     // takes it back only after that core's next event; within the core the references that come from
     // here do not overlap (`save_el1` and `save_vectors` take another context than the one entered).
-    unsafe { state.get() }
+    unsafe { place.get() }
 }
 
 /// MPIDR_EL1 as each context reads it: its number, as FF-A wants it (DEN0077A 1.2, section 4.7).

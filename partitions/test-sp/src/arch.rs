@@ -1,6 +1,6 @@
 //! What touches the machine: the only module of this crate with `unsafe`.
 use crate::commands::forbidden;
-use core::arch::asm;
+use core::arch::{asm, global_asm};
 
 /// Reads 8 bytes of memory that is none of Rust's.
 pub fn read(address: u64) -> u64 {
@@ -296,4 +296,86 @@ pub fn forbidden(what: u64, argument: u64) -> u64 {
         }
     }
     value
+}
+
+// `identify(into, number)` fills x0 to x30, reads ID_AA64PFR0_EL1 into the one with this number, and stores all of them in
+// `into`. x17 finds the way to the instruction; what it holds is the last word.
+global_asm!(
+    r#"
+    .section .text, "ax"
+    .global identify
+identify:
+    stp     x19, x20, [sp, #-96]!
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    sub     sp, sp, #272
+    str     x0, [sp, #256]
+    adr     x17, 1f
+    add     x17, x17, x1, lsl #3
+    str     x17, [sp, #248]
+    .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    mov     x\n, #0x5a00 + \n
+    .endr
+    br      x17
+1:
+    .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    mrs     x\n, id_aa64pfr0_el1
+    b       2f
+    .endr
+2:
+    .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+    str     x\n, [sp, #8 * \n]
+    .endr
+    ldr     x0, [sp, #256]
+    mov     x1, xzr
+3:
+    ldr     x2, [sp, x1]
+    str     x2, [x0, x1]
+    add     x1, x1, #8
+    cmp     x1, #256
+    b.ne    3b
+    add     sp, sp, #272
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    ldp     x19, x20, [sp], #96
+    ret
+"#
+);
+
+unsafe extern "C" {
+    fn identify(into: *mut u64, number: usize);
+}
+
+/// ID_AA64PFR0_EL1, read into each general register; and how many registers were then not what they had to be.
+pub fn identification() -> [u64; 2] {
+    let value: u64;
+    // SAFETY: reading an ID register changes nothing; into the zero register not even that.
+    unsafe {
+        asm!("mrs xzr, id_aa64pfr0_el1", "mrs {}, id_aa64pfr0_el1", out(reg) value, options(nomem, nostack, preserves_flags));
+    }
+    let mut wrong = 0;
+    for number in 0..31 {
+        let mut all = [0_u64; 32];
+        // SAFETY: it is a function by the rules of C that writes 32 words; the number is one of a register.
+        unsafe { identify(all.as_mut_ptr(), number) };
+        let [registers @ .., way] = all;
+        wrong += (0..)
+            .zip(registers)
+            .filter(|(n, register)| {
+                let wanted = match *n {
+                    n if n == number => value,
+                    17 => way,
+                    n => 0x5a00 + n as u64,
+                };
+                *register != wanted
+            })
+            .count() as u64;
+    }
+    [value, wrong]
 }

@@ -106,6 +106,8 @@ pub const FLIP: u64 = 70;
 /// From the next FFA_RUN of this context on that finds it waiting, makes the FF-A call in x4 with the arguments x5 to x7 in the place of
 /// FFA_MSG_WAIT, once. With x4 zero: x0 to x3 of what that was answered with.
 pub const LATER: u64 = 71;
+/// Reads ID_AA64PFR0_EL1 into each general register: its value (x4), and how many registers were wrong then (x5).
+pub const IDENTIFY: u64 = 72;
 
 /// Commands in x4 of FFA_MSG_SEND_DIRECT_REQ2; a request with any other value there is answered with its
 /// own x4 to x17.

@@ -86,7 +86,7 @@ fn serve(_context: usize) -> ! {
             ffa::DIRECT_REQ_64 if request.x(3) == command::ECHO => echo_64(request),
             ffa::DIRECT_REQ_64 => answer_of(request),
             ffa::DIRECT_REQ_32 if request.w(2) & FRAMEWORK != 0 => framework(&request),
-            ffa::DIRECT_REQ_32 => echo_32(&request),
+            ffa::DIRECT_REQ_32 => echo_32(request),
             ffa::DIRECT_REQ2 => respond_2(&request),
             // Cycles for an interrupt that could not have them when it came.
             ffa::INTERRUPT | ffa::RUN => {
@@ -116,12 +116,12 @@ fn echo_64(mut request: Regs) -> Regs {
     request
 }
 
-fn echo_32(request: &Regs) -> Regs {
-    let r = request;
-    Regs::new(
-        ffa::DIRECT_RESP_32,
-        &[back(r), 0, r.x(3), r.x(4), r.x(5), r.x(6), r.x(7)],
-    )
+fn echo_32(mut request: Regs) -> Regs {
+    let back = back(&request);
+    request.0[0] = u64::from(ffa::DIRECT_RESP_32);
+    request.0[1] = back;
+    request.0[2] = 0;
+    request
 }
 
 /// What a context was told of its core, and how long it takes to answer next time.
@@ -410,6 +410,10 @@ fn run(sender: u16, what: u64, [a, b, c, d]: [u64; 4]) -> Result<[u64; 4], Error
             [0; 4]
         }
         command::LATER => later(context, [a, b, c, d]),
+        command::IDENTIFY => {
+            let [value, wrong] = arch::identification();
+            [value, wrong, 0, 0]
+        }
         command::HYPERCALL => [hypercall(a as u32, b, c, d), 0, 0, 0],
         _ => return Err(Error::NOT_SUPPORTED),
     })

@@ -191,6 +191,7 @@ pub const ROWS: &[Property] = &[
                     "attack-os-lock",
                     "attack-trace",
                     "attack-sve",
+                    "identification-registers",
                     "attack-set-way",
                     "attack-secure-timer",
                     "attack-error-records",

@@ -19,6 +19,7 @@ mod errors;
 mod forward;
 mod ghost;
 mod held;
+mod in_place;
 mod indirect;
 mod inspect;
 mod interrupt;

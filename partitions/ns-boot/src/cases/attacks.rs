@@ -72,6 +72,7 @@ pub const MORE_REGISTERS: &[Case] = &[
     isolation("attack-read-counters", || once_more(forbidden::READ_CYCLES)),
     isolation("attack-read-watchpoint", || once_more(forbidden::READ_WATCHPOINT)),
     isolation("attack-profiling", || once_more(forbidden::PROFILING)),
+    isolation("identification-registers", identification),
     isolation("attack-trace-buffer", || once_more(forbidden::TRACE_BUFFER)),
     isolation("attack-registers-of-the-hypervisor", || {
         for what in [
@@ -95,6 +96,17 @@ pub const MORE_REGISTERS: &[Case] = &[
 /// Those who come back, in the table `attacks-3`: after an instruction, and after an access.
 const AGAIN: u16 = 0x8008;
 const BACK: u16 = 0x8007;
+
+/// ID registers, which are trapped, arrive in the register that was asked for, and no other changes; what is trapped or not
+/// switched is not there (SVE), nor is AArch32.
+fn identification() -> Outcome {
+    const SVE: u64 = 0xf << 32;
+    const LEVELS: u64 = 0xff;
+    let [value, wrong, ..] = ask(AGAIN, test_sp::IDENTIFY, [0; 4])?;
+    ensure!(wrong == 0, "{wrong} registers are wrong");
+    ensure!(value & SVE == 0 && value & LEVELS == 0x11, "{value:#x}");
+    Ok(())
+}
 
 /// Has it do what is forbidden: it gets an exception, or is stopped; then it is back.
 fn once_more(what: u64) -> Outcome {
