@@ -455,7 +455,7 @@ mod tests {
             log: Log::Own,
             folder: room.path(),
             limit: Duration::from_secs(60),
-            quiet: Duration::from_millis(300),
+            quiet: Duration::from_millis(1500),
             show_log: false,
             show_console: false,
         };
@@ -463,15 +463,15 @@ mod tests {
         let (sender, lines) = channel();
         let talk = thread::spawn(move || {
             sender.send(Said::Record).unwrap();
-            // Each line starts the time anew: together they take longer than it.
+            // Each line starts the time anew: together they take longer than it, and each by far less, as computers may be busy.
             for line in ["one\r\n", "two\r\n", "three\r\n"] {
-                thread::sleep(Duration::from_millis(150));
+                thread::sleep(Duration::from_millis(600));
                 sender.send(Said::Console(line.into())).unwrap();
             }
             // What the hypervisor says does not count.
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(Duration::from_millis(1000));
             sender.send(Said::Record).unwrap();
-            thread::sleep(Duration::from_millis(400));
+            thread::sleep(Duration::from_millis(2000));
             drop(sender);
         });
         let mut seen = 0;
