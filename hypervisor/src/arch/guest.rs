@@ -489,6 +489,7 @@ fn state(context: Context) -> &'static mut State {
 
 /// The registers of the context that are kept there.
 #[inline(always)]
+#[allow(clippy::mut_from_ref)]
 fn registers(place: &'static Owned<State>) -> &'static mut State {
     // SAFETY: the policy gives a context to one core at a time, by an atomic change of its state, and
     // takes it back only after that core's next event; within the core the references that come from
