@@ -21,8 +21,7 @@ pub const BRANCHES: f64 = 92.5;
 /// Rust in which branches are counted is nightly's, or this compiler told that it is.
 const FLAGS: &str = "-Cinstrument-coverage -Zcoverage-options=branch";
 /// Source that is none of the policy's: tests, dependencies, Rust's own library, what only tests and fuzzers call.
-const APART: &str =
-    "/tests/|/tests\\.rs$|/registry/|/rustc/|/library/|core/src/sync\\.rs$|memory/invariants\\.rs$";
+const APART: &str = "/tests/|/tests\\.rs$|/registry/|/rustc/|/library/|core/src/sync\\.rs$|/invariants\\.rs$";
 
 /// Measures and shows it; false where it is too little.
 pub fn coverage(paths: &Paths, branches: bool) -> Result<bool> {

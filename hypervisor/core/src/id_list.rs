@@ -11,9 +11,6 @@ const IDS_32: usize = 10;
 const IDS_64: usize = 20;
 /// vCPU IDs of one list.
 const VCPUS: u8 = 3;
-/// Lists whose lengths fit w2[31:12]; in x2 there is room for all that 20 IDs make.
-const LISTS_32: usize = 10;
-
 /// Lists under construction.
 pub(crate) struct IdList {
     wide: bool,
@@ -52,17 +49,21 @@ impl IdList {
     /// Adds an endpoint, or one of its contexts; false when there is no room.
     pub(crate) fn put(&mut self, endpoint: u16, vcpu: Option<u16>) -> bool {
         let Some(vcpu) = vcpu else {
-            if self.room() < 1 || !self.open(endpoint) {
+            if self.room() < 1 {
                 return false;
             }
+            self.open(endpoint);
             // A list of its own, which no vCPU ID may follow.
             self.last = None;
             return true;
         };
         let place = self.lists.saturating_sub(1);
         let open = self.last == Some(endpoint) && self.lengths.get(place).is_some_and(|n| *n < VCPUS);
-        if self.room() < if open { 1 } else { 2 } || !(open || self.open(endpoint)) {
+        if self.room() < if open { 1 } else { 2 } {
             return false;
+        }
+        if !open {
+            self.open(endpoint);
         }
         self.push(vcpu);
         let place = self.lists.saturating_sub(1);
@@ -72,14 +73,11 @@ impl IdList {
         true
     }
 
-    fn open(&mut self, endpoint: u16) -> bool {
-        if self.lists >= if self.wide { IDS_64 } else { LISTS_32 } {
-            return false;
-        }
+    /// Begins a list. Where there is room for an ID there is for a list, which has one at least.
+    fn open(&mut self, endpoint: u16) {
         self.push(endpoint);
         self.lists = self.lists.saturating_add(1);
         self.last = Some(endpoint);
-        true
     }
 
     /// The answer; none where nothing is listed.

@@ -13,7 +13,6 @@ use crate::budget;
 use crate::context::{State, Task};
 use crate::cpu::{Cpu, Mode};
 use crate::function;
-use crate::paravirtual;
 use crate::reply::{Reply, target};
 use crate::spmc::{Here, RESUME, Spmc};
 use crate::sync::Ordering;
@@ -50,7 +49,7 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         })
     }
 
-    /// Enters a context for an interrupt of its own, if it can be.
+    /// Enters a context for an interrupt of its own that it is to have on this core, its home, if it waits.
     pub(crate) fn enter_handler<T: Ports>(
         &self,
         core: Core,
@@ -60,10 +59,6 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
         ports: &mut T,
     ) -> Option<Action> {
         let (partition, compartment, seat) = self.seat(owner.partition, owner.home)?;
-        let wanted = paravirtual::lines(seat) != (false, false);
-        if owner.home != core || !wanted || compartment.stopped() {
-            return None;
-        }
         if !seat.change(State::Waiting, State::Running(core)) {
             return None;
         }

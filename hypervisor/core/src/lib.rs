@@ -30,6 +30,7 @@ mod id_list;
 mod indirect;
 mod inspect;
 mod interrupt;
+mod invariants;
 mod lending;
 mod life;
 pub mod memory;

@@ -9,7 +9,7 @@
 
 use crate::api::{Context, Note, Ports};
 use crate::compartment::{Compartment, reported};
-use crate::context::Seat;
+use crate::context::{Seat, Task};
 use crate::paravirtual::{self, MAX_INTERRUPTS};
 use crate::spmc::{Spmc, lists};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -246,7 +246,8 @@ impl<const P: usize, const C: usize, const SHARES: usize, const RANGES: usize, c
                     home: core,
                 };
                 let rests = self.rests(context, ports);
-                let late = self.overdue_at(partition, core).is_some();
+                // One that is not done goes on when it has rested: no line of its is held back for that.
+                let late = seat.is_some_and(|seat| seat.task() == Task::Interrupt);
                 if rests && left == Some(context) && !late {
                     // What it leaves behind is held back with it.
                     self.hold(context, self.active_lines(context), ports);

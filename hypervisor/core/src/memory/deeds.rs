@@ -12,12 +12,12 @@ use crate::table::{Rights, Table};
 /// A run of pages that their owner got from another partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deed {
-    first: u64,
-    count: u32,
+    pub(super) first: u64,
+    pub(super) count: u32,
     /// ID of the partition that gave them.
-    giver: u16,
+    pub(super) giver: u16,
     /// Index of their owner in the table.
-    owner: u8,
+    pub(super) owner: u8,
 }
 
 impl Deed {
@@ -28,7 +28,7 @@ impl Deed {
         owner: 0,
     };
 
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.first.saturating_add(self.count.into())
     }
 
@@ -147,7 +147,7 @@ impl<const N: usize> Deeds<N> {
     }
 
     /// Deeds that may count against the same room as one from `giver` to `owner`, and those that do.
-    fn room(&self, table: &Table, giver: u16, owner: usize) -> (usize, usize) {
+    pub(super) fn room(&self, table: &Table, giver: u16, owner: usize) -> (usize, usize) {
         let Some(partition) = table.partitions.get(owner) else {
             return (0, 0);
         };
@@ -272,33 +272,6 @@ impl<const N: usize> Deeds<N> {
             }
             self.len = len;
         }
-    }
-
-    /// Checks that deeds are in order, name partitions, and keep to their room.
-    pub fn check(&self, table: &Table) -> Result<(), &'static str> {
-        let mut end = 0;
-        for deed in self.all() {
-            if deed.count == 0 || deed.first < end {
-                return Err("the deeds are not in ascending order, or overlap");
-            }
-            end = deed.end();
-            let pages = Pages {
-                first: deed.first,
-                count: deed.count,
-            };
-            let parts = || self.parts(table, pages);
-            if parts().last().is_none_or(|part| part.pages.end() != end) {
-                return Err("a deed is of memory that is no partition's");
-            }
-            if parts().any(|part| part.home == part.owner) {
-                return Err("a deed is of memory that is at home");
-            }
-            let (room, used) = self.room(table, deed.giver, usize::from(deed.owner));
-            if used > room {
-                return Err("there are more deeds than their giver may have");
-            }
-        }
-        Ok(())
     }
 }
 

@@ -13,11 +13,38 @@ impl<const PARTITIONS: usize, const SHARES: usize, const RANGES: usize> Ledger<P
     /// # Errors
     /// A sentence that says which of them does not hold.
     pub fn check_invariants(&self, table: &Table) -> Result<(), &'static str> {
-        self.deeds.check(table)?;
+        self.check_deeds(table)?;
         self.check_ranges(table)?;
         self.check_shares()?;
         (0..PARTITIONS).try_for_each(|partition| self.check_limits(table, partition))?;
         (0..PARTITIONS).try_for_each(|partition| self.check_window(table, partition))
+    }
+
+    /// Deeds are in order, name partitions, and keep to their room.
+    fn check_deeds(&self, table: &Table) -> Result<(), &'static str> {
+        let mut end = 0;
+        for deed in self.deeds.all() {
+            if deed.count == 0 || deed.first < end {
+                return Err("the deeds are not in ascending order, or overlap");
+            }
+            end = deed.end();
+            let pages = Pages {
+                first: deed.first,
+                count: deed.count,
+            };
+            let parts = || self.deeds.parts(table, pages);
+            if parts().last().is_none_or(|part| part.pages.end() != end) {
+                return Err("a deed is of memory that is no partition's");
+            }
+            if parts().any(|part| part.home == part.owner) {
+                return Err("a deed is of memory that is at home");
+            }
+            let (room, used) = self.deeds.room(table, deed.giver, usize::from(deed.owner));
+            if used > room {
+                return Err("there are more deeds than their giver may have");
+            }
+        }
+        Ok(())
     }
 
     /// Each page is in one transaction at most, which its one owner has sent.

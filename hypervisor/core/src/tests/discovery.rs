@@ -310,3 +310,13 @@ fn the_sve_hint_is_no_part_of_the_number() {
     request[0] |= 1 << 16;
     assert_eq!(x(m.normal(0, &request), 0), u64::from(f::DIRECT_REQ_32));
 }
+
+#[test]
+fn a_caller_of_1_0_has_no_flag_that_asks_for_the_number_alone() {
+    let mut m = mapped(0x1_0000);
+    let all = info_get([0; 4], 1);
+    let told = regs(m.normal(0, &all));
+    assert_eq!((told.0[0], told.0[2]), (u64::from(f::SUCCESS_32), 3));
+    // The buffer is full: the descriptors are there.
+    m.refused(0, &all, Error::Busy);
+}

@@ -301,3 +301,48 @@ fn nobody_is_entered_during_a_start() {
     let on = run(m.step(0, Event::SecureInterrupt(25)));
     assert_eq!((on.context.partition, on.entry), (0, Entry::Resume));
 }
+
+#[test]
+fn a_handler_that_was_late_ends_with_its_partition() {
+    let mut m = enabled(1);
+    m.step(1, Event::SecureInterrupt(40));
+    m.step(1, Event::Deadline);
+    m.enter(2, B);
+    let fault = Event::Fault(crate::api::Fault {
+        syndrome: 1,
+        address: 2,
+        ipa: 3,
+        pc: 4,
+    });
+    m.step(2, fault);
+    assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_call_beneath_a_handler_is_looked_at_where_its_caller_has_failed_meanwhile() {
+    let mut m = Machine::of(&CHAINS).start();
+    m.enter(1, A);
+    let ends = |from: u16, to: u16| u64::from(from) << 16 | u64::from(to);
+    m.call(1, &[f::DIRECT_REQ_32.into(), ends(A, B), 0]);
+    m.hvc(1, &[0xff03, 40, 1, 0]);
+    m.call(1, &[f::DIRECT_RESP_32.into(), ends(B, A), 0]);
+    let call = [u64::from(f::DIRECT_REQ_32), ends(A, C), 0];
+    assert_eq!(run(m.call(1, &call)).context.partition, 2);
+    assert_eq!(run(m.step(1, Event::SecureInterrupt(40))).context.partition, 1);
+    m.enter(0, A);
+    let fault = Event::Fault(crate::api::Fault {
+        syndrome: 1,
+        address: 2,
+        ipa: 3,
+        pc: 4,
+    });
+    m.step(0, fault);
+    assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
+    m.ports.called.clear();
+    assert_eq!(run(m.call(1, &[MSG_WAIT])).context.partition, 2);
+    assert_eq!(m.ports.called, [1]);
+    // Its caller's caller is told, and it goes on for nobody.
+    assert_eq!(x(m.step(1, Event::Called), 0), u64::from(f::ERROR));
+    assert_eq!(m.spmc.check_invariants(), Ok(()));
+}

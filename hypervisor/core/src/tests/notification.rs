@@ -5,6 +5,8 @@ use super::table::{A, B, C, CHAINS, VM};
 use crate::api::Action;
 use crate::error::Error;
 use crate::function as f;
+use crate::id_list::IdList;
+use crate::reply::Reply;
 
 const CREATE: u64 = f::NOTIFICATION_BITMAP_CREATE as u64;
 const DESTROY: u64 = f::NOTIFICATION_BITMAP_DESTROY as u64;
@@ -242,4 +244,32 @@ fn lists_that_do_not_fit_are_continued() {
     let rest = regs(m.normal(1, &[INFO_32]));
     assert_eq!(rest.0[2..4], [1 << 7 | 1 << 12, u64::from(A) | 1 << 16]);
     m.refused(1, &[INFO_32], Error::NoData);
+}
+
+#[test]
+fn a_list_of_ids_is_full_when_its_registers_are() {
+    for (wide, ids) in [(false, 10), (true, 20)] {
+        let mut list = IdList::new(wide);
+        for id in 0..ids {
+            assert!(list.put(id, None));
+        }
+        assert!(!list.put(99, None));
+        assert!(!list.put(99, Some(1)));
+        let words = regs_of(&list);
+        assert_eq!(words[2] >> 7 & 0x1f, u64::from(ids));
+    }
+    // Two IDs for a list with a context, one for each further one, three contexts at most.
+    let mut list = IdList::new(false);
+    for context in 0..7 {
+        assert!(list.put(7, Some(context)));
+    }
+    assert!(!list.put(7, Some(7)));
+    assert_eq!(regs_of(&list)[2], 3 << 7 | (3 << 12 | 3 << 14 | 1 << 16));
+}
+
+fn regs_of(list: &IdList) -> [u64; 8] {
+    match list.reply(false) {
+        Some(Reply::Short(words)) => words,
+        other => panic!("{other:?}"),
+    }
 }

@@ -7,6 +7,7 @@ use crate::api::{Action, Cause, Deadline, Entry, Event, Failure, Note};
 use crate::context::{State, Task};
 use crate::error::Error;
 use crate::function as f;
+use crate::inspect::Stage;
 use crate::table::Core;
 use std::vec::Vec;
 
@@ -701,4 +702,42 @@ fn unfinished_work_of_the_last_instance_is_not_taken_for_the_new_one_s() {
     let failed = m.call(0, &[kind, u64::from(C) << 16, 0, 5, 1, 0, 0, 2]);
     assert_eq!(x(failed, 7), 2);
     assert_eq!(m.spmc.check_invariants(), Ok(()));
+}
+
+#[test]
+fn a_service_s_own_words_are_neither_kept_nor_named() {
+    let mut m = Machine::of(&RENEWED).start();
+    m.ports.image = 3;
+    fail(&mut m, 0, C);
+    let ticket = revive(&mut m, 0, C);
+    run(m.normal(0, &[RUN, ticket]));
+    m.respond(0, C);
+    // x3 is a half of the service's UUID there, and the answer's words are all its own.
+    let request = [u64::from(f::DIRECT_REQ2), C.into(), 0, 0, 7];
+    run(m.normal(0, &request));
+    let words = [0, 0, 1, 0, 0, 2];
+    let mut answer = [0; 8];
+    answer[..2].copy_from_slice(&[u64::from(f::DIRECT_RESP2), u64::from(C) << 16]);
+    answer[2..].copy_from_slice(&words);
+    assert_eq!(regs(m.call(0, &answer)).0[4..8], answer[4..8]);
+    assert!(m.spmc.compartments[2].repeated.lock().is_none());
+    // A name that has no room for an instance is left as it is.
+    m.enter(0, C);
+    assert_eq!(unfinished(&mut m, 0, 1 << 31 | 2), 1 << 31 | 2);
+}
+
+#[test]
+fn one_that_has_failed_too_often_is_given_up() {
+    let mut m = restarts();
+    assert_eq!(m.spmc.compartments[0].stage(), Stage::Running);
+    for _ in 0..2 {
+        fail(&mut m, 0, A);
+        assert_eq!(m.spmc.compartments[0].stage(), Stage::Restarting);
+        let ticket = revive(&mut m, 0, A);
+        run(m.normal(0, &[RUN, ticket]));
+        m.respond(0, A);
+    }
+    fail(&mut m, 0, A);
+    assert_eq!(life(&m, 0), Life::Stopped);
+    assert_eq!(m.spmc.compartments[0].stage(), Stage::GivenUp);
 }

@@ -1,5 +1,7 @@
 //! Lines that come too often: they cost their owner its part of a core, and nobody else.
 
+use std::vec::Vec;
+
 use super::machine::{Machine, run, x};
 use super::table::{A, B, C, GIC, GICD, GICR, RESTARTS, TABLE};
 use crate::api::{Action, Event, Fault, Note, Place, SystemRegister, Trapped};
@@ -450,4 +452,37 @@ fn one_that_went_away_changes_nothing() {
     }
     assert_eq!(before, m.state());
     assert!(m.ports.notes.is_empty() && m.ports.called.is_empty());
+}
+
+#[test]
+fn what_a_handler_leaves_behind_is_held_back_with_it() {
+    for table in [&TABLE, &GIC] {
+        let mut m = ready(table);
+        run(m.step(HOME, Event::SecureInterrupt(LINE)));
+        // It deals with nothing, in all the time that is free, and is entered for that again.
+        m.ports.now += FREE;
+        assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
+        assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 1);
+        assert_eq!(storms(&m), []);
+        m.ports.now += FREE;
+        assert_eq!(x(m.call(HOME, &[MSG_WAIT]), 0), RESUME);
+        assert_eq!(storms(&m), [Some(LINE)]);
+        // Another's return to the normal world changes nothing.
+        m.enter(HOME, A);
+        m.respond(HOME, A);
+        assert_eq!(x(m.step(HOME, Event::Called), 0), RESUME);
+        m.ports.now += u64::from(m.ports.wake.take().expect("it is let in again"));
+        assert_eq!(run(m.step(HOME, Event::Called)).context.partition, 1);
+    }
+}
+
+/// What was reported as held back.
+fn storms(m: &Machine) -> Vec<Option<u32>> {
+    let notes = m.ports.notes.iter();
+    notes
+        .filter_map(|note| match note {
+            Note::Storm { intid, .. } => Some(*intid),
+            _ => None,
+        })
+        .collect()
 }

@@ -177,6 +177,20 @@ fn descriptors_that_are_not_in_order() {
         pair.put(&mut m);
         m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
     }
+    // Regions that are right but for their place: over the header, and between words.
+    let mut over = Pair::plain();
+    over.words[1..6].copy_from_slice(&[8, 1, 1, 0, 0]);
+    over.put(&mut m);
+    m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
+    let mut between = Pair::plain();
+    let region = between.words[4..12].to_vec();
+    for (place, word) in (24..).zip(region) {
+        between.words[place] |= word << 16;
+        between.words[place + 1] |= word >> 16;
+    }
+    between.words[1] = 24 * 4 + 2;
+    between.put(&mut m);
+    m.refused(0, &[MAP, 0, 0, 0], Error::InvalidParameters);
     // It is the form of a hypervisor only as a whole.
     Pair::plain().put(&mut m);
     for call in [[MAP, 0, 0, 1], [MAP, 0, OWN, 0], [MAP, OWN, 0, 0]] {

@@ -778,3 +778,46 @@ fn a_partition_that_starts_anew() {
     assert_eq!(bench.ports.cleared, [at(0, 4), at(0, 5), at(1, 8), at(1, 9)]);
     assert_eq!(bench.ledger.usage(1), crate::memory::Usage::default());
 }
+
+#[test]
+fn a_new_kernel_ends_what_the_last_one_had_sent_and_nothing_else() {
+    let mut bench = Bench::new();
+    let between = bench.offered(Kind::Share, A, &[B], &[(at(0, 2), 1)]);
+    bench.take(Kind::Share, A, B, between).unwrap();
+    let before = bench.state();
+    let normal = |kind: Kind, number| {
+        let shared = Descriptor::share(V1_1, &[A], &[(page(number), 1)]);
+        match kind {
+            Kind::Share => shared,
+            _ => Descriptor {
+                attributes: 0,
+                ..shared
+            },
+        }
+    };
+    let lent = bench.sent(Kind::Lend, &normal(Kind::Lend, 4));
+    let mut donation = normal(Kind::Donate, 8);
+    donation.entries[0].permissions = 0;
+    let donated = bench.sent(Kind::Donate, &donation);
+    bench.sent(Kind::Share, &normal(Kind::Share, 12));
+    for (kind, handle) in [(Kind::Lend, lent), (Kind::Donate, donated)] {
+        let bytes = Descriptor {
+            flags: kind.code() << 3 | 1 << 10,
+            attributes: 0,
+            ..Descriptor::retrieve(V1_1, A, handle)
+        };
+        bench.retrieve(0, V1_1, &bytes.bytes()).unwrap();
+    }
+    bench.ledger.forget_normal(&mut bench.ports);
+    assert_eq!(bench.ports.cleared, [page(4)], "a borrower had it to itself");
+    assert_eq!(
+        bench.reclaim(donated, 0),
+        Err(Denied),
+        "what it owns by now stays its own"
+    );
+    bench.ledger.release(0, &mut bench.ports);
+    assert_eq!(bench.reclaim(donated, 0), Ok(()));
+    bench.ports.cleared.clear();
+    assert_eq!(bench.state(), before);
+    assert_eq!(bench.relinquish(1, between, 0), Ok(()));
+}

@@ -287,6 +287,7 @@ fn a_timer_comes_when_it_is_due() {
     assert_eq!(m.ports.alarm, None);
     set(&mut m, 1, CNTV_CTL, 1);
     assert_eq!(m.ports.alarm, Some(1_500));
+    assert_eq!(get(&mut m, 1, CNTV_CTL), 1, "it is not due yet");
     assert_eq!(get(&mut m, 1, CNTV_CVAL), 1_500);
     set(&mut m, 1, CNTP_CVAL, 1_200);
     set(&mut m, 1, CNTP_CTL, 1);
@@ -581,4 +582,27 @@ fn what_was_raised_while_it_ran_masked_is_next() {
     set(&mut m, 1, SGI1R, 1 << 24 | 1 << 1);
     m.respond(1, B);
     assert!(m.ports.called.is_empty());
+}
+
+#[test]
+fn what_it_is_can_be_read() {
+    let mut m = Machine::of(&GIC).start();
+    m.enter(1, B);
+    set_word(&mut m, 1, GICD, 0);
+    assert_eq!(word(&mut m, 1, GICD) & 2, 0);
+    set_word(&mut m, 1, GICD, 2);
+    assert_eq!(word(&mut m, 1, GICD) & 2, 2);
+    for (number, last) in [(0u64, 0u64), (3, 1 << 4)] {
+        let frame = GICR + number * 0x2_0000;
+        let kind = number << 32 | number << 8 | last;
+        assert_eq!(read(&mut m, 1, memory(frame + 8, 8)), kind);
+        assert_eq!(word(&mut m, 1, frame + 8), kind & 0xffff_ffff);
+        assert_eq!(word(&mut m, 1, frame + 0xc), kind >> 32);
+        assert_eq!(word(&mut m, 1, frame + 0xffe8), 0x3b);
+        // ProcessorSleep, and ChildrenAsleep with it.
+        for (asleep, seen) in [(2, 6), (0, 0)] {
+            set_word(&mut m, 1, frame + 0x14, asleep);
+            assert_eq!(word(&mut m, 1, frame + 0x14), seen);
+        }
+    }
 }

@@ -63,6 +63,7 @@ fn nothing_else_is_touched() {
         0xd53b_e020, // mrs x0, cntpct_el0
         0xd51b_e320, // msr cntv_ctl_el0, x0
         0xd53c_cb00, // mrs x0, ich_hcr_el2
+        0xd518_463f, // msr of the register behind icc_pmr_el1
         0xd50c_cc07, // sys, not an access of a register
         0xd53e_cca0, // mrs x0, icc_sre_el3
         0,
