@@ -157,6 +157,8 @@ fn without_buffers_there_is_nothing_to_read() {
         Error::InvalidParameters,
     );
     m.enter(1, B);
+    let fragment = [u64::from(f::MEM_FRAG_TX), 1, 0, 16, u64::from(B) << 16];
+    m.partition_refused(1, &fragment, Error::InvalidParameters);
     m.partition_refused(1, &[u64::from(f::MEM_RETRIEVE_REQ_32), 64, 64], Error::Busy);
     m.partition_refused(1, &[u64::from(f::MEM_RELINQUISH)], Error::InvalidParameters);
 }

@@ -741,3 +741,18 @@ fn one_that_has_failed_too_often_is_given_up() {
     assert_eq!(life(&m, 0), Life::Stopped);
     assert_eq!(m.spmc.compartments[0].stage(), Stage::GivenUp);
 }
+
+#[test]
+fn an_instance_that_says_it_cannot_start_has_failed() {
+    let mut m = restarts();
+    fail(&mut m, 0, C);
+    m.ports.now += u64::from(BACK_OFF) * 2;
+    let ticket = parked(&mut m, 0, C);
+    run(drive(&mut m, 0, ticket));
+    let no = u64::from(Error::NoMemory.code());
+    m.call(0, &[u64::from(f::ERROR), 0, no]);
+    assert_eq!(life(&m, 2), Life::Failed);
+    assert_eq!(failures(&m)[1].cause, Cause::StartFailed);
+    revive(&mut m, 0, C);
+    assert_eq!(life(&m, 2), Life::Running);
+}

@@ -784,6 +784,9 @@ fn a_new_kernel_ends_what_the_last_one_had_sent_and_nothing_else() {
     let mut bench = Bench::new();
     let between = bench.offered(Kind::Share, A, &[B], &[(at(0, 2), 1)]);
     bench.take(Kind::Share, A, B, between).unwrap();
+    assert_eq!(bench.ledger.usage(index(A)).sent, 1);
+    let told = bench.ledger.describe(&TABLE, V1_1, between, 0, &mut [0; 64]);
+    assert_eq!(told, Err(Invalid), "nothing of it is the normal world's");
     let before = bench.state();
     let normal = |kind: Kind, number| {
         let shared = Descriptor::share(V1_1, &[A], &[(page(number), 1)]);
