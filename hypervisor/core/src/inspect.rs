@@ -196,7 +196,7 @@ fn bytes(bytes: &[u8]) -> [u64; WORDS] {
 }
 
 /// A decimal number of a package's version.
-const fn number(text: &str) -> u64 {
+pub(crate) const fn number(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let (mut value, mut at) = (0, 0);
     while at < bytes.len() {

@@ -283,3 +283,10 @@ fn failures_are_remembered() {
     m.enter(0, A);
     assert_eq!(page(&mut m, 0, 2, 4)[0], 6 | 1 << 32);
 }
+
+#[test]
+fn a_version_is_told_as_its_number() {
+    for (text, value) in [("0", 0), ("7", 7), ("10", 10), ("65535", 65_535)] {
+        assert_eq!(crate::inspect::number(text), value, "{text}");
+    }
+}

@@ -1,11 +1,14 @@
 //! Notifications.
 
+use std::vec::Vec;
+
 use super::machine::{Machine, regs, run, succeeded, x};
 use super::table::{A, B, C, CHAINS, VM};
 use crate::api::Action;
 use crate::error::Error;
 use crate::function as f;
 use crate::id_list::IdList;
+use crate::notification::Notifications;
 use crate::reply::Reply;
 
 const CREATE: u64 = f::NOTIFICATION_BITMAP_CREATE as u64;
@@ -272,4 +275,25 @@ fn regs_of(list: &IdList) -> [u64; 8] {
         Some(Reply::Short(words)) => words,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_no_list_had_room_for_is_told_next_time() {
+    let mut bits = Notifications::new();
+    bits.create(2, 2).unwrap();
+    bits.bind(A, 0b1, false).unwrap();
+    bits.bind(A, 0b10, true).unwrap();
+    bits.set(A, 0b1, None).unwrap();
+    bits.set(A, 0b10, Some(1)).unwrap();
+    assert!(!bits.tell(|_| false));
+    let mut told = Vec::new();
+    assert!(!bits.tell(|vcpu| {
+        told.push(vcpu);
+        told.len() < 2
+    }));
+    assert!(bits.tell(|vcpu| {
+        told.push(vcpu);
+        true
+    }));
+    assert_eq!(told, [None, Some(1), Some(1)]);
 }

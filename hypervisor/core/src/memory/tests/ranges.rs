@@ -104,3 +104,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_ledger_has_room_for_what_the_table_promises() {
+    let quotas = TABLE.partitions.iter().map(|p| usize::from(p.shares));
+    assert!(crate::memory::shares(&TABLE) >= quotas.sum());
+    assert!(crate::memory::ranges(&TABLE) > 0);
+}
