@@ -3,6 +3,7 @@
 pub mod account;
 pub mod expect;
 pub mod figures;
+pub mod lent;
 pub mod options;
 pub mod report;
 pub mod tees;

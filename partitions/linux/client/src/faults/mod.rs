@@ -9,6 +9,7 @@ mod xtest;
 
 use std::time::{Duration, Instant};
 
+use bulkhead_client::lent::{KEPT, Lent, lent};
 use bulkhead_client::options::{Kind, Options};
 use bulkhead_client::report::Line;
 use bulkhead_client::tees::{self, Tee};
@@ -37,8 +38,12 @@ const BETWEEN: Duration = Duration::from_millis(5_300);
 const IN_A_ROW: u32 = 2;
 /// How long one may be out of service that a client takes for ended: a restart under load takes half of it.
 const REFUSES: Duration = Duration::from_secs(10);
-/// How long the clients of a TEE that was ended may take to be told, and to be served again.
-const ENDS: Duration = Duration::from_secs(60);
+/// How long the clients of its peers may take to their next answers.
+const GOES_ON: Duration = Duration::from_secs(60);
+/// How often a TEE is ended until its client is told, or served again, and how long that may take each time. A client that is
+/// in no call at that moment, or waits for a session, may have the next instance's answer without a word of the end.
+const TRIES: u32 = 4;
+const ENDS: Duration = Duration::from_secs(15);
 
 /// Has the TEEs injured for so many rounds, at least, and tells whether all was right.
 pub fn run(options: &Options) -> Result<bool, String> {
@@ -51,12 +56,14 @@ pub fn run(options: &Options) -> Result<bool, String> {
         ended: vec![None; tees.len()],
         tees,
         rounds: 0,
+        lent: Vec::new(),
         ok: true,
     };
     if let Err(why) = campaign.turns(options.rounds) {
         campaign.tell("-", "all rounds are played", false, Duration::ZERO, &why);
     }
     let (calls, lost) = campaign.watch.end();
+    campaign.is_back();
     let detail = format!("{calls} calls, {} lost or wrong; {}", lost.len(), lost.join("; "));
     tell(
         "-",
@@ -72,6 +79,8 @@ struct Campaign {
     tees: Vec<Tee>,
     watch: Watch,
     rounds: u64,
+    /// What was lent to each TEE before the first round, with all clients at work.
+    lent: Vec<Lent>,
     /// When the last round of each TEE ended, and how many were in a row.
     ended: Vec<Option<(Instant, u32)>>,
     ok: bool,
@@ -87,6 +96,7 @@ impl Campaign {
                 return Err(format!("the client of {} does not get to an answer", tee.name));
             }
         }
+        self.lent = lent(&self.tees)?;
         let many = rounds >= MANY;
         let (tested, others): (Vec<_>, Vec<_>) =
             (0..self.tees.len()).partition(|tee| self.tees[*tee].kind == "optee");
@@ -140,6 +150,25 @@ impl Campaign {
         self.ended[target] = Some((Instant::now(), row + 1));
     }
 
+    /// Whether Linux has back what it had lent to instances that are no more. Clients are gone by now.
+    fn is_back(&mut self) {
+        let start = Instant::now();
+        let after = lent(&self.tees);
+        for (place, tee) in self.tees.clone().iter().enumerate() {
+            let before = self.lent.get(place);
+            let after = after.as_ref().map_err(Clone::clone).map(|all| all.get(place));
+            let good = matches!((before, after.as_ref()), (Some(before), Ok(Some(after))) if after.shares <= before.shares + KEPT);
+            let detail = format!("{before:?}, then {after:?}");
+            self.tell(
+                &tee.name,
+                "nothing stays lent for who is gone",
+                good,
+                start.elapsed(),
+                &detail,
+            );
+        }
+    }
+
     fn round(&mut self, target: usize) -> Result<(), String> {
         let (name, round) = (self.tees[target].name.clone(), self.rounds);
         self.watch.aim(target);
@@ -150,8 +179,10 @@ impl Campaign {
         let (mut told, mut why) = (first.clone(), first.map_or("nothing".to_owned(), |told| told.why));
         // Who was cut off in a call has seen the TEE end. Whoever was told something else may have one that goes on.
         if !told.as_ref().is_some_and(|told| told.is_end) {
-            note(&format!("finish {name}"));
-            told = self.watch.ends(Instant::now() + ENDS);
+            told = (0..TRIES).find_map(|_| {
+                note(&format!("finish {name}"));
+                self.watch.ends(Instant::now() + ENDS)
+            });
             why += told
                 .as_ref()
                 .map_or(", and nothing then", |_| ", and then that it ended");
@@ -174,9 +205,11 @@ impl Campaign {
         let mut back = self.watch.settles(Instant::now() + REFUSES);
         if !back {
             // It has refused the call, which a client is told as its end, and goes on refusing.
-            note(&format!("finish {name}"));
-            self.ended[target] = self.ended[target].map(|(_, row)| (Instant::now(), row));
-            back = self.watch.settles(Instant::now() + ENDS);
+            back = (0..TRIES).any(|_| {
+                note(&format!("finish {name}"));
+                self.ended[target] = self.ended[target].map(|(_, row)| (Instant::now(), row));
+                self.watch.settles(Instant::now() + ENDS)
+            });
         }
         let first = self.watch.first_served(ended).unwrap_or_else(Instant::now);
         self.tell(
@@ -186,7 +219,7 @@ impl Campaign {
             first - ended,
             "",
         );
-        let calls = self.watch.go_on(&before, Instant::now() + ENDS);
+        let calls = self.watch.go_on(&before, Instant::now() + GOES_ON);
         self.tell(
             &name,
             &format!("round {round}: its failure costs its peers nothing"),

@@ -96,7 +96,7 @@ impl Watch {
     }
 
     /// Ends all clients. Right answers that peers' clients have had, and what others they were given.
-    pub fn end(mut self) -> (u64, Vec<String>) {
+    pub fn end(&mut self) -> (u64, Vec<String>) {
         let limit = Instant::now() + GRACE;
         self.hear();
         self.count_peers();
@@ -106,7 +106,7 @@ impl Watch {
             }
         }
         self.hear();
-        (self.calls, self.lost)
+        (self.calls, std::mem::take(&mut self.lost))
     }
 
     /// Waits until the target's client has a place, and has had right answers there from here on.

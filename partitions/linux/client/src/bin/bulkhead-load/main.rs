@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bulkhead_client::lent;
 use bulkhead_client::tees::{self, Tee};
 use clients::Crowd;
 use fair::Shares;
@@ -82,7 +83,7 @@ fn run(options: &Options) -> Result<bool, String> {
         seed = options.seed
     ));
     settle(&tees, options)?;
-    let (growth, lent, start) = (Growth::begin(&tees)?, ledger::lent(&tees)?, Instant::now());
+    let (growth, lent, start) = (Growth::begin(&tees)?, lent::lent(&tees)?, Instant::now());
     let crowd = Crowd::start(&tees, options.clients, options.seed)?;
     let others = Others::start(options.seed)?;
     let stop = AtomicBool::new(false);
