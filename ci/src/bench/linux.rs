@@ -183,7 +183,8 @@ fn wall(without: &Figures, with: &Figures) -> String {
     let [alone, here] = [without, with].map(|figures| figures["xtest"] / 1_000_000);
     format!(
         "The eight cases of xtest where time runs by itself, one behind the other on the same host: {} ms without a hypervisor, {} ms with \
-         Bulkhead: {} to 1. QEMU forgets its translations at each change of a stage-2 root; hardware does not.\n",
+         Bulkhead: {} to 1. QEMU forgets its translations at each change of a stage-2 root; hardware does not. What else the host \
+         does shows, too: 1.57 and 1.09 were two runs of one day on a busy one.\n",
         number(Some(alone)),
         number(Some(here)),
         ratio(here, alone)
@@ -280,7 +281,7 @@ const REASONS: &[(&str, &str)] = &[
         "invoke-registered-1m",
         "The side without a hypervisor is at the target itself. OP-TEE maps the mebibyte into the application at each call, page by page, and \
          asks ID_AA64PFR1_EL1 for each page whether the processor has guarded pages (`mattr_to_desc` in its `core_mmu_lpae.c`): 256 reads. \
-         Each is trapped, and answered by the vectors in 37 instructions; it was 140 where the whole context was saved first. No call is \
+         Each is trapped, and answered by the vectors in 31 instructions; it was 137 where the whole context was saved first. No call is \
          made for memory that is registered. To save them, the partition would have to see the real ID registers (`HCR_EL2.TID3`), and with \
          them what it must not use: SVE, and pointer authentication with the normal world's keys.",
     ),
