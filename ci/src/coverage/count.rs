@@ -231,7 +231,7 @@ mod tests {
             branches,
             lookups,
         };
-        let said = super::super::faults(&counts(part(100, 94), part(100, 93), 0));
+        let said = super::super::faults(&counts(part(100, 94), part(100, 95), 0));
         assert_eq!(said, ["94.00 % of the lines, and 95 % is the least"]);
         let said = super::super::faults(&counts(part(100, 95), part(100, 80), 10));
         assert_eq!(said.len(), 1, "{said:?}");
