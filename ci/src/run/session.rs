@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long the machine may take to go off after it said that it would.
 const POWER_OFF: Duration = Duration::from_secs(20);
+/// What TF-A says when it has switched the machine off, and how long QEMU has then to end by itself.
+const OFF: &str = "System Power off";
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How long the hypervisor may take to its first record: in seconds that passed, and of those the machine must have
 /// computed for so long, since this computer may be busy with other things. A machine that sleeps gets a minute.
@@ -294,13 +297,19 @@ fn hang(wish: &Wish, said: &str) -> String {
     )
 }
 
-/// Waits until the machine has gone off.
+/// Waits until the machine has gone off. A QEMU that its gdb stub has stopped before sometimes stays behind what firmware
+/// says last.
 fn wait_for_end(lines: &Receiver<Said>, console: &Path) -> Result<()> {
-    let deadline = Instant::now() + POWER_OFF;
+    let mut deadline = Instant::now() + POWER_OFF;
+    let mut off = false;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Said::Console(line)) if line.contains(OFF) => {
+                (off, deadline) = (true, Instant::now() + LEAVE);
+            }
             Ok(_) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Timeout) if off => return Ok(()),
             Err(RecvTimeoutError::Timeout) => bail!(
                 "the machine did not go off within {} s of its last line; see {}",
                 POWER_OFF.as_secs(),
@@ -486,6 +495,18 @@ mod tests {
             said.contains("said nothing for") && said.contains("`three`"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_machine_that_firmware_has_switched_off_is_off() {
+        let (sender, lines) = channel();
+        let say = |text: &str| sender.send(Said::Console(text.into())).unwrap();
+        say("[    5.3] reboot: Power down");
+        say("ERROR:   QEMU System Power off: with GPIO.");
+        let begun = Instant::now();
+        assert!(wait_for_end(&lines, Path::new("console.log")).is_ok());
+        assert!(begun.elapsed() >= LEAVE, "QEMU has its time to end");
+        drop(sender);
     }
 
     #[test]
