@@ -285,7 +285,6 @@ fn instructions() -> Vec<(&'static str, u32)> {
         ("EL3's control, SCR_EL3", Register(3, 6, 1, 1, 0).write(1)),
         ("a register that does not exist", Register(3, 0, 15, 0, 0).read(0)),
         ("a vector of SVE", 0x04bf_5020),
-        ("a return from an exception that was none", 0xd69f_03e0),
     ]
 }
 
