@@ -158,7 +158,8 @@ fn firmware_of(paths: &Paths, parts: &Parts, system: &System) -> Result<Tfa> {
     })
 }
 
-/// The flash image of a system with certificates below another root key.
+/// The flash image of a system with certificates below another root key than the one whose digest stands in its BL1;
+/// `name` is that of its files.
 pub fn with_certificates_of(
     paths: &Paths,
     parts: &Parts,
@@ -180,7 +181,7 @@ fn again(firmware: &Firmware, stage: BootStage, tfa: &Tfa, name: &str) -> Result
     flash::assemble(folder, tfa, &firmware.system, &folder.join(boot), &name)
 }
 
-/// The flash image of a system around another build of TF-A.
+/// The flash image of a system around another build of TF-A; `name` is that of its files.
 pub fn with_tfa(
     firmware: &Firmware,
     stage: BootStage,

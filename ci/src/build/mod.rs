@@ -15,7 +15,7 @@ mod trusted;
 
 pub use archive::Archive;
 pub use clients::with_clients;
-pub use firmware::{BootStage, Core, Firmware, sel4_stub};
+pub use firmware::{BootStage, Core, Firmware, sel4_stub, with_certificates_of, with_tfa};
 pub use normal::{NormalWorld, installed, tree, with_kernel};
 pub use trusted::RootKey;
 
@@ -37,7 +37,7 @@ use crate::tool::Tool;
 use anyhow::{Error, Result, anyhow};
 use bulkhead_configs::System;
 use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A whole system: firmware with its TEEs, and Linux.
 pub struct Built {
@@ -105,30 +105,6 @@ pub fn build_cases(paths: &Paths, parts: &Parts, system: System, table: &Path) -
 /// Builds what Linux boots from, for firmware that is there.
 pub fn build_normal(paths: &Paths, parts: &Parts, firmware: &Firmware) -> Result<NormalWorld> {
     normal::build(paths, parts, firmware)
-}
-
-/// The flash image of a system's firmware around another build of TF-A; `name` is that of its files.
-pub fn with_tfa(
-    firmware: &Firmware,
-    stage: BootStage,
-    images: &Path,
-    fiptool: &Path,
-    name: &str,
-) -> Result<PathBuf> {
-    firmware::with_tfa(firmware, stage, images, fiptool, name)
-}
-
-/// The flash image of a system with certificates below another root key than the one whose digest stands in its BL1;
-/// `name` is that of its files.
-pub fn with_certificates_of(
-    paths: &Paths,
-    parts: &Parts,
-    firmware: &Firmware,
-    stage: BootStage,
-    key: RootKey,
-    name: &str,
-) -> Result<PathBuf> {
-    firmware::with_certificates_of(paths, parts, firmware, stage, key, name)
 }
 
 /// Builds the firmware alone, with the measurements of calls in Linux's place.

@@ -1,6 +1,6 @@
 //! Secure interrupts whose owner does not run: it is entered at once, or the scheduler is told.
 
-use super::machine::{Machine, code, regs, request, run, x};
+use super::machine::{FAULT, Machine, code, regs, request, run, x};
 use super::table::{A, B, C, CHAINS};
 use crate::api::{Action, Context, Deadline, Entry, Event, Fault, Regs};
 use crate::context::State;
@@ -308,13 +308,7 @@ fn a_handler_that_was_late_ends_with_its_partition() {
     m.step(1, Event::SecureInterrupt(40));
     m.step(1, Event::Deadline);
     m.enter(2, B);
-    let fault = Event::Fault(crate::api::Fault {
-        syndrome: 1,
-        address: 2,
-        ipa: 3,
-        pc: 4,
-    });
-    m.step(2, fault);
+    m.step(2, FAULT);
     assert_eq!(x(m.step(1, Event::Called), 0), RESUME);
     assert_eq!(m.spmc.check_invariants(), Ok(()));
 }
@@ -331,13 +325,7 @@ fn a_call_beneath_a_handler_is_looked_at_where_its_caller_has_failed_meanwhile()
     assert_eq!(run(m.call(1, &call)).context.partition, 2);
     assert_eq!(run(m.step(1, Event::SecureInterrupt(40))).context.partition, 1);
     m.enter(0, A);
-    let fault = Event::Fault(crate::api::Fault {
-        syndrome: 1,
-        address: 2,
-        ipa: 3,
-        pc: 4,
-    });
-    m.step(0, fault);
+    m.step(0, FAULT);
     assert_eq!((m.hvc(1, &[0xff04]), m.hvc(1, &[0xff08, 40, 40])), (40, 0));
     m.ports.called.clear();
     assert_eq!(run(m.call(1, &[MSG_WAIT])).context.partition, 2);
